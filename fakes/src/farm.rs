@@ -1,0 +1,1 @@
+//! All doubles of one farm behind one clock.

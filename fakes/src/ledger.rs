@@ -1,0 +1,180 @@
+//! Ground truth: every change of the farm's state, in order. The oracle reads this and the state
+//! it came from, never the orchestrator's mind.
+use serde::Serialize;
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// When, in milliseconds since the farm was built.
+    pub at_ms: u64,
+    /// Its place in the order of all changes.
+    pub ordinal: u64,
+    /// What changed.
+    pub event: Event,
+}
+
+/// What can change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// A member's administrative state on a node (HAProxy's bits).
+    MemberAdmin {
+        /// The node.
+        node: String,
+        /// The pool.
+        pool: String,
+        /// The member.
+        member: String,
+        /// The bits.
+        admin: u16,
+    },
+    /// A member's operational state on a node: it gets requests if also not drained.
+    MemberOper {
+        /// The node.
+        node: String,
+        /// The pool.
+        pool: String,
+        /// The member.
+        member: String,
+        /// It is up.
+        up: bool,
+    },
+    /// A member's weight on a node.
+    MemberWeight {
+        /// The node.
+        node: String,
+        /// The pool.
+        pool: String,
+        /// The member.
+        member: String,
+        /// The weight.
+        weight: u32,
+    },
+    /// What was in flight to a member was cut by command.
+    MemberCut {
+        /// The node.
+        node: String,
+        /// The pool.
+        pool: String,
+        /// The member.
+        member: String,
+        /// How many requests.
+        requests: u64,
+    },
+    /// A node was reloaded: another process, counters from zero.
+    Reloaded {
+        /// The node.
+        node: String,
+    },
+    /// A server's Enabled flag.
+    Flag {
+        /// The server.
+        server: String,
+        /// What it became.
+        enabled: bool,
+        /// Console, or the service itself.
+        by: FlagBy,
+    },
+    /// The database's version.
+    DatabaseVersion {
+        /// The version.
+        version: String,
+    },
+    /// A job was started on a server.
+    JobStarted {
+        /// The server.
+        server: String,
+        /// Its id.
+        job: String,
+        /// Its kind.
+        kind: String,
+    },
+    /// A job ended.
+    JobEnded {
+        /// The server.
+        server: String,
+        /// Its id.
+        job: String,
+        /// Its kind.
+        kind: String,
+        /// Its exit code; `None` when the machine went down under it.
+        code: Option<i32>,
+    },
+    /// A server's installed version.
+    Installed {
+        /// The server.
+        server: String,
+        /// The version.
+        version: String,
+    },
+    /// A server's machine went down.
+    Down {
+        /// The server.
+        server: String,
+    },
+    /// A server's machine came up.
+    Up {
+        /// The server.
+        server: String,
+    },
+    /// A server's Deployment Service.
+    Service {
+        /// The server.
+        server: String,
+        /// Its state.
+        state: ServiceState,
+    },
+    /// A server's web server began or stopped to serve applications.
+    Applications {
+        /// The server.
+        server: String,
+        /// What it does with requests.
+        state: ApplicationState,
+    },
+    /// Deployment on a server began.
+    DeploymentBegan {
+        /// The server.
+        server: String,
+    },
+    /// Deployment on a server ended: it serves what is published.
+    DeploymentEnded {
+        /// The server.
+        server: String,
+    },
+}
+
+/// Who changed an Enabled flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlagBy {
+    /// Somebody at a console.
+    Console,
+    /// The Deployment Service, by starting.
+    Service,
+}
+
+/// A Deployment Service's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceState {
+    /// Not running.
+    Stopped,
+    /// Running, initialising.
+    Starting,
+    /// Running and initialised.
+    Initialised,
+}
+
+/// What a server's web server does with users' requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApplicationState {
+    /// Refuses connections.
+    Off,
+    /// Answers 503: the application pool is stopped, as an installer does.
+    Unavailable,
+    /// Serves.
+    Serving,
+    /// Answers `_ping.html` and 500 to everything else.
+    Broken,
+}
