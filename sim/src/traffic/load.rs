@@ -1,0 +1,1 @@
+//! The traffic behind the doubles' interface for load.

@@ -1,0 +1,167 @@
+//! What the traffic promises, as properties over random changes and random steps.
+use proptest::prelude::*;
+
+use super::*;
+
+/// Two zones on two nodes; zone b has two pools with shares 3 : 1.
+fn spec(load_rps: u32) -> Spec {
+    let text = format!(
+        r#"
+        name = "t"
+        stack = "dotnet"
+        version_from = "11.1.0.1"
+        version_to = "11.2.0.1"
+        controller = "fe-1"
+        service_center = {{ user = "admin" }}
+        zone = [
+          {{ name = "a", public_name = "a.example", load_rps = {load_rps} }},
+          {{ name = "b", public_name = "b.example", load_rps = {load_rps} }},
+        ]
+        balancer = [ {{ name = "lb-1", api = "10.0.0.1:9999" }}, {{ name = "lb-2", api = "10.0.0.2:9999" }} ]
+        pool = [
+          {{ name = "pa", zone = "a" }},
+          {{ name = "pb", zone = "b", load_share = 3 }},
+          {{ name = "pc", zone = "b", nodes = ["lb-1"] }},
+        ]
+        front_end = [
+          {{ name = "fe-1", address = "10.0.1.1", zones = ["a", "b"], capacity_rps = 9, members = {{ pa = "m1", pb = "m1", pc = "m1" }} }},
+          {{ name = "fe-2", address = "10.0.1.2", zones = ["a"], capacity_rps = 9, members = {{ pa = "m2" }} }},
+          {{ name = "fe-3", address = "10.0.1.3", zones = ["b"], capacity_rps = 9, members = {{ pb = "m3", pc = "m3" }} }},
+        ]
+        "#
+    );
+    toml::from_str(&text).expect("the specimen is a farm")
+}
+
+fn traffic(seed: u64) -> Traffic {
+    Traffic::new(&spec(50), |zone| {
+        seed.wrapping_mul(31).wrapping_add(zone.len() as u64 + u64::from(zone.as_bytes()[0]))
+    })
+}
+
+/// A change of one member at an instant.
+#[derive(Clone, Debug)]
+struct Change {
+    at_ms: u64,
+    cell: usize,
+    state: MemberState,
+    cut: bool,
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let change = (0..300_000_u64, 0..10_usize, any::<[bool; 4]>()).prop_map(
+        |(at_ms, cell, [eligible, answers, fit, cut])| Change {
+            at_ms,
+            cell,
+            state: MemberState { eligible, answers, fit },
+            cut,
+        },
+    );
+    prop::collection::vec(change, 0..20).prop_map(|mut changes| {
+        changes.sort_by_key(|change| change.at_ms);
+        changes
+    })
+}
+
+/// Runs five minutes with changes, and stops on the way at further instants.
+fn run(seed: u64, changes: &[Change], stops: &[u64]) -> Traffic {
+    let mut traffic = traffic(seed);
+    let mut instants: Vec<u64> =
+        stops.iter().copied().chain(changes.iter().map(|change| change.at_ms)).collect();
+    instants.sort_unstable();
+    let mut left = changes.iter().peekable();
+    for at_ms in instants {
+        traffic.advance(at_ms);
+        while let Some(change) = left.next_if(|change| change.at_ms == at_ms) {
+            let cell = change.cell % traffic.members.len();
+            traffic.set(cell, change.state);
+            if change.cut {
+                traffic.cut(cell);
+            }
+        }
+    }
+    traffic.advance(300_000);
+    traffic
+}
+
+fn counters(traffic: &Traffic) -> (Fates, Vec<(u64, u64)>) {
+    let members = (0..traffic.members.len())
+        .map(|cell| (traffic.arrivals(cell), traffic.in_flight(cell)))
+        .collect();
+    (traffic.fates(), members)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Goal: what becomes of a request does not depend on how far the clock moves at a time.
+    /// Method: the same changes, in one go and with up to 1,000 stops on the way.
+    #[test]
+    fn fates_are_the_same_whatever_the_steps(
+        seed: u64,
+        changes in changes(),
+        stops in prop::collection::vec(0..300_000_u64, 0..1_000),
+    ) {
+        prop_assert_eq!(
+            counters(&run(seed, &changes, &[])),
+            counters(&run(seed, &changes, &stops))
+        );
+    }
+
+    /// Goal: no request is lost or counted twice. Method: arrivals and refusals against fates and
+    /// what is still in flight, after random changes.
+    #[test]
+    fn every_request_has_exactly_one_fate(seed: u64, changes in changes()) {
+        let traffic = run(seed, &changes, &[]);
+        let (fates, members) = counters(&traffic);
+        let arrivals: u64 = members.iter().map(|(arrivals, _)| arrivals).sum();
+        let in_flight: u64 = members.iter().map(|(_, in_flight)| in_flight).sum();
+        prop_assert_eq!(arrivals, fates.served + fates.cut + in_flight);
+        prop_assert!(arrivals + fates.refused > 25_000, "100/s over 300 s");
+    }
+}
+
+/// Goal: a drained member gets nothing and runs empty; the others share its requests evenly.
+/// Method: drain one of three members of a lane group and look again after the longest request.
+#[test]
+fn drained_member_gets_nothing_and_runs_empty() {
+    let mut traffic = traffic(1);
+    traffic.advance(60_000);
+    let cell = traffic.cell("lb-1", "pa", "m1").expect("a member of the specimen");
+    assert!(traffic.in_flight(cell) > 0, "12 requests/s, 1 % of them long, leave some in flight");
+    let state = traffic.state(cell);
+    traffic.set(cell, MemberState { eligible: false, ..state });
+    let arrivals = traffic.arrivals(cell);
+    traffic.advance(60_000 + 90_000);
+    assert_eq!((traffic.arrivals(cell), traffic.in_flight(cell)), (arrivals, 0));
+    assert_eq!(traffic.fates().cut + traffic.fates().refused + traffic.fates().met_upgrade, 0);
+}
+
+/// Goal: requests follow the shares. Method: compare arrivals of pools with shares 3 : 1.
+#[test]
+fn pools_get_their_shares_and_members_their_turns() {
+    let mut traffic = traffic(2);
+    traffic.advance(600_000);
+    let of = |node, pool, member| {
+        traffic.arrivals(traffic.cell(node, pool, member).expect("a member of the specimen"))
+    };
+    let pb: u64 =
+        ["lb-1", "lb-2"].iter().map(|node| of(node, "pb", "m1") + of(node, "pb", "m3")).sum();
+    let pc = of("lb-1", "pc", "m1") + of("lb-1", "pc", "m3");
+    assert!(pb.abs_diff(3 * pc) <= 6, "{pb} against {pc}");
+    assert!(of("lb-1", "pa", "m1").abs_diff(of("lb-1", "pa", "m2")) <= 1, "members take turns");
+}
+
+/// Goal: a farm with nobody eligible refuses, and one without load does nothing.
+#[test]
+fn nobody_eligible_refuses_and_no_load_is_silence() {
+    let mut traffic = traffic(3);
+    for cell in 0..traffic.members.len() {
+        traffic.set(cell, MemberState { eligible: false, answers: true, fit: true });
+    }
+    traffic.advance(10_000);
+    assert!(traffic.fates().refused > 500 && traffic.fates().served == 0);
+    let mut silent = Traffic::new(&spec(0), |_| 1);
+    silent.advance(3_600_000);
+    assert_eq!(silent.fates(), Fates::default());
+}
