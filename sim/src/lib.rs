@@ -1,4 +1,5 @@
 //! The rehearsal: Evenkeel's orchestrator, unchanged, against a simulated farm under injected faults.
 #![forbid(unsafe_code)]
 
+pub mod oracle;
 pub mod traffic;
