@@ -1,7 +1,7 @@
 //! The users' requests: an exact discrete-event model beside the sockets.
 //!
 //! Each zone has Poisson arrivals at its load. A request is dealt to one of the zone's lanes (a
-//! pool on a node) by the pool's share, there to the eligible members in turn, and takes its own
+//! pool on a node) by the pool's share, there to the eligible members in turn by weight, and takes its own
 //! service time: exponential, or for one in a hundred uniform over 30–90 s. Servers are infinite:
 //! nothing queues (the issue "Load" puts queues behind the same interface).
 //!
@@ -23,13 +23,24 @@ use zone::ZoneRequests;
 /// A member of a pool on a node, as the traffic knows it.
 pub type Cell = usize;
 
+/// What a server does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It serves it.
+    Page,
+    /// It answers at once with an error: the application pool is stopped, or broken.
+    Error,
+    /// Nobody accepts the connection.
+    Nothing,
+}
+
 /// What decides the fate of the requests that a member gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberState {
-    /// The balancer sends it new requests.
-    pub eligible: bool,
-    /// Its server answers: the machine is up and the web server is on.
-    pub answers: bool,
+    /// Its weight among those that get new requests; 0 when it gets none.
+    pub weight: u32,
+    /// What its server does with them.
+    pub answer: Answer,
     /// Its server may serve users (ground truth).
     pub fit: bool,
 }
@@ -41,28 +52,45 @@ pub struct Fates {
     pub served: u64,
     /// Nobody was eligible.
     pub refused: u64,
-    /// Sent to a server that does not answer, or in flight when it went down or was cut.
+    /// Answered with an error.
+    pub failed: u64,
+    /// Sent to a server that accepts no connection, or in flight when it went down or was cut.
     pub cut: u64,
     /// Met an upgrade: sent to an unfit server, or in flight on one that became unfit. Each of
-    /// them is also served or cut.
+    /// them has one of the other fates too.
     pub met_upgrade: u64,
+}
+
+/// What a member got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Requests sent to it.
+    pub arrivals: u64,
+    /// Those that it answered with an error.
+    pub errors: u64,
+    /// Those for which it accepted no connection.
+    pub failed_connections: u64,
+    /// Those in flight when it went down or was cut.
+    pub failed_responses: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Member {
     state: MemberState,
     lane: usize,
-    arrivals: u64,
+    tally: Tally,
     /// The instants at which the requests in flight end.
     ends_ns: Vec<u64>,
+    /// The same of requests in a balancer process that was replaced: nobody counts them any more.
+    hidden_ends_ns: Vec<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Lane {
     members: Vec<Cell>,
-    eligible: Vec<Cell>,
+    /// The eligible members, each as often as its weight wants, evenly mixed.
+    turns: Vec<u16>,
     next: usize,
-    last: Option<Cell>,
 }
 
 /// All zones' requests.
@@ -131,10 +159,14 @@ impl Traffic {
 
     fn add_member(&mut self, lane: usize, name: (String, String, String), server: &str) {
         let cell = self.members.len();
-        let state = MemberState { eligible: true, answers: true, fit: true };
-        self.members.push(Member { state, lane, arrivals: 0, ends_ns: Vec::new() });
+        self.members.push(Member {
+            state: MemberState { weight: 0, answer: Answer::Page, fit: true },
+            lane,
+            tally: Tally::default(),
+            ends_ns: Vec::new(),
+            hidden_ends_ns: Vec::new(),
+        });
         self.lanes[lane].members.push(cell);
-        self.lanes[lane].eligible.push(cell);
         self.cells.insert(name, cell);
         self.servers.entry(server.to_owned()).or_default().push(cell);
     }
@@ -159,10 +191,13 @@ impl Traffic {
             return;
         }
         for member in &mut self.members {
-            let before = member.ends_ns.len();
-            member.ends_ns.retain(|end| *end > end_ns);
-            self.fates.served += (before - member.ends_ns.len()) as u64;
+            for ends_ns in [&mut member.ends_ns, &mut member.hidden_ends_ns] {
+                let before = ends_ns.len();
+                ends_ns.retain(|end| *end > end_ns);
+                self.fates.served += (before - ends_ns.len()) as u64;
+            }
         }
+        // Moved out for the loop, which changes lanes and members.
         let mut zones = std::mem::take(&mut self.zones);
         for zone in &mut zones {
             while let Some(request) = zone.next_before(end_ns) {
@@ -180,17 +215,25 @@ impl Traffic {
             return;
         };
         let member = &mut self.members[cell];
-        member.arrivals += 1;
+        member.tally.arrivals += 1;
         self.fates.met_upgrade += u64::from(!member.state.fit);
-        if !member.state.answers {
-            self.fates.cut += 1;
-            return;
-        }
-        let ends_ns = request.at_ns + request.takes_ns;
-        if ends_ns > end_ns {
-            member.ends_ns.push(ends_ns);
-        } else {
-            self.fates.served += 1;
+        match member.state.answer {
+            Answer::Page => {
+                let ends_ns = request.at_ns + request.takes_ns;
+                if ends_ns > end_ns {
+                    member.ends_ns.push(ends_ns);
+                } else {
+                    self.fates.served += 1;
+                }
+            }
+            Answer::Error => {
+                member.tally.errors += 1;
+                self.fates.failed += 1;
+            }
+            Answer::Nothing => {
+                member.tally.failed_connections += 1;
+                self.fates.cut += 1;
+            }
         }
     }
 
@@ -198,17 +241,18 @@ impl Traffic {
     pub fn set(&mut self, cell: Cell, state: MemberState) {
         let member = &mut self.members[cell];
         let before = std::mem::replace(&mut member.state, state);
-        if before.answers && !state.answers {
-            self.fates.cut += member.ends_ns.len() as u64;
-            member.ends_ns.clear();
-        }
         if before.fit && !state.fit {
-            self.fates.met_upgrade += member.ends_ns.len() as u64;
+            self.fates.met_upgrade += (member.ends_ns.len() + member.hidden_ends_ns.len()) as u64;
         }
-        if before.eligible != state.eligible {
-            let lane = member.lane;
+        if before.answer == Answer::Page && state.answer != Answer::Page {
+            self.fates.cut += member.hidden_ends_ns.len() as u64;
+            self.members[cell].hidden_ends_ns.clear();
+            self.cut(cell);
+        }
+        if before.weight != state.weight {
+            let lane = self.members[cell].lane;
             let members = &self.members;
-            self.lanes[lane].choose(|cell| members[cell].state.eligible);
+            self.lanes[lane].choose(|cell| members[cell].state.weight);
         }
     }
 
@@ -218,18 +262,26 @@ impl Traffic {
         self.members[cell].state
     }
 
+    /// A balancer process is replaced: what is in flight goes on in the old one, uncounted.
+    pub fn hide(&mut self, cell: Cell) {
+        let member = &mut self.members[cell];
+        member.hidden_ends_ns.append(&mut member.ends_ns);
+    }
+
     /// Cuts what is in flight to a member, and tells how many requests that were.
     pub fn cut(&mut self, cell: Cell) -> u64 {
-        let requests = self.members[cell].ends_ns.len() as u64;
-        self.members[cell].ends_ns.clear();
+        let member = &mut self.members[cell];
+        let requests = member.ends_ns.len() as u64;
+        member.ends_ns.clear();
+        member.tally.failed_responses += requests;
         self.fates.cut += requests;
         requests
     }
 
-    /// Requests ever sent to a member.
+    /// What a member got.
     #[must_use]
-    pub fn arrivals(&self, cell: Cell) -> u64 {
-        self.members[cell].arrivals
+    pub fn tally(&self, cell: Cell) -> Tally {
+        self.members[cell].tally
     }
 
     /// Requests in flight to a member.
@@ -249,20 +301,21 @@ impl Lane {
     /// The eligible member whose turn it is.
     #[inline]
     fn turn(&mut self) -> Option<Cell> {
-        let cell = *self.eligible.get(self.next)?;
-        self.next = if self.next + 1 == self.eligible.len() { 0 } else { self.next + 1 };
-        self.last = Some(cell);
-        Some(cell)
+        let cell = *self.turns.get(self.next)?;
+        self.next = if self.next + 1 == self.turns.len() { 0 } else { self.next + 1 };
+        Some(usize::from(cell))
     }
 
-    /// Takes up another set of eligible members; the turns go on behind the last one served.
-    fn choose(&mut self, eligible: impl Fn(Cell) -> bool) {
-        self.eligible.clear();
-        self.eligible.extend(self.members.iter().copied().filter(|cell| eligible(*cell)));
-        self.next = match self.last {
-            Some(last) => self.eligible.iter().position(|cell| *cell > last).unwrap_or(0),
-            None => 0,
-        };
+    /// Takes up other weights: a new round begins.
+    fn choose(&mut self, weight: impl Fn(Cell) -> u32) {
+        let shares: Vec<(usize, u64)> = self
+            .members
+            .iter()
+            .map(|cell| (*cell, u64::from(weight(*cell))))
+            .filter(|(_, weight)| *weight > 0)
+            .collect();
+        self.turns = zone::turns(&shares);
+        self.next = 0;
     }
 }
 

@@ -33,10 +33,13 @@ fn spec(load_rps: u32) -> Spec {
     toml::from_str(&text).expect("the specimen is a farm")
 }
 
+/// The specimen's traffic, everybody eligible.
 fn traffic(seed: u64) -> Traffic {
-    Traffic::new(&spec(50), |zone| {
-        seed.wrapping_mul(31).wrapping_add(zone.len() as u64 + u64::from(zone.as_bytes()[0]))
-    })
+    let mut traffic = Traffic::new(&spec(50), |zone| seed ^ u64::from(zone.as_bytes()[0]));
+    for cell in 0..traffic.members.len() {
+        traffic.set(cell, MemberState { weight: 100, answer: Answer::Page, fit: true });
+    }
+    traffic
 }
 
 /// A change of one member at an instant.
@@ -45,18 +48,23 @@ struct Change {
     at_ms: u64,
     cell: usize,
     state: MemberState,
-    cut: bool,
+    after: After,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum After {
+    Nothing,
+    Cut,
+    Hide,
 }
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
-    let change = (0..300_000_u64, 0..10_usize, any::<[bool; 4]>()).prop_map(
-        |(at_ms, cell, [eligible, answers, fit, cut])| Change {
-            at_ms,
-            cell,
-            state: MemberState { eligible, answers, fit },
-            cut,
-        },
-    );
+    let answer = prop::sample::select(vec![Answer::Page, Answer::Error, Answer::Nothing]);
+    let state = (prop::sample::select(vec![0, 0, 50, 100]), answer, any::<bool>())
+        .prop_map(|(weight, answer, fit)| MemberState { weight, answer, fit });
+    let after = prop::sample::select(vec![After::Nothing, After::Cut, After::Hide]);
+    let change = (0..300_000_u64, 0..10_usize, state, after)
+        .prop_map(|(at_ms, cell, state, after)| Change { at_ms, cell, state, after });
     prop::collection::vec(change, 0..20).prop_map(|mut changes| {
         changes.sort_by_key(|change| change.at_ms);
         changes
@@ -75,8 +83,10 @@ fn run(seed: u64, changes: &[Change], stops: &[u64]) -> Traffic {
         while let Some(change) = left.next_if(|change| change.at_ms == at_ms) {
             let cell = change.cell % traffic.members.len();
             traffic.set(cell, change.state);
-            if change.cut {
-                traffic.cut(cell);
+            match change.after {
+                After::Nothing => {}
+                After::Cut => _ = traffic.cut(cell),
+                After::Hide => traffic.hide(cell),
             }
         }
     }
@@ -84,9 +94,9 @@ fn run(seed: u64, changes: &[Change], stops: &[u64]) -> Traffic {
     traffic
 }
 
-fn counters(traffic: &Traffic) -> (Fates, Vec<(u64, u64)>) {
+fn counters(traffic: &Traffic) -> (Fates, Vec<(Tally, u64)>) {
     let members = (0..traffic.members.len())
-        .map(|cell| (traffic.arrivals(cell), traffic.in_flight(cell)))
+        .map(|cell| (traffic.tally(cell), traffic.in_flight(cell)))
         .collect();
     (traffic.fates(), members)
 }
@@ -114,9 +124,11 @@ proptest! {
     fn every_request_has_exactly_one_fate(seed: u64, changes in changes()) {
         let traffic = run(seed, &changes, &[]);
         let (fates, members) = counters(&traffic);
-        let arrivals: u64 = members.iter().map(|(arrivals, _)| arrivals).sum();
+        let arrivals: u64 = members.iter().map(|(tally, _)| tally.arrivals).sum();
         let in_flight: u64 = members.iter().map(|(_, in_flight)| in_flight).sum();
-        prop_assert_eq!(arrivals, fates.served + fates.cut + in_flight);
+        let hidden: usize = traffic.members.iter().map(|it| it.hidden_ends_ns.len()).sum();
+        let ended = fates.served + fates.failed + fates.cut;
+        prop_assert_eq!(arrivals, ended + in_flight + hidden as u64);
         prop_assert!(arrivals + fates.refused > 25_000, "100/s over 300 s");
     }
 }
@@ -130,10 +142,10 @@ fn drained_member_gets_nothing_and_runs_empty() {
     let cell = traffic.cell("lb-1", "pa", "m1").expect("a member of the specimen");
     assert!(traffic.in_flight(cell) > 0, "12 requests/s, 1 % of them long, leave some in flight");
     let state = traffic.state(cell);
-    traffic.set(cell, MemberState { eligible: false, ..state });
-    let arrivals = traffic.arrivals(cell);
+    traffic.set(cell, MemberState { weight: 0, ..state });
+    let arrivals = traffic.tally(cell).arrivals;
     traffic.advance(60_000 + 90_000);
-    assert_eq!((traffic.arrivals(cell), traffic.in_flight(cell)), (arrivals, 0));
+    assert_eq!((traffic.tally(cell).arrivals, traffic.in_flight(cell)), (arrivals, 0));
     assert_eq!(traffic.fates().cut + traffic.fates().refused + traffic.fates().met_upgrade, 0);
 }
 
@@ -143,7 +155,7 @@ fn pools_get_their_shares_and_members_their_turns() {
     let mut traffic = traffic(2);
     traffic.advance(600_000);
     let of = |node, pool, member| {
-        traffic.arrivals(traffic.cell(node, pool, member).expect("a member of the specimen"))
+        traffic.tally(traffic.cell(node, pool, member).expect("a member of the specimen")).arrivals
     };
     let pb: u64 =
         ["lb-1", "lb-2"].iter().map(|node| of(node, "pb", "m1") + of(node, "pb", "m3")).sum();
@@ -157,7 +169,7 @@ fn pools_get_their_shares_and_members_their_turns() {
 fn nobody_eligible_refuses_and_no_load_is_silence() {
     let mut traffic = traffic(3);
     for cell in 0..traffic.members.len() {
-        traffic.set(cell, MemberState { eligible: false, answers: true, fit: true });
+        traffic.set(cell, MemberState { weight: 0, answer: Answer::Page, fit: true });
     }
     traffic.advance(10_000);
     assert!(traffic.fates().refused > 500 && traffic.fates().served == 0);

@@ -82,9 +82,9 @@ impl ZoneRequests {
     }
 }
 
-/// Smooth weighted round robin, written out once: each turn goes to the lane that is furthest
-/// behind its share.
-fn turns(lanes: &[(usize, u64)]) -> Vec<u16> {
+/// Smooth weighted round robin, written out once: each turn goes to whoever (a lane, a member) is
+/// furthest behind its share.
+pub(super) fn turns(lanes: &[(usize, u64)]) -> Vec<u16> {
     let divisor = lanes.iter().fold(0, |divisor, (_, share)| gcd(divisor, *share)).max(1);
     let sum: u64 = lanes.iter().map(|(_, share)| share / divisor).sum();
     let scaled = |share: u64| match sum <= TURNS_MAX {
@@ -102,9 +102,9 @@ fn turns(lanes: &[(usize, u64)]) -> Vec<u16> {
             }
             let first = (0..lanes.len())
                 .max_by_key(|i| (behind[*i], std::cmp::Reverse(*i)))
-                .expect("a zone has a lane");
+                .expect("a round has as many turns as shares");
             behind[first] -= length;
-            u16::try_from(lanes[first].0).expect("a farm has fewer lanes than 65,536")
+            u16::try_from(lanes[first].0).expect("a farm has fewer members than 65,536")
         })
         .collect()
 }
