@@ -1,6 +1,13 @@
 //! The rehearsal: Evenkeel's orchestrator, unchanged, against a simulated farm under injected faults.
+//!
+//! * [`fabric`] — the network: hosts, links, crash, partition, time that skips.
+//! * [`random`] — keyed draws: every choice of a run, from its seed.
+//! * [`traffic`] — the users' requests.
+//! * [`nemesis`] — faults as data, and the schedule of a seed.
+//! * [`oracle`] — what must hold on ground truth, one file per invariant.
 #![forbid(unsafe_code)]
 
+pub mod fabric;
 pub mod nemesis;
 pub mod oracle;
 pub mod random;
