@@ -94,7 +94,8 @@ impl Sessions {
 /// Makes room for one more.
 fn drop_oldest<V>(map: &mut BTreeMap<String, V>, age: impl Fn(&V) -> u64) {
     if map.len() >= KEPT_MAX
-        && let Some(oldest) = map.iter().min_by_key(|(_, value)| age(value)).map(|(key, _)| key.clone())
+        && let Some(oldest) =
+            map.iter().min_by_key(|(_, value)| age(value)).map(|(key, _)| key.clone())
     {
         map.remove(&oldest);
     }

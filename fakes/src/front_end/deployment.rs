@@ -67,7 +67,8 @@ impl FrontEnd {
                 .into();
         }
         let module = self.modules().next().unwrap_or_default();
-        let left = format!("{} modules of publication {}", self.modules.len(), published.generation);
+        let left =
+            format!("{} modules of publication {}", self.modules.len(), published.generation);
         vec![
             thread("Deployment Worker 1", "Deploying", module.to_owned()),
             thread("Deployment Worker 2", idle, String::new()),

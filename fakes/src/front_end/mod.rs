@@ -2,11 +2,11 @@
 //! controller. Its machine, services, installer, deployment and web server are one state machine
 //! that moves by timers; nothing here waits.
 //!
-//! * [`service`](self) start-up in phases, and deployment of what is pending;
-//! * [`jobs`](self) installers and their phases;
+//! * `service` start-up in phases; `deployment` of what is pending;
+//! * [`jobs`] installers and their phases;
 //! * [`verbs`] the host verbs; [`shell`] how they arrive over TCP; [`web`] pings and applications.
 mod deployment;
-mod jobs;
+pub mod jobs;
 mod service;
 pub mod shell;
 pub mod verbs;
@@ -19,6 +19,7 @@ use crate::database::{Database, Publication};
 use crate::ledger::{ApplicationState, Event, Ledger, ServiceState};
 use crate::truth::Truth;
 
+pub use deployment::Thread;
 pub use jobs::{Job, JobState};
 
 use deployment::Deployment;
