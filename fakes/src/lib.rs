@@ -9,6 +9,7 @@
 //! * [`service_center`] — the console and its SOAP services, one instance per front-end.
 //! * [`front_end`] — services, installer, deployment, pings, application, shell.
 //! * [`database`] — what all of them share.
+//! * [`http`] — requests in, answers out: HTTP/1.1 over any stream.
 //! * [`listen`] — the trait over which the doubles are served: tokio or a simulated network.
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,7 @@ pub mod balancer;
 pub mod database;
 pub mod farm;
 pub mod front_end;
+pub mod http;
 pub mod ledger;
 pub mod listen;
 pub mod service_center;

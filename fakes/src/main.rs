@@ -1,2 +1,2 @@
-//! Placeholder.
+//! Serves the doubles of a farm.
 fn main() {}

@@ -1,0 +1,1 @@
+//! `show servers state`, `show stat`, `show info` and their like.

@@ -1,0 +1,1 @@
+//! The farm by lines of text.
