@@ -87,6 +87,8 @@ pub struct Counters {
     pub failed_connections: u64,
     /// Requests that were cut or whose connection broke before an answer (`eresp`).
     pub failed_responses: u64,
+    /// Requests whose client gave up (`cli_abrt`).
+    pub client_aborts: u64,
     /// Bytes of requests, if whoever counts knows.
     pub bytes_in: u64,
     /// Bytes of answers, if whoever counts knows.
@@ -103,7 +105,8 @@ impl Counters {
             + self.answers_3xx
             + self.answers_4xx
             + self.failed_connections
-            + self.failed_responses;
+            + self.failed_responses
+            + self.client_aborts;
         self.arrivals.saturating_sub(others)
     }
 }

@@ -5,6 +5,7 @@
 //! * `command` — the runtime API: one line in, the reply out, byte for byte.
 //! * `words` — HAProxy's list of commands and how it guesses what was meant.
 //! * `stat`, `tables` — `show stat`, `show servers state`, `show info` and their like.
+//! * `in_flight` — requests that the proxy carries.
 //! * `reach` — how those two reach a balancer that a farm keeps.
 //! * `serve_api`, `serve_proxy` — both over any [`crate::listen::Listen`].
 //!
@@ -23,17 +24,23 @@ use std::sync::Arc;
 use crate::ledger::Event;
 
 mod command;
+mod in_flight;
 mod member;
 mod reach;
+mod serve_api;
+mod serve_proxy;
 mod stat;
 mod state;
 mod tables;
 mod words;
 
 pub use command::Session;
+pub use in_flight::{Outcome, Ticket};
 pub(crate) use member::MAINT;
 pub use member::{CheckAnswer, Counters, Member, MemberIndex, MemberSetup, Oper, PoolSetup};
 pub use reach::Reach;
+pub use serve_api::serve_api;
+pub use serve_proxy::serve_proxy;
 
 /// Health checks of every checked pool (`inter`, `fall`, `rise`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

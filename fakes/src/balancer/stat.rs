@@ -250,7 +250,9 @@ impl Member {
         numbers(out, ',', [c.answers_2xx(), c.answers_3xx, c.answers_4xx, c.errors]);
         out.push_str("0,,,,");
         number(out, c.answers_2xx() + c.answers_3xx + c.answers_4xx + c.errors);
-        out.push_str(",0,0,,,,,");
+        out.push(',');
+        number(out, c.client_aborts);
+        out.push_str(",0,,,,,");
         last_session(c.arrivals, c.last_arrival_ms, now_ms, out);
         out.push(',');
         let (last, description) = self.check_texts();
