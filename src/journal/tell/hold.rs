@@ -1,10 +1,8 @@
 //! Holds and gates told: the reason, what is safe, and each way out with the command for it.
-use std::fmt::Write as _;
-
 use crate::journal::standing::Standing;
 use crate::journal::{FarmMilestone, HoldReason, WayOut, steps};
 
-use super::words::one_line;
+use super::words::{one_line, printable};
 
 pub(super) fn hold(
     plan: &str,
@@ -12,16 +10,17 @@ pub(super) fn hold(
     ways_out: &[WayOut],
     standing: &Standing,
 ) -> String {
-    let mut text = format!("HOLD: {}", why(reason, standing));
-    write!(text, "\n    safe: {}", safe(standing)).expect("text grows");
+    let mut lines =
+        vec![format!("HOLD: {}", why(reason, standing)), format!("    safe: {}", safe(standing))];
     for way in ways_out {
-        let (command, does) = (command(plan, way), way_out(way));
-        write!(text, "\n    way out: {command}\n             {does}").expect("text grows");
+        lines.push(format!("    way out: {}", command(plan, way)));
+        lines.push(format!("             {}", way_out(way)));
     }
     if ways_out.is_empty() {
-        text.push_str("\n    no way out is possible now; the run goes on by itself when it can");
+        lines.push("    no way out is possible now; the run goes on by itself when it can".into());
     }
-    text
+    let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
+    lines.join("\n")
 }
 
 pub(super) fn gate(plan: &str, step: u8) -> String {

@@ -64,7 +64,9 @@ impl Teller {
         };
         self.standing.apply(record);
         let text = match &record.event {
-            Event::Outcome { id, result } => words::outcome(*id, of.as_ref(), result),
+            Event::Outcome { id, result } => {
+                words::printable(&words::outcome(*id, of.as_ref(), result))
+            }
             Event::AtGate { step } => hold::gate(&self.plan, *step),
             Event::Held { reason, ways_out } => {
                 hold::hold(&self.plan, reason, ways_out, &self.standing)
@@ -72,7 +74,7 @@ impl Teller {
             Event::Ended { verdict: Verdict::Holding { .. } } => {
                 hold::left_holding(&self.plan, &self.standing)
             }
-            other => plain(other),
+            other => words::printable(&plain(other)),
         };
         format!("{:.0}  {text}", record.at)
     }
@@ -130,7 +132,8 @@ pub fn wanted(want: &Wanted) -> String {
 }
 
 fn because(evidence: &str) -> String {
-    if evidence.is_empty() { String::new() } else { format!(" ({})", words::one_line(evidence)) }
+    let evidence = words::one_line(evidence);
+    if evidence.is_empty() { evidence } else { format!(" ({evidence})") }
 }
 
 /// Enough of a hash to tell two plans apart by eye.

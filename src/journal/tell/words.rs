@@ -8,8 +8,7 @@ use crate::procedure::readings::{JobReading, TestReading};
 /// Longest text of the world's that is told on a line; the journal has all of it.
 const QUOTE_CHARS_MAX: usize = 300;
 
-/// Text of the world's, fit for a line: no control characters, which could also rewrite a
-/// terminal, and not endless.
+/// Text of the world's, fit for a line: its white space is one space, and it is not endless.
 pub(super) fn one_line(text: &str) -> String {
     let mut line = String::new();
     for (count, word) in text.split(|c: char| c.is_whitespace() || c.is_control()).enumerate() {
@@ -22,6 +21,11 @@ pub(super) fn one_line(text: &str) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
+}
+
+/// A line without control characters, which could break it or rewrite a terminal.
+pub(super) fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 pub(super) fn baseline(baseline: &Baseline) -> String {
