@@ -1,12 +1,14 @@
 //! The rehearsal: Evenkeel's orchestrator, unchanged, against a simulated farm under injected faults.
 //!
 //! * [`fabric`] — the network: hosts, links, crash, partition, time that skips.
+//! * [`disk`] — the disk under the journal: lost and torn writes, full disk.
 //! * [`random`] — keyed draws: every choice of a run, from its seed.
 //! * [`traffic`] — the users' requests.
 //! * [`nemesis`] — faults as data, and the schedule of a seed.
 //! * [`oracle`] — what must hold on ground truth, one file per invariant.
 #![forbid(unsafe_code)]
 
+pub mod disk;
 pub mod fabric;
 pub mod nemesis;
 pub mod oracle;
