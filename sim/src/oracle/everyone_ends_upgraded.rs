@@ -47,7 +47,7 @@ fn wrong_with(server: &Server, target: &str) -> Option<String> {
     if !server.whole_at(target) {
         return Some(unfitness(server, target));
     }
-    if let Some(job) = &server.job {
+    if let Some(job) = server.jobs.values().next() {
         return Some(format!("{} runs on it", job.kind));
     }
     (server.front_end && !server.enabled).then(|| "it is Disabled".to_owned())

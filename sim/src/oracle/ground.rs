@@ -58,8 +58,8 @@ pub struct Server {
     pub version: String,
     /// A job that changes software was ever started on it.
     pub touched: bool,
-    /// The job that runs on it.
-    pub job: Option<Job>,
+    /// Jobs that run on it, by id: one, and for an instant another that is refused.
+    pub jobs: BTreeMap<String, Job>,
     /// How its last job ended: kind, exit code (`None`: the machine went down under it).
     pub last_job: Option<(String, Option<i32>)>,
     /// Since when the machine is down.
@@ -100,7 +100,7 @@ impl Server {
     /// A job that changes software runs.
     #[must_use]
     pub fn being_changed(&self) -> bool {
-        self.job.as_ref().is_some_and(|job| changes_software(&job.kind))
+        self.jobs.values().any(|job| changes_software(&job.kind))
     }
 
     /// It may serve users: never touched, or whole at the target version.
@@ -155,7 +155,7 @@ impl Ground {
         let server = |front_end| Server {
             version: spec.version_from.clone(),
             touched: false,
-            job: None,
+            jobs: BTreeMap::new(),
             last_job: None,
             down_since_ms: None,
             up_at_ms: None,
@@ -203,7 +203,8 @@ impl Ground {
             | Event::Service { server, .. }
             | Event::Applications { server, .. }
             | Event::DeploymentBegan { server }
-            | Event::DeploymentEnded { server } => {
+            | Event::DeploymentEnded { server }
+            | Event::DeploymentStopped { server } => {
                 let target = self.target.clone();
                 let name = server;
                 let server = self
@@ -265,12 +266,12 @@ impl Server {
                     self.enabled_itself_at_ms = Some(at_ms);
                 }
             }
-            Event::JobStarted { kind, .. } => {
+            Event::JobStarted { job, kind, .. } => {
                 self.touched |= changes_software(kind);
-                self.job = Some(Job { kind: kind.clone(), since_ms: at_ms });
+                self.jobs.insert(job.clone(), Job { kind: kind.clone(), since_ms: at_ms });
             }
-            Event::JobEnded { kind, code, .. } => {
-                self.job = None;
+            Event::JobEnded { job, kind, code, .. } => {
+                self.jobs.remove(job);
                 self.last_job = Some((kind.clone(), *code));
             }
             Event::Installed { version, .. } => self.version.clone_from(version),
@@ -291,7 +292,9 @@ impl Server {
             }
             Event::Applications { state, .. } => self.applications = *state,
             Event::DeploymentBegan { .. } => self.deploying_since_ms = Some(at_ms),
-            Event::DeploymentEnded { .. } => self.deploying_since_ms = None,
+            Event::DeploymentEnded { .. } | Event::DeploymentStopped { .. } => {
+                self.deploying_since_ms = None;
+            }
             _ => unreachable!("an event of the balancer is not a server's"),
         }
     }

@@ -57,7 +57,7 @@ fn failed(server: &Server, ground: &Ground, context: &Context) -> bool {
         policy.upgrade_ms_max.min(policy.service_center_ms_max).min(policy.publish_ms_max);
     server.down_since_ms.is_some()
         || matches!(&server.last_job, Some((_, code)) if *code != Some(0))
-        || lasts(server.job.as_ref().map(|job| job.since_ms), job_ms_max)
+        || server.jobs.values().any(|job| lasts(Some(job.since_ms), job_ms_max))
         || lasts(server.uninitialised_since_ms, policy.initialise_ms_max)
         || lasts(server.deploying_since_ms, policy.idle_ms_max)
         || (server.front_end && !server.serves())

@@ -58,7 +58,7 @@ pub(super) fn unfitness(server: &super::ground::Server, target: &str) -> String 
     if server.down_since_ms.is_some() {
         return "its machine is down".into();
     }
-    if let Some(job) = &server.job {
+    if let Some(job) = server.jobs.values().next() {
         return format!("{} runs on it", job.kind);
     }
     if !super::ground::same_version(&server.version, target) {

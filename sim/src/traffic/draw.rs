@@ -76,25 +76,10 @@ impl Exponential {
     }
 }
 
-/// A stream of random numbers (SplitMix64): one state, one addition and three multiplications a
-/// draw, and any state is a good start.
-#[derive(Clone, Debug)]
-pub(super) struct Stream(pub(super) u64);
-
-impl Stream {
-    #[inline]
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Keyed;
 
     /// Goal: the table is the logarithm. Method: compare with the platform's, which tests may use.
     #[test]
@@ -110,8 +95,8 @@ mod tests {
     #[test]
     fn mean_of_many_draws_is_the_mean() {
         let gaps = Exponential::new(10_000_000, 1 << 32);
-        let mut stream = Stream(7);
-        let sum: u64 = (0..1_000_000).map(|_| gaps.at(stream.next() >> 32)).sum();
+        let mut stream = Keyed::new(7).stream("t", "z");
+        let sum: u64 = (0..1_000_000).map(|_| gaps.at(stream.draw() >> 32)).sum();
         let mean = sum / 1_000_000;
         assert!((9_900_000..10_100_000).contains(&mean), "mean {mean} ns");
     }

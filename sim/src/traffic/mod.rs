@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 use evenkeel_fakes::spec::{PoolSpec, Spec};
 use serde::Serialize;
 
+use crate::random::Stream;
+
+pub use load::Users;
 use zone::ZoneRequests;
 
 /// A member of a pool on a node, as the traffic knows it.
@@ -110,9 +113,9 @@ pub struct Traffic {
 const NS_PER_MS: u64 = 1_000_000;
 
 impl Traffic {
-    /// The traffic of a farm. `keyed` gives each zone, by name, the start of its stream.
+    /// The traffic of a farm, nobody eligible yet. `stream` gives each zone, by name, its draws.
     #[must_use]
-    pub fn new(spec: &Spec, keyed: impl Fn(&str) -> u64) -> Self {
+    pub fn new(spec: &Spec, stream: impl Fn(&str) -> Stream) -> Self {
         let mut this = Self {
             zones: Vec::new(),
             lanes: Vec::new(),
@@ -124,7 +127,7 @@ impl Traffic {
         };
         for zone in &spec.zones {
             let lanes = this.add_lanes(spec, &zone.name);
-            this.zones.extend(ZoneRequests::new(keyed(&zone.name), zone.load_rps, &lanes));
+            this.zones.extend(ZoneRequests::new(stream(&zone.name), zone.load_rps, &lanes));
         }
         this
     }

@@ -1,6 +1,10 @@
 //! What the traffic promises, as properties over random changes and random steps.
 use proptest::prelude::*;
 
+use crate::random::Keyed;
+
+use evenkeel_fakes::ledger::ApplicationState;
+
 use super::*;
 
 /// Two zones on two nodes; zone b has two pools with shares 3 : 1.
@@ -35,7 +39,7 @@ fn spec(load_rps: u32) -> Spec {
 
 /// The specimen's traffic, everybody eligible.
 fn traffic(seed: u64) -> Traffic {
-    let mut traffic = Traffic::new(&spec(50), |zone| seed ^ u64::from(zone.as_bytes()[0]));
+    let mut traffic = Traffic::new(&spec(50), |zone| Keyed::new(seed).stream("traffic", zone));
     for cell in 0..traffic.members.len() {
         traffic.set(cell, MemberState { weight: 100, answer: Answer::Page, fit: true });
     }
@@ -173,7 +177,67 @@ fn nobody_eligible_refuses_and_no_load_is_silence() {
     }
     traffic.advance(10_000);
     assert!(traffic.fates().refused > 500 && traffic.fates().served == 0);
-    let mut silent = Traffic::new(&spec(0), |_| 1);
+    let mut silent = Traffic::new(&spec(0), |zone| Keyed::new(1).stream("traffic", zone));
     silent.advance(3_600_000);
     assert_eq!(silent.fates(), Fates::default());
+}
+
+/// Goal: the doubles show what the traffic did, through drains, cuts and reloads. Method: a farm of
+/// the specimen with this load; compare the balancer's counters with the traffic's own.
+#[test]
+fn balancers_show_exactly_what_the_traffic_did() {
+    use evenkeel_fakes::balancer::{Balancer, CheckTiming, MemberIndex, MemberSetup, PoolSetup};
+
+    let member = |n: u32| MemberSetup {
+        name: format!("m{n}"),
+        server: format!("fe-{n}"),
+        weight: 100,
+        address: format!("10.0.1.{n}:80"),
+    };
+    let pool = |name: &str, members: Vec<MemberSetup>| PoolSetup {
+        name: name.into(),
+        health_check: true,
+        cut_when_down: false,
+        members,
+    };
+    let timing = CheckTiming { interval_ms: 2_000, fall: 3, rise: 2 };
+    let pools = |with_pc: bool| {
+        let mut pools =
+            vec![pool("pa", vec![member(1), member(2)]), pool("pb", vec![member(1), member(3)])];
+        pools.extend(with_pc.then(|| pool("pc", vec![member(1), member(3)])));
+        pools
+    };
+    let mut nodes = BTreeMap::from([
+        ("lb-1".to_owned(), Balancer::new("lb-1", pools(true), timing, 0)),
+        ("lb-2".to_owned(), Balancer::new("lb-2", pools(false), timing, 0)),
+    ]);
+    let users = Users::new(Traffic::new(&spec(50), |zone| Keyed::new(4).stream("traffic", zone)));
+    let mut load = users.load();
+    load.advance(60_000, &mut nodes);
+    let index = nodes["lb-1"].find("pa", "m1").expect("a member");
+    let before = nodes["lb-1"].member(index).counters;
+    assert!(before.arrivals > 500 && before.in_flight > 0, "{before:?}");
+
+    // The server goes down: what is in flight breaks, what follows gets no connection.
+    users.server_changed("fe-1", ApplicationState::Off, true);
+    load.advance(61_000, &mut nodes);
+    let counters = nodes["lb-1"].member(index).counters;
+    assert_eq!((counters.in_flight, counters.failed_responses), (0, before.in_flight));
+    assert_eq!(counters.failed_connections, counters.arrivals - before.arrivals);
+
+    // Another process: counters begin at zero, and what is in flight in the old one is not seen.
+    let other = nodes["lb-1"].find("pa", "m2").expect("a member");
+    assert!(nodes["lb-1"].member(other).counters.in_flight > 0);
+    nodes.get_mut("lb-1").expect("a node").reload(61_000);
+    load.advance(61_000, &mut nodes);
+    assert_eq!(nodes["lb-1"].member(other).counters.in_flight, 0);
+    load.advance(62_000, &mut nodes);
+    let after = nodes["lb-1"].member(MemberIndex(other.0)).counters;
+    assert!((1..60).contains(&after.arrivals), "a second's worth: {after:?}");
+    let (fates, _) = counters_of(&users);
+    assert_eq!((fates.refused, fates.met_upgrade), (0, 0));
+}
+
+fn counters_of(users: &Users) -> (Fates, Vec<(Tally, u64)>) {
+    counters(&users.traffic())
 }

@@ -1,5 +1,7 @@
 //! One zone's users: when each request comes, which pool and node it meets, how long it takes.
-use super::draw::{Exponential, Stream};
+use crate::random::Stream;
+
+use super::draw::Exponential;
 
 /// A normal request's mean service time: what an OutSystems screen takes on a loaded farm.
 const SERVICE_MEAN_NS: u64 = 200_000_000;
@@ -40,12 +42,12 @@ pub(super) struct ZoneRequests {
 
 impl ZoneRequests {
     /// Poisson arrivals at `load_rps`, dealt to lanes in proportion to their shares.
-    pub(super) fn new(state: u64, load_rps: u32, lanes: &[(usize, u64)]) -> Option<Self> {
+    pub(super) fn new(stream: Stream, load_rps: u32, lanes: &[(usize, u64)]) -> Option<Self> {
         if load_rps == 0 || lanes.is_empty() {
             return None;
         }
         let mut zone = Self {
-            stream: Stream(state),
+            stream,
             gaps: Exponential::new(1_000_000_000 / u64::from(load_rps), 1 << 32),
             service: Exponential::new(SERVICE_MEAN_NS, (1 << 32) - LONG_BELOW),
             turns: turns(lanes),
@@ -72,7 +74,7 @@ impl ZoneRequests {
 
     #[inline]
     fn draw(&mut self) {
-        let bits = self.stream.next();
+        let bits = self.stream.draw();
         self.next_ns += self.gaps.at(bits >> 32);
         let uniform = bits & 0xFFFF_FFFF;
         self.next_takes_ns = match uniform.checked_sub(LONG_BELOW) {
@@ -122,6 +124,7 @@ fn gcd(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Keyed;
 
     /// Goal: lanes get their shares, evenly mixed. Method: count the turns of a 3 : 1 split.
     #[test]
@@ -135,7 +138,8 @@ mod tests {
     /// of the short ones, share and bounds of the long ones.
     #[test]
     fn rate_service_time_and_long_share_are_as_stated() {
-        let mut zone = ZoneRequests::new(3, 1_000, &[(0, 1)]).expect("a zone with load");
+        let mut zone = ZoneRequests::new(Keyed::new(3).stream("t", "z"), 1_000, &[(0, 1)])
+            .expect("a zone with load");
         let (mut long, mut short_sum, mut short, mut last) = (0_u64, 0, 0, 0);
         for _ in 0..1_000_000 {
             let request = zone.next_before(u64::MAX).expect("requests never end");
