@@ -9,6 +9,7 @@
 //! * [`drive`] — the loop around the procedure: observe, decide, guard, start, record.
 //! * [`journal`] — what was intended and what came of it, durably.
 //! * [`ports`] — the traits through which the drive reaches the world.
+//! * [`net`], [`http`], [`secret`] — what the adapters share: connections, exchanges, secrets.
 //! * [`balancer`], [`service_center`], [`host`], [`probe`] — adapters, real protocols.
 //! * [`runbook`] — the procedure written out for people, with the farm's own names.
 //! * [`cli`] — the command line, one file per subcommand.
@@ -19,11 +20,14 @@ pub mod cli;
 pub mod drive;
 pub mod farm;
 pub mod host;
+pub mod http;
 pub mod journal;
 pub mod names;
+pub mod net;
 pub mod plan;
 pub mod ports;
 pub mod probe;
 pub mod procedure;
 pub mod runbook;
+pub mod secret;
 pub mod service_center;

@@ -1,0 +1,162 @@
+//! HAProxy's runtime API: one connection a line of commands, no status codes, prose for errors.
+//!
+//! Source of every text: doc/management.txt 9.3 and HAProxy 2.6.12 itself. What a write did is
+//! only ever known by reading afterwards: `OK` is an empty line, and is also what a command
+//! without effect answers.
+mod text;
+
+use std::collections::BTreeMap;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::farm::BalancerNode;
+use crate::names::{MemberName, PoolName};
+use crate::net::{Deadlines, dial_within};
+use crate::ports::{Address, Dial};
+use crate::procedure::action::MemberChange;
+use crate::procedure::readings::{MemberId, NodeReading};
+
+use super::{BalancerError, PoolMembers};
+use text::{Facts, Roster};
+
+/// Everything about a node in one exchange, so that the parts belong together.
+const OBSERVE: &str = "show info;show servers state;show stat";
+
+/// Largest answer taken: a member takes half a kilobyte of `show stat`, so this holds ten thousand.
+const ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// One HAProxy process.
+#[derive(Debug)]
+pub struct Haproxy<D: Dial> {
+    dial: D,
+    address: Result<Address, String>,
+    deadlines: Deadlines,
+    roster: Roster,
+    names: BTreeMap<MemberId, (PoolName, MemberName)>,
+}
+
+impl<D: Dial> Haproxy<D> {
+    /// The node, with the farm's members on it.
+    pub fn new(dial: D, node: &BalancerNode, pools: Vec<PoolMembers>) -> Self {
+        let (mut roster, mut names) = (Roster::new(), BTreeMap::new());
+        for PoolMembers { pool, members } in pools {
+            for (member, server) in members {
+                let id = MemberId { pool: pool.clone(), server };
+                names.insert(id.clone(), (pool.clone(), member.clone()));
+                roster.entry(pool.clone()).or_default().insert(member, id);
+            }
+        }
+        let (address, deadlines) = (node.api.parse(), Deadlines::default());
+        Self { dial, address, deadlines, roster, names }
+    }
+
+    /// Waits as long as this.
+    #[must_use]
+    pub fn waiting(self, deadlines: Deadlines) -> Self {
+        Self { deadlines, ..self }
+    }
+
+    /// Reads the node whole.
+    ///
+    /// # Errors
+    /// See [`BalancerError`]; nothing was changed.
+    pub async fn observe(&self) -> Result<NodeReading, BalancerError> {
+        Ok(self.facts().await?.reading)
+    }
+
+    /// Changes a member and returns how the node stands afterwards, by an exchange of its own. The
+    /// caller checks that the reading shows the change.
+    ///
+    /// # Errors
+    /// See [`BalancerError`]. After [`BalancerError::Lost`] the change may stand.
+    pub async fn change(
+        &self,
+        member: &MemberId,
+        change: MemberChange,
+    ) -> Result<NodeReading, BalancerError> {
+        let (pool, name) = self.names.get(member).ok_or_else(|| {
+            let MemberId { pool, server } = member;
+            BalancerError::Refused(format!("{server} has no member in pool {pool} on this node"))
+        })?;
+        let target = format!("{pool}/{name}");
+        let command = match change {
+            MemberChange::Weight(weight) => format!("set server {target} weight {weight}"),
+            MemberChange::Cut => format!("shutdown sessions server {target}"),
+            MemberChange::Drain => self.state(member, &target, "drain").await?,
+            MemberChange::Admit => self.state(member, &target, "ready").await?,
+            MemberChange::Maintain => self.state(member, &target, "maint").await?,
+        };
+        self.command(&command).await?;
+        self.observe().await
+    }
+
+    /// The command that sets a member's state, once a fresh reading says that it will hold.
+    async fn state(
+        &self,
+        member: &MemberId,
+        target: &str,
+        state: &str,
+    ) -> Result<String, BalancerError> {
+        let facts = self.facts().await?;
+        let command = format!("set server {target} state {state}");
+        // A tracker answers OK and stays as it is: whoever drains it must drain the other.
+        if let Some(followed) = facts.tracked.get(member) {
+            return Err(BalancerError::Refused(format!(
+                "{target} tracks {followed}, so `{command}` would have no effect; nothing was \
+                 sent: change {followed} instead"
+            )));
+        }
+        // An agent that says `ready` cancels a drain within its interval, and the other way round.
+        let agent = facts.agents.contains(member);
+        Ok(if agent { format!("disable agent {target};{command}") } else { command })
+    }
+
+    async fn facts(&self) -> Result<Facts, BalancerError> {
+        let answer = self.exchange(OBSERVE).await?;
+        // `show stat`, the last, ends with an empty line: a torn table would lack members.
+        if !answer.ends_with("\n\n") {
+            return Err(BalancerError::Lost(
+                "the connection closed before the answer's end".into(),
+            ));
+        }
+        text::read(&answer, &self.roster)
+    }
+
+    /// Sends commands that answer nothing when they are carried out.
+    async fn command(&self, command: &str) -> Result<(), BalancerError> {
+        let answer = self.exchange(command).await?;
+        match answer.trim() {
+            // An empty line each is OK; fewer is a torn answer, and no answer at all is no OK.
+            "" if answer.len() > command.matches(';').count() => Ok(()),
+            "" => Err(BalancerError::Lost(format!("`{command}` was not acknowledged"))),
+            words => Err(BalancerError::Refused(format!("`{command}`: {words}"))),
+        }
+    }
+
+    /// One connection: a line out, everything until the end back.
+    async fn exchange(&self, line: &str) -> Result<String, BalancerError> {
+        let to = self.address.as_ref().map_err(|why| BalancerError::Unreachable(why.clone()))?;
+        let stream = dial_within(&self.dial, to, self.deadlines).await;
+        let mut stream = stream.map_err(BalancerError::Unreachable)?;
+        let lost = |why: &dyn std::fmt::Display| BalancerError::Lost(format!("{to}: {why}"));
+        let talk = async {
+            stream.write_all(format!("{line}\n").as_bytes()).await?;
+            stream.flush().await?;
+            let mut answer = Vec::new();
+            (&mut stream).take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        let answer = match tokio::time::timeout(self.deadlines.exchange, talk).await {
+            Ok(answer) => answer.map_err(|error| lost(&error))?,
+            Err(_) => {
+                let within = self.deadlines.exchange.as_secs_f32();
+                return Err(lost(&format_args!("no answer within {within} s")));
+            }
+        };
+        if answer.len() as u64 == ANSWER_BYTES_MAX {
+            let words = format!("{to}: more than {ANSWER_BYTES_MAX} bytes");
+            return Err(BalancerError::Garbled(words));
+        }
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+}
