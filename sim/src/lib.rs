@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The rehearsal: Evenkeel's orchestrator, unchanged, against a simulated farm under injected faults.
+#![forbid(unsafe_code)]
+
+pub mod disk;

@@ -1,0 +1,1 @@
+//! `check --live`: filled by the adapters' side.

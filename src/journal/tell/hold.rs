@@ -1,0 +1,168 @@
+//! Holds and gates told: the reason, what is safe, and each way out with the command for it.
+use crate::journal::standing::Standing;
+use crate::journal::{FarmMilestone, HoldReason, WayOut, steps};
+
+use super::words::{one_line, printable};
+
+pub(super) fn hold(
+    plan: &str,
+    reason: &HoldReason,
+    ways_out: &[WayOut],
+    standing: &Standing,
+) -> String {
+    let mut lines =
+        vec![format!("HOLD: {}", why(reason, standing)), format!("    safe: {}", safe(standing))];
+    for way in ways_out {
+        lines.push(format!("    way out: {}", command(plan, way)));
+        lines.push(format!("             {}", way_out(way)));
+    }
+    if ways_out.is_empty() {
+        lines.push("    no way out is possible now; the run goes on by itself when it can".into());
+    }
+    let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
+    lines.join("\n")
+}
+
+pub(super) fn gate(plan: &str, step: u8) -> String {
+    let ends = match step {
+        3 => {
+            ": from here on servers' software changes, and the run can no longer be aborted. \
+              Confirm that application deployments are frozen"
+        }
+        6 => ": from here on loaded servers change, and the run can no longer fall back",
+        _ => "",
+    };
+    let plan = quoted(plan);
+    format!(
+        "GATE before step {}{ends}\n    to go on: evenkeel resume {plan} --approve {}",
+        steps::title(step),
+        steps::name(step),
+    )
+}
+
+pub(super) fn left_holding(plan: &str, standing: &Standing) -> String {
+    format!(
+        "left holding: NOBODY PROTECTS THE FARM from here on\n    safe: {}\n    to go on: evenkeel \
+         resume {}",
+        safe(standing),
+        quoted(plan),
+    )
+}
+
+/// Why a run holds, in a sentence.
+pub(crate) fn why(reason: &HoldReason, standing: &Standing) -> String {
+    match reason {
+        HoldReason::ServerFailed { server } => {
+            let failed = standing.servers.get(server).and_then(|it| it.failed.as_ref());
+            let why = failed.map(|it| format!(": {}", super::failure(it))).unwrap_or_default();
+            format!("{server} cannot go on by itself{why}")
+        }
+        HoldReason::DrainOverdue { server } => {
+            format!("{server} still has requests in flight after its drain deadline")
+        }
+        HoldReason::SwitchOverdue => {
+            "both versions served longer than policy allows; traffic is on the loaded half".into()
+        }
+        HoldReason::SoakBad { finding } => {
+            format!("the soak found the new version bad: {}", one_line(finding))
+        }
+        HoldReason::SomebodyElse { what } => {
+            format!("somebody else is changing this farm: {}", one_line(what))
+        }
+        HoldReason::DeploymentUnderLoad { server } => format!(
+            "deployment has begun on {server}, which serves users and which nobody can stand in for"
+        ),
+        HoldReason::FloorLost { node, pool } => {
+            format!("pool {pool} on {node} is under its floor and no fit server is left to admit")
+        }
+        HoldReason::BalancerUnknown { node } => {
+            format!("balancer node {node} has not been readable for too long")
+        }
+        HoldReason::ConsoleUnknown => {
+            "no Service Center console has answered for too long".to_owned()
+        }
+        HoldReason::LoginRefused { why } => format!(
+            "Service Center refused the login, which is not tried again by itself: {}",
+            one_line(why)
+        ),
+        HoldReason::ServerUnknown { server } => {
+            format!("{server} has not been readable for too long")
+        }
+        HoldReason::UnknownWord { what } => {
+            format!("a word that the farm file does not know: {}", one_line(what))
+        }
+        HoldReason::GuardRefused { what } => format!(
+            "the guard stopped an action before it left, a defect of this program: {}",
+            one_line(what)
+        ),
+        HoldReason::Asked => "a person asked for it".to_owned(),
+        HoldReason::FellBack => {
+            "the run fell back; a person decides whether to finish the switch again".to_owned()
+        }
+    }
+}
+
+/// What is safe where a run stands: the table "when it fails" of the guide to holds.
+#[must_use]
+pub fn safe(standing: &Standing) -> &'static str {
+    let touched = standing.servers.values().any(|server| server.touched);
+    match standing.step.unwrap_or(1) {
+        ..=3 if !touched => "no server's software was touched; every server is fit to serve",
+        ..=4 => {
+            "the loaded half serves, disabled in Service Center; touched servers stay out of \
+             rotation"
+        }
+        5 if standing.has(FarmMilestone::FellBack) => {
+            "both halves are fit to serve; the loaded half does"
+        }
+        5 => "both halves are fit to serve",
+        6..=8 => "the proven half serves; touched loaded servers stay out of rotation",
+        _ => "every server in rotation is proven at the target version",
+    }
+}
+
+/// What a way out does.
+#[must_use]
+pub fn way_out(way: &WayOut) -> String {
+    match way {
+        WayOut::Retry { server: Some(server) } => {
+            format!("tries {server} again from where it stands")
+        }
+        WayOut::Retry { server: None } => "goes on from where the run stands".to_owned(),
+        WayOut::ByHand { server } => {
+            format!("once you have done {server}'s work by hand: verifies it and goes on")
+        }
+        WayOut::LeaveOut { server } => {
+            format!("goes on without {server}, which stays out of rotation and is not upgraded")
+        }
+        WayOut::Abort => "restores the baseline and ends the run".to_owned(),
+        WayOut::FallBack => "moves traffic to the loaded half again, then holds".to_owned(),
+    }
+}
+
+/// The command that takes a way out.
+#[must_use]
+pub fn command(plan: &str, way: &WayOut) -> String {
+    let plan = quoted(plan);
+    let server = |option: &str, server: &crate::names::ServerName| {
+        format!("evenkeel resume {plan} --{option} {}", quoted(server.as_str()))
+    };
+    match way {
+        WayOut::Retry { server: Some(name) } => server("retry", name),
+        WayOut::Retry { server: None } => format!("evenkeel resume {plan} --retry"),
+        WayOut::ByHand { server: name } => server("by-hand", name),
+        WayOut::LeaveOut { server: name } => server("leave-out", name),
+        WayOut::Abort => format!("evenkeel abort {plan}"),
+        WayOut::FallBack => format!("evenkeel fall-back {plan}"),
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,~".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
