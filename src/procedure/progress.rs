@@ -191,6 +191,7 @@ impl Progress {
             Event::Ended { verdict } => self.ended = Some(verdict.clone()),
             Event::Began { .. } => {
                 // Taken up again: what stood open is unknown, and waits are told anew.
+                self.open.clear();
                 self.ended = None;
                 self.at_gate = None;
             }

@@ -1,7 +1,7 @@
 //! Where each server is wanted, and the changes that bring it there: traffic is moved by wanting,
 //! so that a reload, a crash of ours or somebody's hand is put right by the same rule.
 use crate::farm::Half;
-use crate::journal::{FarmMilestone, Milestone};
+use crate::journal::{Event, FarmMilestone, Milestone, Notice};
 
 use super::action::{Action, MemberChange};
 use super::decide::Decision;
@@ -191,6 +191,26 @@ pub(super) fn drained_for_ms(layout: &Layout, view: &View, seat: SeatIx) -> Opti
     Some(view.now_ms - since)
 }
 
+/// Members that are not as our last change left them, within the epoch of that change.
+fn drifts(layout: &Layout, view: &View, decision: &mut Decision) {
+    for (seat_ix, seat) in layout.seats.iter().enumerate() {
+        let node = &view.nodes[seat.node];
+        let entry = &layout.nodes[seat.node];
+        let offset = seat_ix - entry.first_seat;
+        let (Some(sample), Some((epoch, ready))) =
+            (node.samples.back(), &node.asserted[offset])
+        else {
+            continue;
+        };
+        let differs = sample.seats[offset].as_ref().is_some_and(|read| read.admin.ready() != *ready);
+        if !node.acting && sample.epoch == *epoch && differs {
+            let member = seat.member.clone();
+            let notice = Notice::Drifted { node: entry.name.clone(), member };
+            decision.events.push(Event::Noticed(notice));
+        }
+    }
+}
+
 /// Milestones of traffic: quiet, taking traffic, switched, fallen back, aborted, restored.
 pub(super) fn milestones(
     layout: &Layout,
@@ -198,6 +218,7 @@ pub(super) fn milestones(
     view: &View,
     decision: &mut Decision,
 ) {
+    drifts(layout, view, decision);
     for server in layout.front_ends() {
         let record = &progress.servers[server];
         if record.left_out {

@@ -23,6 +23,7 @@ use super::view::View;
 pub use faces::{console_faces, console_for};
 pub use holds::{may_abort, may_fall_back, may_leave_out, ways_out};
 pub use proof::deployment_since_ms;
+pub use super::steps::waiting_gate;
 
 /// What to do now.
 #[derive(Clone, Debug, Default, PartialEq)]
