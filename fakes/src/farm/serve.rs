@@ -170,7 +170,7 @@ fn run(shared: &Shared, own: Option<&str>, call: &shell::Call) -> Option<shell::
     reply.map(shell::Reply::from)
 }
 
-async fn accept<L: Listen>(socket: &mut L::Socket) -> Option<L::Stream> {
+pub(super) async fn accept<L: Listen>(socket: &mut L::Socket) -> Option<L::Stream> {
     match L::accept(socket).await {
         Ok((stream, _)) => Some(stream),
         Err(_) => {
