@@ -71,18 +71,44 @@ pub enum Oper {
 /// the proxy what it carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Requests sent to it (`stot`, `lbtot`).
+    /// Requests sent to it (`lbtot`; with the retries `stot`).
     pub arrivals: u64,
     /// Requests it is working on (`scur`).
     pub in_flight: u64,
     /// Its answers of 5xx (`hrsp_5xx`).
     pub errors: u64,
+    /// Its answers of 3xx.
+    pub answers_3xx: u64,
+    /// Its answers of 4xx.
+    pub answers_4xx: u64,
+    /// Further attempts to connect, after failed ones (`wretr`).
+    pub retries: u64,
     /// Requests for which no connection could be opened (`econ`).
     pub failed_connections: u64,
     /// Requests that were cut or whose connection broke before an answer (`eresp`).
     pub failed_responses: u64,
+    /// Requests whose client gave up (`cli_abrt`).
+    pub client_aborts: u64,
+    /// Bytes of requests, if whoever counts knows.
+    pub bytes_in: u64,
+    /// Bytes of answers, if whoever counts knows.
+    pub bytes_out: u64,
     /// When the last request arrived, if whoever counts knows.
     pub last_arrival_ms: Option<u64>,
+}
+
+impl Counters {
+    /// Answers of 2xx: what is left of the arrivals.
+    pub(crate) fn answers_2xx(&self) -> u64 {
+        let others = self.in_flight
+            + self.errors
+            + self.answers_3xx
+            + self.answers_4xx
+            + self.failed_connections
+            + self.failed_responses
+            + self.client_aborts;
+        self.arrivals.saturating_sub(others)
+    }
 }
 
 /// A member's health check.

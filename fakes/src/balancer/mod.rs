@@ -1,11 +1,12 @@
 //! HAProxy 2.6 in HTTP mode: the double of one balancer process.
 //!
-//! * [`member`] — one member: administrative and operational state, its health check, its counters.
-//! * [`state`] — the rules by which commands and checks change a member.
-//! * [`command`] — the runtime API: one line in, the reply out, byte for byte.
+//! * `member` — one member: administrative and operational state, its health check, its counters.
+//! * `state` — the rules by which commands and checks change a member.
+//! * `command` — the runtime API: one line in, the reply out, byte for byte.
 //! * `words` — HAProxy's list of commands and how it guesses what was meant.
-//! * [`tables`] — `show servers state`, `show stat`, `show info` and their like.
-//! * [`reach`] — how those two reach a balancer that a farm keeps.
+//! * `stat`, `tables` — `show stat`, `show servers state`, `show info` and their like.
+//! * `in_flight` — requests that the proxy carries.
+//! * `reach` — how those two reach a balancer that a farm keeps.
 //! * `serve_api`, `serve_proxy` — both over any [`crate::listen::Listen`].
 //!
 //! The state machine has no clock and no sockets: every entry takes `now_ms`, milliseconds since the
@@ -22,14 +23,24 @@ use std::sync::Arc;
 
 use crate::ledger::Event;
 
-pub mod command;
-pub mod member;
-pub mod reach;
-pub mod state;
-pub mod tables;
+mod command;
+mod in_flight;
+mod member;
+mod reach;
+mod serve_api;
+mod serve_proxy;
+mod stat;
+mod state;
+mod tables;
+mod words;
 
+pub use command::Session;
+pub use in_flight::{Outcome, Ticket};
+pub(crate) use member::MAINT;
 pub use member::{CheckAnswer, Counters, Member, MemberIndex, MemberSetup, Oper, PoolSetup};
 pub use reach::Reach;
+pub use serve_api::serve_api;
+pub use serve_proxy::serve_proxy;
 
 /// Health checks of every checked pool (`inter`, `fall`, `rise`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +57,6 @@ pub struct CheckTiming {
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     pub(crate) name: Arc<str>,
-    pub(crate) health_check: bool,
     pub(crate) cut_when_down: bool,
     /// Its members' places, which are contiguous.
     pub(crate) members: std::ops::Range<usize>,
@@ -71,6 +81,11 @@ pub struct Balancer {
     generation: u64,
     events: Vec<Event>,
 }
+
+/// The version whose texts these are: Debian 12's.
+pub(crate) const VERSION: &str = "2.6.12-1+deb12u4";
+/// The frontend of a pool is called by this and the pool's name.
+pub const FRONTEND_PREFIX: &str = "in-";
 
 /// The first process's number: any number would do.
 const PID_FIRST: u32 = 1_201;
@@ -110,7 +125,6 @@ impl Balancer {
         }
         self.pools.push(Pool {
             name,
-            health_check: setup.health_check,
             cut_when_down: setup.cut_when_down,
             members: first..self.members.len(),
             unserved: 0,

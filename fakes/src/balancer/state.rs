@@ -196,7 +196,7 @@ impl Member {
     }
 
     /// One check. Says whether the member went down.
-    pub(crate) fn apply_check(&mut self, now_ms: u64) -> bool {
+    fn apply_check(&mut self, now_ms: u64) -> bool {
         let rise = self.timing.rise;
         self.check.last = Some(self.check.answer);
         if self.check.answer.passes() {
@@ -222,7 +222,7 @@ impl Member {
     }
 
     /// `srv_set_running`
-    pub(crate) fn set_running(&mut self, now_ms: u64) {
+    fn set_running(&mut self, now_ms: u64) {
         if self.admin & MAINT != 0 || self.oper == Oper::Running {
             return;
         }
@@ -234,7 +234,7 @@ impl Member {
     }
 
     /// `srv_set_stopped`. Says whether the member went down.
-    pub(crate) fn set_stopped(&mut self, now_ms: u64) -> bool {
+    fn set_stopped(&mut self, now_ms: u64) -> bool {
         if self.admin & MAINT != 0 || self.oper == Oper::Stopped {
             return false;
         }
@@ -244,8 +244,19 @@ impl Member {
         true
     }
 
+    /// `set server … health up|stopping|down`. Says whether the member went down.
+    pub(crate) fn set_health(&mut self, now_ms: u64, health: &str) -> bool {
+        self.check.health = if health == "down" { 0 } else { self.health_max() };
+        match health {
+            "up" => self.set_running(now_ms),
+            "stopping" => self.set_stopping(now_ms),
+            _ => return self.set_stopped(now_ms),
+        }
+        false
+    }
+
     /// `srv_set_stopping`
-    pub(crate) fn set_stopping(&mut self, now_ms: u64) {
+    fn set_stopping(&mut self, now_ms: u64) {
         if self.admin & MAINT != 0 || self.oper == Oper::Stopping {
             return;
         }
