@@ -21,7 +21,7 @@ pub mod front_end;
 pub mod http;
 pub mod ledger;
 pub mod listen;
-pub mod service_center;
 pub mod program;
+pub mod service_center;
 pub mod spec;
 pub mod truth;

@@ -144,7 +144,9 @@ where
             return Ok(());
         }
         let mut answer = shared.with(|farm| command(farm, &line));
-        shared.log_request(|| format!("control {} -> {}", line.trim(), answer.get(..40).unwrap_or(&answer)));
+        shared.log_request(|| {
+            format!("control {} -> {}", line.trim(), answer.get(..40).unwrap_or(&answer))
+        });
         answer.push('\n');
         stream.get_mut().write_all(answer.as_bytes()).await?;
         stream.get_mut().flush().await?;

@@ -66,8 +66,7 @@ pub(super) async fn bind_all(
 ) -> io::Result<(Places, Sockets)> {
     let (shell_socket, shell) = bind(0).await?;
     let (control_socket, control) = bind(control).await?;
-    let mut places =
-        Places { servers: BTreeMap::new(), nodes: BTreeMap::new(), shell, control };
+    let mut places = Places { servers: BTreeMap::new(), nodes: BTreeMap::new(), shell, control };
     let mut sockets = Sockets {
         servers: BTreeMap::new(),
         apis: BTreeMap::new(),

@@ -25,10 +25,9 @@ pub(super) async fn run(options: &Serve) -> Result<(), Failure> {
     let text = read(&options.farm)?;
     let spec = spec_of(&text).map_err(|error| unusable(&options.farm, &error))?;
     let truth = faster(truth_of(options)?, options.speed);
-    let (places, sockets) =
-        places::bind_all(&spec, options.control, !options.behind_haproxy).await.map_err(|error| {
-            Failure::environment(format!("no loopback port to serve on: {error}"))
-        })?;
+    let (places, sockets) = places::bind_all(&spec, options.control, !options.behind_haproxy)
+        .await
+        .map_err(|error| Failure::environment(format!("no loopback port to serve on: {error}")))?;
     let program = std::env::current_exe()
         .map_err(|error| Failure::environment(format!("own path unknown: {error}")))?;
     let settings = Settings {
@@ -129,7 +128,9 @@ fn write_files(
         Failure::environment(format!("{}: {error}\nNothing is served.", folder.display()))
     };
     std::fs::create_dir_all(folder).map_err(words)?;
-    let sound = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+    let sound = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
+    };
     let name = if sound(&spec.name) { spec.name.as_str() } else { "served" };
     let mut files = vec![(format!("{name}.farm.toml"), text.to_owned())];
     for (place, node) in places.nodes.keys().enumerate() {

@@ -1,8 +1,8 @@
 //! `evenkeel-fakes shell`: what the command templates of a written farm file call. It carries its
 //! own `EVENKEEL_*` variables to a served shell and passes on what comes back.
+use std::io::Write as _;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -29,8 +29,8 @@ pub(super) async fn run(at: &str) -> Result<u8, Failure> {
         }
     };
     // Whoever closed our output does not want it.
-    let _closed = tokio::io::stdout().write_all(reply.stdout.as_bytes()).await;
-    let _closed = tokio::io::stdout().flush().await;
-    let _closed = tokio::io::stderr().write_all(reply.stderr.as_bytes()).await;
+    let mut out = std::io::stdout().lock();
+    let _closed = out.write_all(reply.stdout.as_bytes()).and_then(|()| out.flush());
+    let _closed = std::io::stderr().lock().write_all(reply.stderr.as_bytes());
     Ok(u8::try_from(reply.exit_code).unwrap_or(1))
 }

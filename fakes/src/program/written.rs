@@ -117,10 +117,7 @@ fn each(
 }
 
 /// A table at the top, made when it is not there.
-fn section<'a>(
-    document: &'a mut DocumentMut,
-    name: &str,
-) -> Result<&'a mut dyn TableLike, String> {
+fn section<'a>(document: &'a mut DocumentMut, name: &str) -> Result<&'a mut dyn TableLike, String> {
     document
         .entry(name)
         .or_insert_with(|| Item::Table(Table::new()))
