@@ -10,6 +10,7 @@
 //! * [`front_end`] — services, installer, deployment, pings, application, shell.
 //! * [`database`] — what all of them share.
 //! * [`http`] — requests in, answers out: HTTP/1.1 over any stream.
+//! * [`program`] — the `evenkeel-fakes` program.
 //! * [`listen`] — the trait over which the doubles are served: tokio or a simulated network.
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,7 @@ pub mod front_end;
 pub mod http;
 pub mod ledger;
 pub mod listen;
+pub mod program;
 pub mod service_center;
 pub mod spec;
 pub mod truth;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::task::spawn_local;
 
-use crate::balancer::{Balancer, Reach};
+use crate::balancer::{Balancer, Reach, serve_api, serve_proxy};
 use crate::front_end::{shell, verbs, web};
 use crate::http::{Answer, Request, Silence, serve_connection};
 use crate::listen::Listen;
@@ -45,6 +45,10 @@ impl Reach for Node {
 
     fn resolve(&self, server: &str) -> Option<SocketAddr> {
         Some((self.resolve)(server))
+    }
+
+    fn heard(&self, line: &str) {
+        self.shared.log_request(|| format!("{} runtime API {}", self.name, line.trim()));
     }
 }
 
@@ -170,7 +174,7 @@ fn run(shared: &Shared, own: Option<&str>, call: &shell::Call) -> Option<shell::
     reply.map(shell::Reply::from)
 }
 
-async fn accept<L: Listen>(socket: &mut L::Socket) -> Option<L::Stream> {
+pub(super) async fn accept<L: Listen>(socket: &mut L::Socket) -> Option<L::Stream> {
     match L::accept(socket).await {
         Ok((stream, _)) => Some(stream),
         Err(_) => {
@@ -192,7 +196,29 @@ pub async fn serve_node<L: Listen>(
     proxies: Vec<(String, SocketAddr)>,
     resolve: Resolve,
 ) -> io::Result<()> {
+    let api = listen.bind(api).await?;
+    let mut sockets = Vec::new();
+    for (pool, at) in proxies {
+        sockets.push((pool, listen.bind(at).await?));
+    }
+    serve_node_on(shared, listen, node, api, sockets, resolve).await;
+    Ok(())
+}
+
+/// Serves a balancer node on bound sockets.
+pub async fn serve_node_on<L: Listen>(
+    shared: Shared,
+    listen: L,
+    node: &str,
+    api: L::Socket,
+    proxies: Vec<(String, L::Socket)>,
+    resolve: Resolve,
+) {
     let node = Node { shared, name: node.into(), resolve };
-    let _ = (listen, api, proxies, &node);
-    std::future::pending().await
+    let proxies = proxies
+        .into_iter()
+        .map(|(pool, socket)| serve_proxy(listen.clone(), socket, node.clone(), pool));
+    // All sockets live and die with this future.
+    let proxies = futures_util::future::join_all(proxies);
+    futures_util::future::join(serve_api(listen.clone(), api, node.clone()), proxies).await;
 }
