@@ -6,6 +6,8 @@
 //! * [`traffic`] — the users' requests.
 //! * [`nemesis`] — faults as data, and the schedule of a seed.
 //! * [`oracle`] — what must hold on ground truth, one file per invariant.
+//! * [`scenario`] — what is rehearsed: a plan, a farm or a scenario file.
+//! * [`world`] — a farm of doubles and an orchestrator: one run.
 #![forbid(unsafe_code)]
 
 pub mod disk;
@@ -13,4 +15,6 @@ pub mod fabric;
 pub mod nemesis;
 pub mod oracle;
 pub mod random;
+pub mod scenario;
 pub mod traffic;
+pub mod world;
