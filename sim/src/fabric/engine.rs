@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use turmoil_net::{EnterGuard, KernelConfig, Net, Packet, TcpSegment, Transport};
 
-use super::link::{Latency, Link};
+use super::link::{Held, Latency, Link};
 use super::record::{Fate, Record};
 use super::root::{Ready, SlotWaker};
 use super::{HostId, Setup};
@@ -275,7 +275,8 @@ impl Engine {
     pub(super) fn route(&mut self, from: HostId, to: HostId, packet: Packet) {
         if !self.is_passable(from, to) {
             self.record.packet(self.now_ms, &packet, Fate::Held);
-            self.hold(from, to, packet);
+            let since_ms = self.now_ms;
+            self.hold(from, to, Held { packet, since_ms });
             return;
         }
         let now_ms = self.now_ms;

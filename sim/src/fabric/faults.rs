@@ -5,7 +5,7 @@ use tokio::task::LocalSet;
 use turmoil_net::Packet;
 
 use super::HostId;
-use super::engine::{Engine, Event, Power, tcp};
+use super::engine::{Engine, Event, Flow, Power, tcp};
 use super::link::{Direction, Held};
 use super::mend::{either_way, ends, reset};
 
@@ -23,6 +23,9 @@ impl Engine {
         self.host_mut(host).power = Power::Off;
         for other in self.others(host) {
             self.pull_back(other, host);
+            for held in std::mem::take(&mut self.link(other, host).held) {
+                self.hold(other, host, held);
+            }
         }
     }
 
@@ -71,17 +74,29 @@ impl Engine {
     }
 
     fn pull_back(&mut self, from: HostId, to: HostId) {
-        for packet in self.recall(from, to) {
-            self.hold(from, to, packet);
-        }
         let now_ms = self.now_ms;
+        for packet in self.recall(from, to) {
+            self.hold(from, to, Held { packet, since_ms: now_ms });
+        }
         self.link(from, to).restart_order(now_ms);
     }
 
-    pub(super) fn hold(&mut self, from: HostId, to: HostId, packet: Packet) {
-        let since_ms = self.now_ms;
+    /// Keeps a packet until it can pass.
+    ///
+    /// For a dead host only what its sender would send again: bare acknowledgements and resets are
+    /// sent once in life, and the kernel that they were for is gone.
+    pub(super) fn hold(&mut self, from: HostId, to: HostId, held: Held) {
+        let (segment, flow) = (tcp(&held.packet), ends(&held.packet));
+        let sent_again = segment.flags.syn || segment.flags.fin || !segment.payload.is_empty();
+        if self.host(to).power != Power::On && !sent_again {
+            if segment.flags.rst {
+                self.count_severed(flow);
+            }
+            return;
+        }
+        let since_ms = held.since_ms;
         let link = self.link(from, to);
-        link.held.push_back(Held { packet, since_ms });
+        link.held.push_back(held);
         if !std::mem::replace(&mut link.watched, true) {
             self.schedule(since_ms + GIVE_UP_MS, Event::GiveUp(from, to));
         }
@@ -148,7 +163,7 @@ impl Engine {
     }
 
     /// One of a broken connection's resets has arrived.
-    pub(super) fn count_severed(&mut self, flow: (std::net::SocketAddr, std::net::SocketAddr)) {
+    pub(super) fn count_severed(&mut self, flow: Flow) {
         let flow = either_way(flow);
         if let Some(left) = self.severed.get_mut(&flow) {
             *left -= 1;

@@ -125,15 +125,25 @@ impl Engine {
     }
 
     /// K1: resets the connections on a port that linger after their owner closed them, both ends,
-    /// so that it can be bound again as SO_REUSEADDR allows. False when one is still in use: then
-    /// the fabric cannot do what Linux can.
-    pub(super) fn clear_port(&mut self, host: HostId, port: u16) -> bool {
-        let on_port = self.connections_of(host, |_| true);
-        for ((local, peer), state) in on_port.into_iter().filter(|(flow, _)| flow.0.port() == port)
-        {
-            if matches!(state, NetstatState::Established | NetstatState::SynReceived) {
-                return false;
-            }
+    /// so that it can be bound again as SO_REUSEADDR allows.
+    ///
+    /// # Errors
+    /// Why the port stays taken: as on Linux because somebody listens there, or, unlike there,
+    /// because an accepted connection is still in use.
+    pub(super) fn clear_port(&mut self, host: HostId, port: u16) -> Result<(), &'static str> {
+        self.drain();
+        let ip = self.host(host).ip;
+        let mut entries = turmoil_net::netstat(ip).entries.into_iter();
+        if entries.any(|entry| entry.local.port() == port && entry.peer.is_none()) {
+            return Err("somebody listens there");
+        }
+        let on_port = self.connections_of(host, |_| true).into_iter();
+        let on_port: Vec<_> = on_port.filter(|(flow, _)| flow.0.port() == port).collect();
+        let in_use = [NetstatState::Established, NetstatState::SynReceived];
+        if on_port.iter().any(|(_, state)| in_use.contains(state)) {
+            return Err("a connection accepted there is still open");
+        }
+        for ((local, peer), _) in on_port {
             self.abandoned.remove(&(local, peer));
             self.deliver(reset(peer, local));
             if let Some(to) = self.host_at(peer.ip()) {
@@ -142,7 +152,7 @@ impl Engine {
         }
         // The kernel frees what was reset when it is drained.
         self.drain();
-        true
+        Ok(())
     }
 
     /// The connections in a host's kernel with their states, those that `wanted` accepts.

@@ -103,12 +103,12 @@ impl Listen for At {
         });
         let bound = match self.listen(at) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                if engine::with(|engine| engine.clear_port(self.host, at.port())) {
-                    self.listen(at)
-                } else {
-                    let what = format!("{at}: a connection accepted there is still open");
-                    Err(io::Error::new(io::ErrorKind::AddrInUse, what))
-                }
+                let cleared = engine::with(|engine| engine.clear_port(self.host, at.port()));
+                cleared
+                    .map_err(|why| {
+                        io::Error::new(io::ErrorKind::AddrInUse, format!("{at} is taken: {why}"))
+                    })
+                    .and_then(|()| self.listen(at))
             }
             other => other,
         };
