@@ -18,11 +18,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use evenkeel::farm;
-use evenkeel::plan::Plan;
+use evenkeel::plan::{self, Plan};
 use evenkeel_fakes::spec::Spec;
 use evenkeel_fakes::truth::Truth;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::fabric::Latency;
 use crate::random::Keyed;
@@ -91,8 +90,7 @@ impl Scenario {
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
         let text = read(path)?;
         if text.trim_start().starts_with('{') {
-            let plan = serde_json::from_str(&text)
-                .map_err(|error| wrong(path, &format!("it is no plan: {error}")))?;
+            let plan = plan::load(path).map_err(|error| wrong(path, &error.to_string()))?;
             return Self::of_plan(path, plan, toml::Table::new(), Links::default());
         }
         let table: toml::Table = text.parse().map_err(|error| wrong(path, &format!("{error}")))?;
@@ -117,8 +115,7 @@ impl Scenario {
     ) -> Result<Self, ScenarioError> {
         // TLS is not rehearsed: its random bytes would make every run another.
         plan.farm.service_center.scheme = farm::Scheme::Http;
-        let text = serde_json::to_string(&plan).map_err(|error| wrong(path, &error.to_string()))?;
-        let plan_hash = farm::hex(&Sha256::digest(text.as_bytes()));
+        let plan_hash = plan.hash();
         // The doubles read what the orchestrator reads, by a reader of their own.
         let farm_text =
             toml::to_string(&plan.farm).map_err(|error| wrong(path, &error.to_string()))?;

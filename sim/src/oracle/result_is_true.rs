@@ -115,7 +115,7 @@ fn contradiction(
     let wrong = |is: bool, why: &str| is.then(|| why.to_owned());
     match milestone {
         Milestone::Quiet => wrong(ground.in_rotation(name), "it gets new requests somewhere"),
-        Milestone::Disabled => wrong(server.enabled, "it is Enabled"),
+        Milestone::Disabled { .. } => wrong(server.enabled, "it is Enabled"),
         Milestone::Upgraded { version } => wrong(
             !same_version(&server.version, &version.to_string()),
             &format!("it runs {}", server.version),

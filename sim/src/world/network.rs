@@ -181,7 +181,8 @@ impl Dial for Wires {
         &self,
         to: &Address,
     ) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static {
-        self.at.dial(&self.lead(to))
+        let (at, to) = (self.at, self.lead(to));
+        async move { at.dial(&to).await }
     }
 }
 
