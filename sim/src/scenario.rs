@@ -155,8 +155,10 @@ fn merge(given: &toml::Table, keyed: &Keyed) -> Result<Truth, String> {
 
 fn plan_of(farm_file: &Path) -> Result<Plan, ScenarioError> {
     let loaded = farm::load(farm_file).map_err(|mistakes| ScenarioError(mistakes.report(false)))?;
-    evenkeel::plan::build(&loaded, None)
-        .map_err(|refusal| wrong(farm_file, &format!("no plan can be made: {refusal}")))
+    plan::build(&loaded, None).map_err(|refusals| {
+        let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        wrong(farm_file, &format!("no plan is safe: {}", reasons.join("; ")))
+    })
 }
 
 fn read(path: &Path) -> Result<String, ScenarioError> {
