@@ -64,6 +64,9 @@ pub(super) fn unfitness(server: &super::ground::Server, target: &str) -> String 
     if !super::ground::same_version(&server.version, target) {
         return format!("it runs {}", server.version);
     }
+    if let Some(kind) = server.unfinished.first() {
+        return format!("{kind} has yet to be done on it");
+    }
     if server.deploying_since_ms.is_some() {
         return "applications are being deployed to it".into();
     }

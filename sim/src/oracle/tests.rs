@@ -56,7 +56,14 @@ impl Story {
             updating: ["fe-1".to_owned(), "fe-2".to_owned()].into(),
             floors: BTreeMap::new(),
         };
-        Self { oracle: Oracle::new(Ground::new(&spec(), |_| 100), context), ordinal: 0, now_s: 0 }
+        Self {
+            oracle: Oracle::new(
+                Ground::new(&spec(), |_| 100, |_| ["front-end-upgrade".to_owned()].into()),
+                context,
+            ),
+            ordinal: 0,
+            now_s: 0,
+        }
     }
 
     fn at(&mut self, now_s: u64) -> &mut Self {
