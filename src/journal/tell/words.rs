@@ -37,7 +37,9 @@ pub(super) fn baseline(baseline: &Baseline) -> String {
     )
 }
 
-pub(super) fn action(action: &Action) -> String {
+/// An action, as an order.
+#[must_use]
+pub fn action(action: &Action) -> String {
     match action {
         Action::Balancer { node, member, change } => {
             let change = match change {
@@ -183,7 +185,9 @@ pub(super) fn notice(notice: &Notice) -> String {
     }
 }
 
-pub(super) fn verdict(verdict: &Verdict) -> String {
+/// How a run ended.
+#[must_use]
+pub fn verdict(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Done { left_out } if left_out.is_empty() => {
             "done: every server runs the target version and is as the baseline had it".to_owned()
