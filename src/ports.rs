@@ -101,4 +101,10 @@ pub trait Inbox: 'static {
     /// # Errors
     /// The folder cannot be read.
     fn take(&mut self) -> io::Result<Vec<crate::journal::Request>>;
+
+    /// Requests come from outside the program, so it must be asked every now and then; one that is
+    /// scripted is asked whenever something else happens.
+    fn must_be_asked(&self) -> bool {
+        true
+    }
 }

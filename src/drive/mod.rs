@@ -1,9 +1,35 @@
 //! The loop around the procedure: observe, decide, guard, start, record.
-use secrecy::SecretString;
+//!
+//! Nothing blocks it: long work is started on the servers and from then on part of the view. What
+//! is concluded is durable before anything is done because of it; an intent is durable before its
+//! action leaves, and an outcome before the next decision.
+mod absorb;
+mod exchange;
+mod heed;
+mod people;
 
-use crate::journal::{Journal, JournalError, Record, Request, Verdict};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use crate::journal::{Event, HoldReason, Journal, JournalError, Record, Request, Verdict};
 use crate::plan::Plan;
 use crate::ports::{Dial, Inbox, Launcher, Storage, WallClock};
+use crate::procedure::action::Action;
+use crate::procedure::decide::{self, decide};
+use crate::procedure::layout::Layout;
+use crate::procedure::polls::{self, Poll};
+use crate::procedure::progress::{Direction, Progress};
+use crate::procedure::view::{Question, View};
+use crate::procedure::guard;
+
+use exchange::{Adapters, Completion, Exchange};
 
 /// The world a run acts on.
 pub struct World<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> {
@@ -52,9 +78,22 @@ pub enum DriveError {
     /// The requests folder cannot be read.
     #[error("people's requests cannot be read: {0}")]
     Inbox(#[from] std::io::Error),
+    /// The journal is another plan's.
+    #[error("the journal belongs to the plan {0}, not to this one: nothing was done")]
+    OtherPlan(String),
 }
 
+/// Rounds of facts in one instant after which the procedure is going in circles.
+const SETTLE_ROUNDS_MAX: u32 = 1_000;
+/// After a failed action its node or server is left alone this long: the failure may pass, and a
+/// loop of retries would be an attack.
+const REST_MS: u64 = 3_000;
+/// People's requests are looked for at least this often.
+const PEOPLE_MS_MAX: u64 = 1_000;
+
 /// Carries a plan out, from wherever its journal says it stands, to a verdict.
+///
+/// Runs inside a `LocalSet`: connections are driven by local tasks.
 ///
 /// # Errors
 /// The journal or the requests folder of this machine fails; the farm stays as it is.
@@ -64,6 +103,268 @@ pub async fn run<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox>(
     world: World<D, L, S, W, I>,
     options: Options,
 ) -> Result<Verdict, DriveError> {
-    let _ = (plan, plan_hash, world, options);
-    unreachable!("written next")
+    let mut drive = Drive::new(plan, plan_hash, world)?;
+    drive.begin()?;
+    drive.people(options.requests)?;
+    loop {
+        drive.tick();
+        drive.take_requests()?;
+        let actions = drive.settle()?;
+        if let Some(verdict) = &drive.progress.ended {
+            return Ok(verdict.clone());
+        }
+        drive.start(actions)?;
+        let next_ms = drive.poll();
+        if options.on_hold == OnHold::Exit && drive.only_a_person_can_help() {
+            let reason = drive.progress.held.clone();
+            drive.record(vec![Event::Ended { verdict: Verdict::Holding { reason } }])?;
+            continue;
+        }
+        drive.wait(next_ms).await?;
+    }
+}
+
+type Running = FuturesUnordered<Pin<Box<dyn Future<Output = Completion>>>>;
+
+struct Drive<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> {
+    layout: Rc<Layout>,
+    plan_hash: String,
+    adapters: Rc<Adapters<D, L>>,
+    journal: Journal<S>,
+    resumed: bool,
+    wall: W,
+    inbox: I,
+    watch: Box<dyn FnMut(&Record)>,
+    began: Instant,
+    progress: Progress,
+    view: View,
+    running: Running,
+    asked_people_ms: u64,
+}
+
+impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W, I> {
+    fn new(
+        plan: &Plan,
+        plan_hash: &str,
+        world: World<D, L, S, W, I>,
+    ) -> Result<Self, DriveError> {
+        let layout = Rc::new(Layout::new(plan, plan_hash));
+        let mut progress = Progress::new(&layout);
+        for record in &world.records {
+            if let Event::Began { plan_hash: other, .. } = &record.event
+                && other != plan_hash
+            {
+                return Err(DriveError::OtherPlan(other.clone()));
+            }
+            progress.apply(&layout, &record.event, 0);
+        }
+        let adapters = Adapters::new(layout.clone(), &world.dial, world.launcher, world.password);
+        Ok(Self {
+            view: View::new(&layout),
+            plan_hash: plan_hash.to_owned(),
+            adapters: Rc::new(adapters),
+            journal: world.journal,
+            resumed: !world.records.is_empty(),
+            wall: world.wall,
+            inbox: world.inbox,
+            watch: world.watch,
+            began: Instant::now(),
+            progress,
+            layout,
+            running: Running::new(),
+            asked_people_ms: 0,
+        })
+    }
+
+    /// Sets the view's instant. Instants begin at 1, so that what was replayed, at 0, is before.
+    fn tick(&mut self) {
+        let since = self.began.elapsed().as_millis();
+        self.view.now_ms = 1 + u64::try_from(since).expect("a run ends before the sun does");
+    }
+
+    fn begin(&mut self) -> Result<(), DriveError> {
+        self.tick();
+        let began = Event::Began {
+            plan_hash: self.plan_hash.clone(),
+            program: concat!("evenkeel ", env!("CARGO_PKG_VERSION")).to_owned(),
+            resumed: self.resumed,
+        };
+        self.record(vec![began])
+    }
+
+    /// Makes events durable, then folds them into progress and view.
+    fn record(&mut self, events: Vec<Event>) -> Result<(), DriveError> {
+        for record in self.journal.record(self.wall.now(), events)? {
+            self.progress.apply(&self.layout, &record.event, self.view.now_ms);
+            heed::heed(&self.layout, &mut self.view, &record.event);
+            (self.watch)(&record);
+        }
+        Ok(())
+    }
+
+    fn take_requests(&mut self) -> Result<(), DriveError> {
+        if self.asked_people_ms + PEOPLE_MS_MAX > self.view.now_ms {
+            return Ok(());
+        }
+        self.asked_people_ms = self.view.now_ms;
+        let requests = self.inbox.take()?;
+        self.people(requests)
+    }
+
+    fn people(&mut self, requests: Vec<Request>) -> Result<(), DriveError> {
+        for request in requests {
+            let answer = people::answer(&self.layout, &self.progress, &self.plan_hash, request);
+            if let Some(event) = answer {
+                if matches!(event, Event::Decided(_)) {
+                    self.adapters.forget_refused_login();
+                }
+                self.record(vec![event])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down what the readings show until nothing new follows, and returns what to do.
+    fn settle(&mut self) -> Result<Vec<Action>, DriveError> {
+        for _ in 0..SETTLE_ROUNDS_MAX {
+            let decision = decide(&self.layout, &self.progress, &self.view);
+            if decision.events.is_empty() {
+                return Ok(decision.actions);
+            }
+            self.record(decision.events)?;
+        }
+        panic!("the procedure concludes without end: {:?}", self.progress.held);
+    }
+
+    /// Guards actions, writes their intents down with one sync, and lets them leave.
+    fn start(&mut self, actions: Vec<Action>) -> Result<(), DriveError> {
+        let mut intents = Vec::new();
+        for action in actions {
+            match guard::check(&self.layout, &self.progress, &self.view, &action) {
+                Ok(()) if self.reserve(&action) => intents.push(Event::Intent {
+                    id: self.progress.next_intent + intents.len() as u64,
+                    action,
+                }),
+                Ok(()) => {}
+                Err(why) => {
+                    let what = format!("{action:?}: {why}");
+                    let reason = HoldReason::GuardRefused { what };
+                    let ways_out = decide::ways_out(&self.layout, &self.progress, &reason);
+                    return self.record(vec![Event::Held { reason, ways_out }]);
+                }
+            }
+        }
+        if intents.is_empty() {
+            return Ok(());
+        }
+        self.record(intents.clone())?;
+        for intent in intents {
+            if let Event::Intent { id, action } = intent {
+                self.launch(id, action);
+            }
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, id: u64, action: Action) {
+        let adapters = self.adapters.clone();
+        let began_ms = self.view.now_ms;
+        self.running.push(Box::pin(async move {
+            let (result, seen, login_refused) = adapters.act(&action).await;
+            Completion {
+                began_ms,
+                of: Exchange::Action { id, action, result, seen, login_refused },
+            }
+        }));
+    }
+
+    /// Takes the one place that a node and a server have for an action under way.
+    fn reserve(&mut self, action: &Action) -> bool {
+        let (node, servers) = absorb::places(&self.layout, action);
+        let node_free = node.is_none_or(|node| !self.view.nodes[node].acting);
+        let servers_free = servers.iter().all(|&server| !self.view.servers[server].acting);
+        if !(node_free && servers_free) {
+            return false;
+        }
+        if let Some(node) = node {
+            self.view.nodes[node].acting = true;
+        }
+        for server in servers {
+            self.view.servers[server].acting = true;
+        }
+        true
+    }
+
+    /// Starts every poll that is due. Returns when the next one is.
+    fn poll(&mut self) -> u64 {
+        let (due, next_ms) = polls::due(&self.layout, &self.progress, &self.view);
+        for poll in due {
+            let job = self.mark_asked(&poll);
+            let adapters = self.adapters.clone();
+            let began_ms = self.view.now_ms;
+            self.running.push(Box::pin(async move {
+                let seen = adapters.poll(&poll, job).await;
+                Completion { began_ms, of: Exchange::Poll(poll, seen) }
+            }));
+        }
+        next_ms
+    }
+
+    fn mark_asked(&mut self, poll: &Poll) -> Option<String> {
+        let now_ms = self.view.now_ms;
+        match *poll {
+            Poll::Node(node) => {
+                self.view.nodes[node].asked_ms = Some(now_ms);
+                self.view.nodes[node].asking = true;
+                None
+            }
+            Poll::Server { server, question, .. } => {
+                self.view.servers[server].asked_ms[question as usize] = Some(now_ms);
+                self.view.servers[server].asking[question as usize] = true;
+                let job = self.progress.servers[server].job.as_ref();
+                job.filter(|_| question == Question::Job).map(|job| job.id.clone())
+            }
+        }
+    }
+
+    /// Waits for the next answer or the next poll, and takes in every answer that is there.
+    async fn wait(&mut self, next_ms: u64) -> Result<(), DriveError> {
+        let now_ms = self.view.now_ms;
+        let wait_ms = next_ms.saturating_sub(now_ms).clamp(1, self.patience_ms());
+        let until = Instant::now() + Duration::from_millis(wait_ms);
+        let first = if self.running.is_empty() {
+            tokio::time::sleep_until(until).await;
+            None
+        } else {
+            tokio::time::timeout_at(until, self.running.next()).await.ok().flatten()
+        };
+        self.tick();
+        let mut next = first;
+        while let Some(completion) = next {
+            self.absorb(completion)?;
+            next = self.running.next().now_or_never().flatten();
+        }
+        Ok(())
+    }
+
+    /// How long to wait at most: a folder of requests must be looked into, a scripted inbox wakes
+    /// with the polls.
+    fn patience_ms(&self) -> u64 {
+        if self.inbox.must_be_asked() { PEOPLE_MS_MAX } else { u64::from(u32::MAX) }
+    }
+
+    /// Nothing is under way but reading, and only a person's word brings progress.
+    fn only_a_person_can_help(&self) -> bool {
+        let waiting = self.progress.held.is_some() || self.progress.at_gate.is_some_and(|gate| {
+            decide::waiting_gate(&self.layout, &self.progress) == Some(gate)
+        });
+        let returning = self.progress.direction == Direction::FallingBack
+            && !self.progress.reached(crate::journal::FarmMilestone::FellBack);
+        let jobs = self.progress.servers.iter().any(|server| {
+            !server.left_out && server.job.as_ref().is_some_and(|job| job.ended.is_none())
+        });
+        let acting = self.view.nodes.iter().any(|node| node.acting)
+            || self.view.servers.iter().any(|server| server.acting);
+        waiting && !returning && !acting && (!jobs || self.progress.held.is_some())
+    }
 }

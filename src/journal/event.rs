@@ -154,7 +154,11 @@ pub enum Milestone {
     /// Drained and quiet, in every pool and on every node.
     Quiet,
     /// Disabled in Service Center, read back.
-    Disabled,
+    Disabled {
+        /// The mark of the service start it was read with: as long as the service is not started
+        /// again, it stays disabled even while no console can be read.
+        start: Option<String>,
+    },
     /// A software-changing command is about to be sent to it for the first time.
     Touched,
     /// Every upgrade job of its stage has ended well, and it runs the target version.
@@ -408,6 +412,16 @@ pub enum Notice {
         server: ServerName,
         /// The pool.
         pool: PoolName,
+    },
+    /// The pool holds without the server that was admitted early.
+    RescueEnded {
+        /// The server.
+        server: ServerName,
+    },
+    /// Deployment began on a server that served users: it counts as unfit until upgraded.
+    DeployingUnderLoad {
+        /// The server.
+        server: ServerName,
     },
     /// A request from a person that cannot be carried out now.
     NotPossible {

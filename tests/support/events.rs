@@ -169,7 +169,8 @@ fn results() -> Vec<ActionResult> {
 fn milestones() -> Vec<Milestone> {
     vec![
         Milestone::Quiet,
-        Milestone::Disabled,
+        Milestone::Disabled { start: None },
+        Milestone::Disabled { start: Some("638".into()) },
         Milestone::Touched,
         Milestone::Upgraded { version: version() },
         Milestone::DeploymentServiceEnsured,

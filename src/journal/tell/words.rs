@@ -106,7 +106,7 @@ fn said(output: &str) -> String {
 pub fn milestone(milestone: &Milestone) -> String {
     match milestone {
         Milestone::Quiet => "drained and quiet in every pool, on every node".to_owned(),
-        Milestone::Disabled => "disabled in Service Center, read back".to_owned(),
+        Milestone::Disabled { .. } => "disabled in Service Center, read back".to_owned(),
         Milestone::Touched => "touched: its software is about to change".to_owned(),
         Milestone::Upgraded { version } => format!("upgraded, runs {version}"),
         Milestone::DeploymentServiceEnsured => {
@@ -178,6 +178,12 @@ pub(super) fn notice(notice: &Notice) -> String {
         Notice::Rescued { server, pool } => {
             format!("rescue: {server} is admitted early, because pool {pool} is under its floor")
         }
+        Notice::RescueEnded { server } => {
+            format!("rescue ended: the pools hold without {server}")
+        }
+        Notice::DeployingUnderLoad { server } => format!(
+            "deployment began on {server} while it serves users: it counts as unfit from now on"
+        ),
         Notice::NotPossible { want, why } => {
             format!("not possible now: {}: {}", super::wanted(want), one_line(why))
         }

@@ -1,0 +1,242 @@
+//! Taking in what exchanges brought back: readings into the view, outcomes into the journal.
+use std::time::Duration;
+
+use crate::journal::{ActionResult, Event, Notice};
+use crate::ports::{Dial, Inbox, Launcher, Storage, WallClock};
+use crate::procedure::action::{Action, MemberChange};
+use crate::procedure::layout::{Layout, NodeIx, ServerIx};
+use crate::procedure::polls::Poll;
+use crate::procedure::readings::{Reading, ServerRow};
+use crate::procedure::view::Question;
+
+use super::exchange::{Completion, Exchange, Seen, Unseen};
+use super::{Drive, DriveError, REST_MS};
+
+/// The node and the servers that an action occupies.
+pub(super) fn places(layout: &Layout, action: &Action) -> (Option<NodeIx>, Vec<ServerIx>) {
+    let node = |name: &crate::names::NodeName| layout.nodes.iter().position(|n| n.name == *name);
+    let server = |name| layout.server(name).into_iter().collect::<Vec<_>>();
+    match action {
+        Action::Balancer { node: name, .. } | Action::Nudge { node: name, .. } => {
+            (node(name), Vec::new())
+        }
+        Action::Flag { server: name, .. }
+        | Action::Start { server: name, .. }
+        | Action::Reboot { server: name }
+        | Action::Test { server: name } => (None, server(name)),
+    }
+}
+
+impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W, I> {
+    pub(super) fn absorb(&mut self, completion: Completion) -> Result<(), DriveError> {
+        let began_ms = completion.began_ms;
+        match completion.of {
+            Exchange::Poll(poll, answer) => self.polled(&poll, began_ms, answer),
+            Exchange::Action { id, action, result, seen, login_refused } => {
+                self.view.login_refused = login_refused.or(self.view.login_refused.take());
+                self.acted(id, &action, result, began_ms, seen)
+            }
+            Exchange::Rested(node, server) => {
+                if let Some(node) = node {
+                    self.view.nodes[node].acting = false;
+                }
+                if let Some(server) = server {
+                    self.view.servers[server].acting = false;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn polled(
+        &mut self,
+        poll: &Poll,
+        began_ms: u64,
+        answer: Result<Seen, Unseen>,
+    ) -> Result<(), DriveError> {
+        match *poll {
+            Poll::Node(node) => self.view.nodes[node].asking = false,
+            Poll::Server { server, question, .. } => {
+                self.view.servers[server].asking[question as usize] = false;
+            }
+        }
+        match answer {
+            Ok(seen) => self.see(poll, began_ms, seen),
+            Err(unseen) => self.not_seen(poll, began_ms, unseen),
+        }
+    }
+
+    fn see(&mut self, poll: &Poll, at_ms: u64, seen: Seen) -> Result<(), DriveError> {
+        if let Poll::Server { server, question, via } = *poll {
+            let asked = &mut self.view.servers[if is_console(question) { via } else { server }];
+            if is_console(question) {
+                asked.console_failing_since_ms = None;
+                asked.console_failed_ms = None;
+            } else if question != Question::Pings {
+                asked.host_failing_since_ms = None;
+            }
+            let server = &mut self.view.servers[server];
+            match seen {
+                Seen::Service(value) => newer(&mut server.service, value, at_ms),
+                Seen::Version(value) => newer(&mut server.version, value, at_ms),
+                Seen::Job(job, value) => server.job = Some((job, Reading { value, at_ms })),
+                Seen::Pings(ids) => server.see_pings(at_ms, ids),
+                Seen::Threads(rows) => {
+                    server.see_threads(at_ms, rows);
+                    self.view.unknown_word = None;
+                }
+                Seen::Flags(rows) => self.see_flags(at_ms, &rows),
+                Seen::Node(..) => unreachable!("servers do not answer as nodes"),
+            }
+            return Ok(());
+        }
+        match seen {
+            Seen::Node(node, reading) => self.see_node(node, at_ms, &reading),
+            _ => unreachable!("nodes do not answer as servers"),
+        }
+    }
+
+    fn see_flags(&mut self, at_ms: u64, rows: &[ServerRow]) {
+        for (ix, entry) in self.layout.servers.iter().enumerate() {
+            if let Some(row) = rows.iter().find(|row| row.name == entry.name.as_str()) {
+                newer(&mut self.view.servers[ix].flag, row.enabled, at_ms);
+            }
+        }
+    }
+
+    fn see_node(
+        &mut self,
+        node: NodeIx,
+        at_ms: u64,
+        reading: &crate::procedure::readings::NodeReading,
+    ) -> Result<(), DriveError> {
+        if self.view.see_node(&self.layout, node, at_ms, reading) {
+            self.view.nodes[node].asserted.fill(None);
+            let notice = Notice::EpochEnded { node: self.layout.nodes[node].name.clone() };
+            self.record(vec![Event::Noticed(notice)])?;
+        }
+        Ok(())
+    }
+
+    fn not_seen(&mut self, poll: &Poll, at_ms: u64, unseen: Unseen) -> Result<(), DriveError> {
+        let why = match unseen {
+            Unseen::LoginRefused(why) => {
+                self.view.login_refused = Some(why);
+                return Ok(());
+            }
+            Unseen::UnknownWord(what) => {
+                self.view.unknown_word = Some(what);
+                return Ok(());
+            }
+            Unseen::Failed(why) => why,
+        };
+        let (what, first) = match *poll {
+            Poll::Node(node) => {
+                let since = &mut self.view.nodes[node].failing_since_ms;
+                (format!("balancer {}", self.layout.nodes[node].name), fails(since, at_ms))
+            }
+            Poll::Server { via, question, .. } if is_console(question) => {
+                let seen = &mut self.view.servers[via];
+                seen.console_failed_ms = Some(at_ms);
+                let first = fails(&mut seen.console_failing_since_ms, at_ms);
+                // Another console may answer: ask it at once.
+                seen.asked_ms[question as usize] = None;
+                (format!("{}'s Service Center", self.layout.servers[via].name), first)
+            }
+            Poll::Server { question: Question::Pings, .. } => return Ok(()),
+            Poll::Server { server, .. } => {
+                let since = &mut self.view.servers[server].host_failing_since_ms;
+                (format!("{}'s host", self.layout.servers[server].name), fails(since, at_ms))
+            }
+        };
+        if first {
+            self.record(vec![Event::Noticed(Notice::Unreadable { what, why })])?;
+        }
+        Ok(())
+    }
+
+    fn acted(
+        &mut self,
+        id: u64,
+        action: &Action,
+        result: ActionResult,
+        began_ms: u64,
+        seen: Option<Seen>,
+    ) -> Result<(), DriveError> {
+        let went_well =
+            matches!(result, ActionResult::Done { .. } | ActionResult::Tested { .. });
+        self.record(vec![Event::Outcome { id, result }])?;
+        match seen {
+            // Read back after the change, so true of now and not of when the action began.
+            Some(Seen::Node(node, reading)) => self.see_node(node, self.view.now_ms, &reading)?,
+            Some(Seen::Flags(rows)) => self.see_flags(self.view.now_ms, &rows),
+            _ => {}
+        }
+        self.assert_seat(action, went_well);
+        self.free(action, went_well, began_ms);
+        Ok(())
+    }
+
+    /// What we left a member at, so that somebody else's change is told from ours.
+    /// After a change whose fate is unknown we left it at nothing.
+    fn assert_seat(&mut self, action: &Action, went_well: bool) {
+        let Action::Balancer { node, member, change } = action else { return };
+        let ready = match change {
+            MemberChange::Admit => true,
+            MemberChange::Drain => false,
+            _ => return,
+        };
+        for (ix, seat) in self.layout.seats.iter().enumerate() {
+            let entry = &self.layout.nodes[seat.node];
+            if entry.name == *node && seat.member == *member {
+                let view = &mut self.view.nodes[seat.node];
+                let epoch = view.samples.back().map(|sample| sample.epoch.clone());
+                let left = epoch.map(|epoch| (epoch, ready));
+                view.asserted[ix - entry.first_seat] = left.filter(|_| went_well);
+            }
+        }
+    }
+
+    /// Gives the places of an action back: at once, or after a rest when it failed.
+    fn free(&mut self, action: &Action, went_well: bool, began_ms: u64) {
+        let (node, servers) = places(&self.layout, action);
+        if went_well {
+            if let Some(node) = node {
+                self.view.nodes[node].acting = false;
+            }
+            for server in servers {
+                self.view.servers[server].acting = false;
+            }
+            return;
+        }
+        // A lost answer is followed by a read: what is not known is asked at once.
+        if let Some(node) = node {
+            self.view.nodes[node].asked_ms = None;
+        }
+        for &server in &servers {
+            self.view.servers[server].asked_ms[Question::Job as usize] = None;
+        }
+        let server = servers.first().copied();
+        self.running.push(Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(REST_MS)).await;
+            Completion { began_ms, of: Exchange::Rested(node, server) }
+        }));
+    }
+}
+
+fn is_console(question: Question) -> bool {
+    matches!(question, Question::Flags | Question::Threads)
+}
+
+fn newer<T>(slot: &mut Option<Reading<T>>, value: T, at_ms: u64) {
+    if slot.as_ref().is_none_or(|old| old.at_ms <= at_ms) {
+        *slot = Some(Reading { value, at_ms });
+    }
+}
+
+/// Notes a failure; true when it is the first of an outage.
+fn fails(since: &mut Option<u64>, at_ms: u64) -> bool {
+    let first = since.is_none();
+    since.get_or_insert(at_ms);
+    first
+}

@@ -1,0 +1,54 @@
+//! Which front-end's console is asked. Never the balancer: always a named one.
+use crate::farm::Half;
+
+use super::super::layout::{Layout, ServerIx};
+use super::super::progress::Progress;
+use super::super::view::View;
+
+/// A console that failed is not asked again for this long while another may answer.
+const FAILED_CONSOLE_REST_MS: u64 = 60_000;
+
+/// Consoles that may be believed, best first: proven, then upgraded (its own build is the
+/// target's), then untouched; among equals one that serves no users.
+///
+/// An upgraded one is asked although it is not proven yet: the first front-end to be upgraded can
+/// be judged by no other console of the new version, and an old one may show stale pages.
+pub fn console_faces(layout: &Layout, progress: &Progress) -> impl Iterator<Item = ServerIx> {
+    let mut faces: Vec<(u8, ServerIx)> = layout
+        .front_ends()
+        .filter_map(|server| {
+            let record = &progress.servers[server];
+            let updating = layout.servers[server].half == Some(Half::Updating);
+            let rank = match (record.proven.is_some(), record.upgraded.is_some(), record.touched) {
+                (true, _, _) => 0,
+                (false, true, _) => 1,
+                (false, false, false) if updating => 2,
+                (false, false, false) => 3,
+                (false, false, true) => return None,
+            };
+            (!record.left_out).then_some((rank, server))
+        })
+        .collect();
+    faces.sort_unstable();
+    faces.into_iter().map(|(_, server)| server)
+}
+
+/// The console to ask now: the best that has not failed lately, else the one whose failure is
+/// longest ago.
+#[must_use]
+pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<ServerIx> {
+    if view.login_refused.is_some() {
+        return None;
+    }
+    let mut longest_ago = None;
+    for server in console_faces(layout, progress) {
+        let Some(failed_ms) = view.servers[server].console_failed_ms else { return Some(server) };
+        if failed_ms + FAILED_CONSOLE_REST_MS < view.now_ms {
+            return Some(server);
+        }
+        if longest_ago.is_none_or(|(ago, _)| failed_ms < ago) {
+            longest_ago = Some((failed_ms, server));
+        }
+    }
+    longest_ago.map(|(_, server)| server)
+}

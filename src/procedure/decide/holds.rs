@@ -1,0 +1,273 @@
+//! Why a run holds, and what a person can do about it. A hold stops progress and nothing else.
+use crate::farm::Half;
+use crate::farm::policy::AfterDeadline;
+use crate::journal::{FarmMilestone, HoldReason, WayOut};
+
+use super::super::layout::{Layout, ServerIx};
+use super::super::progress::{Direction, Progress, ServerProgress};
+use super::super::quiet::{in_rotation, server_is_quiet};
+use super::super::rotation::{Wanted, drained_for_ms, wanted};
+use super::super::steps::{current_stage, may_begin, stage_done, step};
+use super::super::view::View;
+use super::console_faces;
+use super::rescue::under_floor;
+
+/// Drifts that are put right before the run holds: once may be an accident.
+const DRIFTS_MAX: u32 = 1;
+/// Times a flag that came back is put right: a machine may be restarted more than once.
+const FLAGS_BACK_MAX: u32 = 3;
+/// How long a pool may be under its floor, with nobody left to admit, before a person is called:
+/// longer than a health check takes to bring a member back.
+const FLOOR_LOST_MS: u64 = 30_000;
+
+/// Why the run holds now; `None` when it does not.
+pub(super) fn reason(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    if let Some(standing) = &progress.standing_hold {
+        return Some(standing.clone());
+    }
+    if let Some(why) = &view.login_refused {
+        return Some(HoldReason::LoginRefused { why: why.clone() });
+    }
+    if let Some(what) = &view.unknown_word {
+        return Some(HoldReason::UnknownWord { what: what.clone() });
+    }
+    somebody_else(layout, progress)
+        .or_else(|| under_load(layout, progress, view))
+        .or_else(|| floor_lost(layout, progress, view))
+        .or_else(|| unreadable(layout, progress, view))
+        .or_else(|| drain_overdue(layout, progress, view))
+        .or_else(|| server_failed(layout, progress))
+}
+
+fn somebody_else(layout: &Layout, progress: &Progress) -> Option<HoldReason> {
+    if progress.drifts > DRIFTS_MAX {
+        let what = "members' state in the balancer, again, within one life of its process".into();
+        return Some(HoldReason::SomebodyElse { what });
+    }
+    let server =
+        progress.servers.iter().position(|server| server.flag_came_back > FLAGS_BACK_MAX)?;
+    let what = format!("{}'s Enabled flag, again and again", layout.servers[server].name);
+    Some(HoldReason::SomebodyElse { what })
+}
+
+fn under_load(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    let serving = |server: &ServerIx| {
+        progress.servers[*server].tainted
+            && layout.servers[*server]
+                .seats
+                .iter()
+                .any(|&seat| view.seat(layout, seat).is_some_and(in_rotation))
+    };
+    let server = layout.half(Half::Loaded).find(serving)?;
+    Some(HoldReason::DeploymentUnderLoad { server: layout.servers[server].name.clone() })
+}
+
+/// A bench has been under its floor in every sample of the last while, and rescue found nobody.
+fn floor_lost(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    for (pool_ix, pool) in layout.pools.iter().enumerate() {
+        for bench in &pool.benches {
+            if !under_floor(layout, progress, view, pool_ix, bench) {
+                continue;
+            }
+            let since_ms = view.nodes[bench.node]
+                .samples
+                .iter()
+                .rev()
+                .take_while(|sample| {
+                    let first = layout.nodes[bench.node].first_seat;
+                    let eligible = bench.seats.iter().filter(|&&seat| {
+                        let fit =
+                            super::super::fitness::is_fit(progress, layout.seats[seat].server);
+                        fit && sample.seats[seat - first].as_ref().is_some_and(in_rotation)
+                    });
+                    eligible.count() < pool.floor
+                })
+                .last()
+                .map(|sample| sample.at_ms);
+            if since_ms.is_some_and(|since| since + FLOOR_LOST_MS <= view.now_ms) {
+                let node = layout.nodes[bench.node].name.clone();
+                return Some(HoldReason::FloorLost { node, pool: pool.name.clone() });
+            }
+        }
+    }
+    None
+}
+
+fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    let too_long = |since: Option<u64>| {
+        since.is_some_and(|since| since + layout.policy().unknown_ms_max < view.now_ms)
+    };
+    if let Some(node) = view.nodes.iter().position(|node| too_long(node.failing_since_ms)) {
+        return Some(HoldReason::BalancerUnknown { node: layout.nodes[node].name.clone() });
+    }
+    let mut faces = console_faces(layout, progress).peekable();
+    let some = faces.peek().is_some();
+    if some && faces.all(|server| too_long(view.servers[server].console_failing_since_ms)) {
+        return Some(HoldReason::ConsoleUnknown);
+    }
+    let lost = |server: &ServerIx| {
+        let record = &progress.servers[*server];
+        is_needed(layout, progress, *server)
+            && record.failure.is_none()
+            && too_long(view.servers[*server].host_failing_since_ms)
+    };
+    let server = (0..layout.servers.len()).find(lost)?;
+    Some(HoldReason::ServerUnknown { server: layout.servers[server].name.clone() })
+}
+
+/// The run's next progress needs this server: its half is being worked on and it is not done.
+fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
+    let record = &progress.servers[server];
+    let half = layout.servers[server].half.unwrap_or(Half::Updating);
+    let turn = match half {
+        Half::Updating => !progress.reached(FarmMilestone::Soaked),
+        Half::Loaded => progress.reached(FarmMilestone::Soaked),
+    };
+    !record.left_out && turn && record.proven.is_none()
+}
+
+fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    let policy = layout.policy();
+    if policy.drain_after_deadline != AfterDeadline::Hold {
+        return None;
+    }
+    let overdue = |server: &ServerIx| {
+        wanted(layout, progress, *server) == Wanted::Out
+            && !progress.servers[*server].touched
+            && layout.servers[*server].seats.iter().any(|&seat| {
+                drained_for_ms(layout, view, seat).is_some_and(|ms| ms > policy.drain_ms_max)
+            })
+            && !server_is_quiet(layout, view, *server)
+    };
+    let server = layout.front_ends().find(overdue)?;
+    Some(HoldReason::DrainOverdue { server: layout.servers[server].name.clone() })
+}
+
+/// A failed server holds the run only when no other server of its half can go on without it.
+fn server_failed(layout: &Layout, progress: &Progress) -> Option<HoldReason> {
+    let failed = progress.servers.iter().position(|one| one.failure.is_some() && !one.left_out)?;
+    let half = layout.servers[failed].half.unwrap_or(Half::Updating);
+    let stage = current_stage(layout, progress, half);
+    let goes_on = |server: ServerIx| {
+        let record = &progress.servers[server];
+        let at_goal = record.proven.is_some();
+        let its_turn = match stage {
+            // Jobs are left: only servers of this stage can do anything.
+            Some(stage) => stage
+                .servers
+                .iter()
+                .any(|(one, kinds)| *one == server && !stage_done(progress, server, kinds)),
+            None => may_begin(layout, progress, step(layout, progress)),
+        };
+        // A loaded server goes from job to proof on its own; an updating one waits for its stage.
+        let on_its_own = half == Half::Loaded && record.upgraded.is_some();
+        !record.left_out && record.failure.is_none() && !at_goal && (its_turn || on_its_own)
+    };
+    let others = (0..layout.servers.len())
+        .filter(|&server| layout.servers[server].half.unwrap_or(Half::Updating) == half);
+    if others.into_iter().any(goes_on) {
+        return None;
+    }
+    Some(HoldReason::ServerFailed { server: layout.servers[failed].name.clone() })
+}
+
+/// What a person can do about a hold, now.
+#[must_use]
+pub fn ways_out(layout: &Layout, progress: &Progress, reason: &HoldReason) -> Vec<WayOut> {
+    let mut ways = match reason {
+        HoldReason::ServerFailed { server } | HoldReason::ServerUnknown { server } => {
+            let retry = WayOut::Retry { server: Some(server.clone()) };
+            let by_hand = WayOut::ByHand { server: server.clone() };
+            let leave_out = WayOut::LeaveOut { server: server.clone() };
+            let record = layout.server(server).map(|ix| &progress.servers[ix]);
+            let in_jobs = record.is_some_and(|record| record.touched && record.upgraded.is_none());
+            let mut ways = vec![retry];
+            if in_jobs {
+                ways.push(by_hand);
+            }
+            if may_leave_out(layout, progress, server).is_ok() {
+                ways.push(leave_out);
+            }
+            ways
+        }
+        HoldReason::DrainOverdue { server } => {
+            vec![WayOut::LeaveOut { server: server.clone() }]
+        }
+        _ => vec![WayOut::Retry { server: None }],
+    };
+    if may_abort(progress).is_ok() {
+        ways.push(WayOut::Abort);
+    }
+    if may_fall_back(layout, progress).is_ok() {
+        ways.push(WayOut::FallBack);
+    }
+    ways
+}
+
+/// A server may be left out when its half still has somebody for every pool, and it has no job
+/// that is done once for the farm.
+///
+/// # Errors
+/// Says why not.
+pub fn may_leave_out(
+    layout: &Layout,
+    progress: &Progress,
+    server: &crate::names::ServerName,
+) -> Result<(), String> {
+    let Some(ix) = layout.server(server) else {
+        return Err(format!("{server} is no server of this plan"));
+    };
+    let once = layout.jobs_of(ix).any(|kind| {
+        use super::super::action::JobKind::{ControllerUpgrade, Publish, ServiceCenterInstall};
+        matches!(kind, ControllerUpgrade | ServiceCenterInstall | Publish)
+            && !progress.servers[ix].jobs_done.contains(&kind)
+    });
+    if once {
+        return Err(format!("{server} has a job that the whole farm needs"));
+    }
+    let counts = |record: &ServerProgress| !record.left_out;
+    for &seat in &layout.servers[ix].seats {
+        let place = &layout.seats[seat];
+        let pool = &layout.pools[place.pool];
+        let bench = pool.benches.iter().find(|bench| bench.node == place.node);
+        let others = bench.map_or(0, |bench| {
+            bench
+                .seats
+                .iter()
+                .map(|&seat| layout.seats[seat].server)
+                .filter(|&one| one != ix && layout.servers[one].half == layout.servers[ix].half)
+                .filter(|&one| counts(&progress.servers[one]))
+                .count()
+        });
+        if others < pool.floor && !pool.may_go_down {
+            return Err(format!("without {server} nobody of its half serves pool {}", pool.name));
+        }
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Says why the baseline cannot be restored any more.
+pub fn may_abort(progress: &Progress) -> Result<(), String> {
+    if progress.committed() {
+        return Err("the commit is behind us: a software-changing command has been sent, the \
+                    shared database may be new and old services may not start again"
+            .into());
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Says why traffic cannot go back to the loaded servers.
+pub fn may_fall_back(layout: &Layout, progress: &Progress) -> Result<(), String> {
+    if !progress.reached(FarmMilestone::SwitchBegan) {
+        return Err("the switch has not begun: loaded servers carry the traffic".into());
+    }
+    if progress.direction == Direction::FallingBack {
+        return Err("traffic is going back already, or has gone".into());
+    }
+    if layout.half(Half::Loaded).any(|server| progress.servers[server].touched) {
+        return Err("a loaded server's upgrade has begun: nothing old is left to go back to".into());
+    }
+    Ok(())
+}

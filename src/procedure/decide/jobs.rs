@@ -1,0 +1,297 @@
+//! Upgrade jobs: started, followed, tried again, verified by the host's own reading.
+use crate::farm::Half;
+use crate::journal::{Event, FarmMilestone, Milestone, ServerFailure};
+
+use super::super::action::{Action, JobKind};
+use super::super::layout::{Layout, ServerIx};
+use super::super::progress::{Job, Progress, ServerProgress, succeeded};
+use super::super::quiet::server_is_quiet;
+use super::super::readings::JobReading;
+use super::super::rotation::{Wanted, wanted};
+use super::super::steps::{current_stage, everyone_in, may_begin, stage_done};
+use super::super::view::View;
+use super::Decision;
+use super::flags::stays_disabled;
+
+/// Jobs that ended, servers that failed, servers that run the target version.
+pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+    for (server, record) in progress.servers.iter().enumerate() {
+        if record.left_out {
+            continue;
+        }
+        if let Some(job) = record.job.as_ref().filter(|job| job.ended.is_none()) {
+            follow(layout, record, view, server, job, decision);
+        } else if record.failure.is_none() {
+            verify(layout, record, view, server, decision);
+        }
+    }
+}
+
+fn follow(
+    layout: &Layout,
+    record: &ServerProgress,
+    view: &View,
+    server: ServerIx,
+    job: &Job,
+    decision: &mut Decision,
+) {
+    let name = &layout.servers[server].name;
+    let read = view.servers[server].job.as_ref().filter(|(id, _)| *id == job.id);
+    match read.map(|(_, reading)| &reading.value) {
+        Some(reading @ (JobReading::Exited { .. } | JobReading::Interrupted)) => {
+            decision.events.push(Event::JobEnded {
+                server: name.clone(),
+                kind: job.kind,
+                job: job.id.clone(),
+                reading: reading.clone(),
+            });
+        }
+        _ if view.now_ms > job.since_ms + job_ms_max(layout, job.kind)
+            && record.failure.is_none() =>
+        {
+            let reason = ServerFailure::JobOverdue { kind: job.kind };
+            decision.events.push(Event::Failed { server: name.clone(), reason });
+        }
+        _ => {}
+    }
+}
+
+fn job_ms_max(layout: &Layout, kind: JobKind) -> u64 {
+    let policy = layout.policy();
+    match kind {
+        JobKind::ControllerUpgrade | JobKind::FrontEndUpgrade => policy.upgrade_ms_max,
+        JobKind::ServiceCenterInstall => policy.service_center_ms_max,
+        JobKind::Publish => policy.publish_ms_max,
+        JobKind::EnsureDeploymentService => policy.initialise_ms_max,
+    }
+}
+
+/// After its last job: failed for good, or at the target version.
+fn verify(
+    layout: &Layout,
+    record: &ServerProgress,
+    view: &View,
+    server: ServerIx,
+    decision: &mut Decision,
+) {
+    let Some(job) = &record.job else {
+        return verify_by_hand(layout, record, view, server, decision);
+    };
+    let name = &layout.servers[server].name;
+    if let Some(reason) = spent(layout, record, job) {
+        decision.events.push(Event::Failed { server: name.clone(), reason });
+        return;
+    }
+    verify_by_hand(layout, record, view, server, decision);
+}
+
+/// The failure of a job that has been tried as often as policy allows.
+fn spent(layout: &Layout, record: &ServerProgress, job: &Job) -> Option<ServerFailure> {
+    let (code, output) = match job.ended.as_ref()? {
+        JobReading::Exited { code, .. } if succeeded(*code) => return None,
+        JobReading::Exited { code, output } => (Some(*code), output.clone()),
+        _ => (None, "the machine went down under it".to_owned()),
+    };
+    let tries = record.tries.get(&job.kind).copied().unwrap_or(0);
+    (tries >= layout.policy().job_attempts_max).then_some(ServerFailure::JobFailed {
+        kind: job.kind,
+        code,
+        output,
+    })
+}
+
+/// The upgrade jobs of a server are done, whoever did them.
+fn jobs_done(layout: &Layout, record: &ServerProgress, server: ServerIx) -> bool {
+    let mut kinds = layout.jobs_of(server).filter(|kind| *kind != JobKind::Publish);
+    record.touched && kinds.all(|kind| record.jobs_done.contains(&kind))
+}
+
+fn verify_by_hand(
+    layout: &Layout,
+    record: &ServerProgress,
+    view: &View,
+    server: ServerIx,
+    decision: &mut Decision,
+) {
+    if record.upgraded.is_some() || record.wants_reboot || !jobs_done(layout, record, server) {
+        return;
+    }
+    let name = layout.servers[server].name.clone();
+    let seen = &view.servers[server];
+    let after = |at_ms: u64| at_ms >= record.job_ended_ms;
+    let version = seen.version.as_ref().filter(|read| after(read.at_ms)).map(|read| read.value);
+    let loaded = layout.servers[server].half == Some(Half::Loaded);
+    // A loaded server's Deployment Service is step 7's; a pure controller has none.
+    let initialised = loaded
+        || layout.servers[server].front_end.is_none()
+        || seen
+            .service
+            .as_ref()
+            .is_some_and(|read| after(read.at_ms) && read.value.running && read.value.initialised);
+    match version {
+        Some(version) if version != layout.target() => {
+            let reason = ServerFailure::WrongVersion { version };
+            decision.events.push(Event::Failed { server: name, reason });
+        }
+        Some(version) if initialised => {
+            let evidence = format!("the host reads version {version}");
+            decision.reached(layout, server, Milestone::Upgraded { version }, evidence);
+        }
+        _ if view.now_ms > record.job_ended_ms + layout.policy().initialise_ms_max => {
+            let reason = ServerFailure::NotInitialised;
+            decision.events.push(Event::Failed { server: name, reason });
+        }
+        _ => {}
+    }
+}
+
+/// Jobs to start, reboots to do.
+pub(super) fn actions(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+    for server in 0..layout.servers.len() {
+        let record = &progress.servers[server];
+        if record.wants_reboot && !record.left_out && !view.servers[server].acting {
+            let server = layout.servers[server].name.clone();
+            decision.actions.push(Action::Reboot { server });
+        }
+    }
+    if may_upgrade_updating(layout, progress, view) {
+        stage_actions(layout, progress, view, Half::Updating, decision);
+    }
+    if progress.reached(FarmMilestone::Soaked) && may_begin(layout, progress, 6) {
+        stage_actions(layout, progress, view, Half::Loaded, decision);
+        ensure_actions(layout, progress, view, decision);
+    }
+}
+
+/// Step 3 may begin or go on: step 1 and 2 have held, and the gate is open.
+fn may_upgrade_updating(layout: &Layout, progress: &Progress, view: &View) -> bool {
+    let quiet =
+        everyone_in(layout, progress, Half::Updating, |server| server.quiet || server.touched);
+    let disabled = layout.half(Half::Loaded).all(|server| {
+        let record = &progress.servers[server];
+        record.left_out || record.touched || stays_disabled(layout, progress, view, server)
+    });
+    quiet && disabled && may_begin(layout, progress, 3)
+}
+
+fn stage_actions(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    half: Half,
+    decision: &mut Decision,
+) {
+    let Some(stage) = current_stage(layout, progress, half) else { return };
+    let mut under_way = stage
+        .servers
+        .iter()
+        .filter(|(server, kinds)| {
+            let record = &progress.servers[*server];
+            record.touched
+                && record.failure.is_none()
+                && record.job.as_ref().is_some_and(|job| kinds.contains(&job.kind))
+                && !stage_done(progress, *server, kinds)
+        })
+        .count();
+    for (server, kinds) in &stage.servers {
+        let begun =
+            progress.servers[*server].job.as_ref().is_some_and(|job| kinds.contains(&job.kind));
+        if !begun && under_way >= layout.policy().parallel_max as usize {
+            continue;
+        }
+        if let Some(step) = next_job(layout, progress, view, *server, kinds) {
+            if !begun {
+                under_way += 1;
+            }
+            begin(layout, progress, *server, step, decision);
+        }
+    }
+}
+
+/// Which job a server's next start is for, and whether its id is new.
+enum NextJob {
+    /// Again with the same id: the server never heard of it.
+    Resend(Job),
+    /// Another.
+    Fresh(JobKind),
+}
+
+fn next_job(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+    kinds: &[JobKind],
+) -> Option<NextJob> {
+    let record = &progress.servers[server];
+    let idle = record.failure.is_none()
+        && !record.left_out
+        && !record.wants_reboot
+        && record.rescued_ms.is_none()
+        && !view.servers[server].acting;
+    if !idle {
+        return None;
+    }
+    if let Some(job) = record.job.as_ref().filter(|job| job.ended.is_none()) {
+        return never_heard(view, server, job).then(|| NextJob::Resend(job.clone()));
+    }
+    let kind = *kinds.iter().find(|kind| !record.jobs_done.contains(kind))?;
+    let serves = layout.servers[server].front_end.is_some();
+    let ready = record.touched || !serves || is_out_and_quiet(layout, progress, view, server);
+    ready.then_some(NextJob::Fresh(kind))
+}
+
+fn is_out_and_quiet(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    wanted(layout, progress, server) == Wanted::Out && server_is_quiet(layout, view, server)
+}
+
+/// A reading begun after the start was last sent says that the server never heard of the job.
+fn never_heard(view: &View, server: ServerIx, job: &Job) -> bool {
+    view.servers[server].job.as_ref().is_some_and(|(id, read)| {
+        *id == job.id && read.at_ms > job.sent_ms && read.value == JobReading::Never
+    })
+}
+
+fn begin(
+    layout: &Layout,
+    progress: &Progress,
+    server: ServerIx,
+    next: NextJob,
+    decision: &mut Decision,
+) {
+    let record = &progress.servers[server];
+    let name = layout.servers[server].name.clone();
+    match next {
+        NextJob::Fresh(kind) if kind.touches() && !record.touched => {
+            let evidence = format!("{} is next", kind.as_str());
+            decision.events.push(Event::Reached {
+                server: name,
+                milestone: Milestone::Touched,
+                evidence,
+            });
+        }
+        NextJob::Fresh(kind) => {
+            let job = format!("{}-{name}-{}", layout.job_prefix, record.jobs_begun + 1);
+            decision.actions.push(Action::Start { server: name, kind, job });
+        }
+        NextJob::Resend(job) => {
+            decision.actions.push(Action::Start { server: name, kind: job.kind, job: job.id });
+        }
+    }
+}
+
+/// Step 7, server by server, as soon as each is upgraded.
+fn ensure_actions(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+    if !may_begin(layout, progress, 7) {
+        return;
+    }
+    for server in layout.half(Half::Loaded) {
+        if progress.servers[server].upgraded.is_none() {
+            continue;
+        }
+        let kinds = [JobKind::EnsureDeploymentService];
+        if let Some(next) = next_job(layout, progress, view, server, &kinds) {
+            begin(layout, progress, server, next, decision);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What to do now: facts to write down, then actions to start.
+//!
+//! A decision with events has no actions: what was concluded is durable before anything is done
+//! because of it. The drive writes the events, folds them into progress and decides again.
+mod faces;
+mod flags;
+mod holds;
+mod jobs;
+mod preflight;
+mod proof;
+mod rescue;
+mod switch;
+
+use crate::journal::{Event, Milestone, Verdict};
+
+use super::action::Action;
+use super::layout::{Layout, ServerIx};
+use super::progress::{Direction, Progress};
+use super::rotation;
+use super::steps;
+use super::view::View;
+
+pub use faces::{console_faces, console_for};
+pub use holds::{may_abort, may_fall_back, may_leave_out, ways_out};
+pub use proof::deployment_since_ms;
+pub use super::steps::waiting_gate;
+
+/// What to do now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// Facts and decisions to write down first.
+    pub events: Vec<Event>,
+    /// Effects to start, at most one for each server and node.
+    pub actions: Vec<Action>,
+}
+
+impl Decision {
+    pub(super) fn reached(
+        &mut self,
+        layout: &Layout,
+        server: ServerIx,
+        milestone: Milestone,
+        evidence: String,
+    ) {
+        let server = layout.servers[server].name.clone();
+        self.events.push(Event::Reached { server, milestone, evidence });
+    }
+}
+
+/// Decides. Pure: the same plan, progress and view give the same decision.
+#[must_use]
+pub fn decide(layout: &Layout, progress: &Progress, view: &View) -> Decision {
+    let mut decision = Decision::default();
+    if progress.ended.is_some() {
+        return decision;
+    }
+    if progress.baseline.is_none() {
+        preflight::decide(layout, view, &mut decision);
+        return decision;
+    }
+    facts(layout, progress, view, &mut decision);
+    if !decision.events.is_empty() {
+        return decision;
+    }
+    let hold = holds::reason(layout, progress, view);
+    told(layout, progress, hold.as_ref(), &mut decision);
+    if !decision.events.is_empty() {
+        return decision;
+    }
+    let holding = hold.is_some();
+    rotation::reconcile(layout, progress, view, holding, &mut decision);
+    flags::actions(layout, progress, view, holding, &mut decision);
+    if !holding && progress.direction == Direction::Forward {
+        jobs::actions(layout, progress, view, &mut decision);
+        proof::actions(layout, progress, view, &mut decision);
+    }
+    switch::nudges(layout, progress, view, &mut decision);
+    decision
+}
+
+/// What the readings show, and was not written down yet.
+fn facts(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+    jobs::facts(layout, progress, view, decision);
+    proof::facts(layout, progress, view, decision);
+    flags::facts(layout, progress, view, decision);
+    rotation::milestones(layout, progress, view, decision);
+    rescue::facts(layout, progress, view, decision);
+    if decision.events.is_empty() {
+        switch::facts(layout, progress, view, decision);
+    }
+    if decision.events.is_empty() {
+        ending(layout, progress, view, decision);
+    }
+}
+
+/// Holds, gates and steps as they begin and end.
+fn told(
+    layout: &Layout,
+    progress: &Progress,
+    hold: Option<&crate::journal::HoldReason>,
+    decision: &mut Decision,
+) {
+    if hold != progress.held.as_ref() {
+        decision.events.push(match hold {
+            Some(reason) => {
+                Event::Held { reason: reason.clone(), ways_out: ways_out(layout, progress, reason) }
+            }
+            None => Event::Released,
+        });
+    }
+    let step = steps::step(layout, progress);
+    if progress.direction == Direction::Forward && progress.step_written != Some(step) {
+        decision.events.push(Event::Step { step });
+    }
+    if hold.is_none()
+        && let Some(gate) = steps::waiting_gate(layout, progress)
+        && progress.at_gate != Some(gate)
+    {
+        decision.events.push(Event::AtGate { step: gate });
+    }
+}
+
+/// Everything is as it shall be.
+fn ending(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+    let restoring = match progress.direction {
+        Direction::Forward => steps::step(layout, progress) == 9,
+        Direction::Aborting => true,
+        Direction::FallingBack => false,
+    };
+    if !restoring || !steps::may_begin(layout, progress, 9) {
+        return;
+    }
+    for server in layout.front_ends() {
+        let record = &progress.servers[server];
+        let as_before = !record.restored
+            && !record.left_out
+            && rotation::is_restored(layout, progress, view, server)
+            && flags::is_restored(layout, progress, view, server);
+        if as_before {
+            let evidence = "members, weights, flag and start type as in the baseline".to_owned();
+            decision.reached(layout, server, Milestone::Restored, evidence);
+        }
+    }
+    let restored = |server: &super::progress::ServerProgress| server.restored;
+    if decision.events.is_empty() && steps::everyone(layout, progress, restored) {
+        let name = |server: ServerIx| layout.servers[server].name.clone();
+        let verdict = match progress.direction {
+            Direction::Aborting => Verdict::Aborted,
+            _ => Verdict::Done { left_out: progress.left_out().map(name).collect() },
+        };
+        decision.events.push(Event::Ended { verdict });
+    }
+}

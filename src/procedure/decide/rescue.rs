@@ -1,0 +1,86 @@
+//! Rescue: when a pool falls under its floor, any fit member may be admitted early. Service goes
+//! before one version.
+use crate::journal::{Event, Notice};
+
+use super::super::fitness::{eligible_beside, is_fit};
+use super::super::layout::{Bench, Layout, PoolIx, ServerIx};
+use super::super::progress::{Direction, Progress};
+use super::super::readings::{CheckState, OperState};
+use super::super::rotation::{Wanted, wanted};
+use super::super::view::View;
+use super::Decision;
+
+/// A rescue lasts at least this long, so that a flapping member does not make another one flap.
+const RESCUE_MS_MIN: u64 = 60_000;
+
+/// Rescues to begin or to end.
+pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+    if progress.direction == Direction::Aborting {
+        return;
+    }
+    for pool in 0..layout.pools.len() {
+        for bench in &layout.pools[pool].benches {
+            if let Some(server) = rescuer(layout, progress, view, pool, bench) {
+                let notice = Notice::Rescued {
+                    server: layout.servers[server].name.clone(),
+                    pool: layout.pools[pool].name.clone(),
+                };
+                decision.events.push(Event::Noticed(notice));
+                return; // one at a time: the next reading tells whether it was enough
+            }
+        }
+    }
+    for (server, record) in progress.servers.iter().enumerate() {
+        let long_enough =
+            record.rescued_ms.is_some_and(|since| since + RESCUE_MS_MIN <= view.now_ms);
+        if long_enough && spared(layout, progress, view, server) {
+            let server = layout.servers[server].name.clone();
+            decision.events.push(Event::Noticed(Notice::RescueEnded { server }));
+        }
+    }
+}
+
+/// A bench under its floor that nobody is on the way to, as last read.
+#[must_use]
+pub fn under_floor(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    pool: PoolIx,
+    bench: &Bench,
+) -> bool {
+    let eligible = eligible_beside(layout, progress, view, pool, bench.node, None);
+    !layout.pools[pool].may_go_down
+        && eligible.is_some_and(|eligible| eligible < layout.pools[pool].floor)
+}
+
+fn rescuer(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    pool: PoolIx,
+    bench: &Bench,
+) -> Option<ServerIx> {
+    if !under_floor(layout, progress, view, pool, bench) {
+        return None;
+    }
+    let can = |server: ServerIx, seat| {
+        let record = &progress.servers[server];
+        let read = view.seat(layout, seat)?;
+        let alive = read.oper != OperState::Stopped
+            && matches!(read.check, CheckState::Passing | CheckState::None);
+        let free = record.job.as_ref().is_none_or(|job| job.ended.is_some());
+        let out = wanted(layout, progress, server) == Wanted::Out;
+        (is_fit(progress, server) && out && alive && free).then_some(server)
+    };
+    bench.seats.iter().find_map(|&seat| can(layout.seats[seat].server, seat))
+}
+
+/// Every bench it sits on holds without it.
+fn spared(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    layout.servers[server].seats.iter().all(|&seat| {
+        let place = &layout.seats[seat];
+        let others = eligible_beside(layout, progress, view, place.pool, place.node, Some(server));
+        others.is_some_and(|others| others >= layout.pools[place.pool].floor)
+    })
+}

@@ -1,0 +1,114 @@
+//! Idle, as `decide` concludes it: every deployment thread idle in N readings over T, the service
+//! initialised, and the ping ids those of a proven server of the target version, where there is
+//! one; otherwise settled. No threads listed, a stale page, one idle reading: unknown, never done.
+use super::layout::{Layout, ServerIx};
+use super::progress::Progress;
+use super::readings::ThreadState;
+use super::view::View;
+
+/// What deployment on a server looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deployment {
+    /// Not known, or not long enough.
+    Unknown,
+    /// Done: the readings, for people.
+    Done(String),
+    /// Threads have been in error for as many readings as would have proven them idle.
+    Failed(String),
+}
+
+/// Concludes from readings begun after `since_ms`.
+#[must_use]
+pub fn deployment(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+    since_ms: u64,
+) -> Deployment {
+    let policy = layout.policy();
+    let seen = &view.servers[server];
+    let rounds = || seen.threads.iter().rev().take_while(|round| round.at_ms > since_ms);
+    let failed = rounds()
+        .take_while(|round| round.value.iter().any(|row| row.state == ThreadState::Failed))
+        .count();
+    if failed >= policy.idle_reads as usize {
+        let names: Vec<&str> = seen.threads.back().map_or(Vec::new(), |round| {
+            let bad = round.value.iter().filter(|row| row.state == ThreadState::Failed);
+            bad.map(|row| row.name.as_str()).collect()
+        });
+        return Deployment::Failed(format!("deployment threads in error: {}", names.join(", ")));
+    }
+    let Some(newest) = seen.threads.back() else { return Deployment::Unknown };
+    let stale = newest.at_ms + policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
+    if stale < view.now_ms || !view.service(layout, server).is_some_and(|read| read.initialised) {
+        return Deployment::Unknown;
+    }
+    let (mut reads, mut oldest_ms) = (0, newest.at_ms);
+    for round in rounds() {
+        let idle = !round.value.is_empty()
+            && round.value.iter().all(|row| row.state == ThreadState::Idle)
+            && round.value.len() == newest.value.len();
+        if !idle {
+            break;
+        }
+        reads += 1;
+        oldest_ms = round.at_ms;
+    }
+    let long_enough = newest.at_ms - oldest_ms >= policy.idle_window_ms;
+    if reads < policy.idle_reads || !long_enough {
+        return Deployment::Unknown;
+    }
+    if !pings_agree(layout, progress, view, server, since_ms, oldest_ms) {
+        return Deployment::Unknown;
+    }
+    Deployment::Done(format!(
+        "{} threads idle in {reads} readings over {} s, ping ids agree",
+        newest.value.len(),
+        (newest.at_ms - oldest_ms) / 1_000
+    ))
+}
+
+/// The ids of all its modules were read, have not changed since the threads idle, and are those of
+/// a proven server wherever one serves the module.
+fn pings_agree(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+    since_ms: u64,
+    idle_since_ms: u64,
+) -> bool {
+    let modules = &layout.servers[server].modules;
+    if modules.is_empty() {
+        return true; // the farm file lists none: the plan says that deployment is then judged by threads alone
+    }
+    let seen = &view.servers[server].pings;
+    let Some(newest) = seen.back().filter(|ids| ids.at_ms > since_ms) else { return false };
+    let settled = seen
+        .iter()
+        .rev()
+        .take_while(|ids| ids.at_ms > since_ms)
+        .take_while(|ids| ids.value == newest.value)
+        .any(|ids| ids.at_ms <= idle_since_ms + layout.policy().jobs_poll_ms);
+    settled
+        && modules.iter().all(|module| {
+            let Some(id) = newest.value.get(module) else { return false };
+            reference_ids(progress, view, server, module).all(|reference| reference == id)
+        })
+}
+
+/// What proven servers answer for a module, as last read.
+fn reference_ids<'a>(
+    progress: &'a Progress,
+    view: &'a View,
+    but: ServerIx,
+    module: &'a str,
+) -> impl Iterator<Item = &'a String> {
+    view.servers
+        .iter()
+        .zip(&progress.servers)
+        .enumerate()
+        .filter(move |(ix, (_, server))| *ix != but && server.proven.is_some())
+        .filter_map(move |(_, (seen, _))| seen.pings.back()?.value.get(module))
+}

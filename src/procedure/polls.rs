@@ -1,0 +1,166 @@
+//! What to read now: each question as often as policy says, and only while its answer matters.
+use crate::farm::Half;
+
+use super::decide::{console_for, deployment_since_ms};
+use super::layout::{Layout, NodeIx, ServerIx};
+use super::progress::{Direction, Progress};
+use super::rotation::{Wanted, wanted};
+use super::view::{Question, View};
+
+/// One exchange that only reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// A balancer node, whole.
+    Node(NodeIx),
+    /// A question to a server; `via` is the console asked, for flags and threads.
+    Server {
+        /// About whom.
+        server: ServerIx,
+        /// What.
+        question: Question,
+        /// At whose console.
+        via: ServerIx,
+    },
+}
+
+/// Polls due now, and the instant at which the next one is (`u64::MAX` when none is).
+#[must_use]
+pub fn due(layout: &Layout, progress: &Progress, view: &View) -> (Vec<Poll>, u64) {
+    let mut polls = Polls { now_ms: view.now_ms, due: Vec::new(), next_ms: u64::MAX };
+    if progress.ended.is_some() {
+        return (polls.due, polls.next_ms);
+    }
+    nodes(layout, progress, view, &mut polls);
+    let via = console_for(layout, progress, view);
+    if let Some(via) = via {
+        flags(layout, view, via, &mut polls);
+    }
+    for server in 0..layout.servers.len() {
+        questions(layout, progress, view, server, via, &mut polls);
+    }
+    (polls.due, polls.next_ms)
+}
+
+struct Polls {
+    now_ms: u64,
+    due: Vec<Poll>,
+    next_ms: u64,
+}
+
+impl Polls {
+    fn offer(&mut self, asked_ms: Option<u64>, asking: bool, every_ms: u64, poll: Poll) {
+        if asking {
+            return;
+        }
+        let at_ms = asked_ms.map_or(self.now_ms, |asked| asked + every_ms);
+        if at_ms <= self.now_ms {
+            self.due.push(poll);
+        } else {
+            self.next_ms = self.next_ms.min(at_ms);
+        }
+    }
+}
+
+fn nodes(layout: &Layout, progress: &Progress, view: &View, polls: &mut Polls) {
+    let policy = layout.policy();
+    let every_ms = if is_moving(layout, progress) {
+        policy.balancer_poll_draining_ms
+    } else {
+        policy.balancer_poll_ms
+    };
+    for (ix, node) in view.nodes.iter().enumerate() {
+        // An action reads the node back itself.
+        polls.offer(node.asked_ms, node.asking || node.acting, every_ms, Poll::Node(ix));
+    }
+}
+
+/// Something drains or is being admitted: a reading a second is worth its price.
+fn is_moving(layout: &Layout, progress: &Progress) -> bool {
+    if progress.baseline.is_none() || progress.direction != Direction::Forward {
+        return true;
+    }
+    layout.front_ends().any(|server| {
+        let record = &progress.servers[server];
+        if record.left_out {
+            return false;
+        }
+        let switching = progress.reached(crate::journal::FarmMilestone::SwitchBegan)
+            && !progress.reached(crate::journal::FarmMilestone::Switched);
+        let restoring = record.proven.is_some()
+            && layout.servers[server].half == Some(Half::Loaded)
+            && !record.restored;
+        let draining =
+            wanted(layout, progress, server) == Wanted::Out && !record.quiet && !record.touched;
+        switching || restoring || draining
+    })
+}
+
+fn flags(layout: &Layout, view: &View, via: ServerIx, polls: &mut Polls) {
+    // Asked of one console for all servers, so what counts is when any was asked last.
+    let asked_ms =
+        view.servers.iter().filter_map(|server| server.asked_ms[Question::Flags as usize]).max();
+    let asking = view.servers.iter().any(|server| server.asking[Question::Flags as usize]);
+    let poll = Poll::Server { server: via, question: Question::Flags, via };
+    polls.offer(asked_ms, asking, layout.policy().flags_poll_ms, poll);
+}
+
+fn questions(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+    via: Option<ServerIx>,
+    polls: &mut Polls,
+) {
+    let every_ms = layout.policy().jobs_poll_ms;
+    let mut ask = |question: Question, via: ServerIx| {
+        let seen = &view.servers[server];
+        let ix = question as usize;
+        let poll = Poll::Server { server, question, via };
+        polls.offer(seen.asked_ms[ix], seen.asking[ix], every_ms, poll);
+    };
+    let record = &progress.servers[server];
+    if record.left_out {
+        return;
+    }
+    let serves = layout.servers[server].front_end.is_some();
+    if serves {
+        ask(Question::Service, server);
+    }
+    if record.job.as_ref().is_some_and(|job| job.ended.is_none()) {
+        ask(Question::Job, server);
+    }
+    let before = progress.baseline.is_none();
+    let unverified = record.touched && record.upgraded.is_none();
+    if unverified || (before && view.servers[server].version.is_none()) {
+        ask(Question::Version, server);
+    }
+    let deploying =
+        record.deployed_ms.is_none() && deployment_since_ms(layout, progress, server).is_some();
+    let came_back = record.flag_came_back > 0 && !record.touched;
+    let first_look = before && view.servers[server].threads.is_empty();
+    if let Some(via) = via
+        && serves
+        && (deploying || came_back || first_look)
+    {
+        // Its own console when it is as good as any: its own build judges it.
+        let via = if record.upgraded.is_some() { own_or(view, server, via) } else { via };
+        ask(Question::Threads, via);
+    }
+    let reference = record.proven.is_some() && somebody_deploys(layout, progress);
+    if serves && !layout.servers[server].modules.is_empty() && (deploying || reference) {
+        ask(Question::Pings, server);
+    }
+}
+
+fn own_or(view: &View, server: ServerIx, other: ServerIx) -> ServerIx {
+    if view.servers[server].console_failed_ms.is_none() { server } else { other }
+}
+
+fn somebody_deploys(layout: &Layout, progress: &Progress) -> bool {
+    layout.front_ends().any(|server| {
+        progress.servers[server].deployed_ms.is_none()
+            && !progress.servers[server].left_out
+            && deployment_since_ms(layout, progress, server).is_some()
+    })
+}

@@ -1,0 +1,479 @@
+//! Progress: a fold of the journal, per server and for the farm. The step is computed from it and
+//! never stored.
+//!
+//! Instants kept here are this process's own (milliseconds since its run began) and start afresh
+//! after a resume: what was replayed happened at 0.
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::farm::Version;
+use crate::farm::policy::AfterBadSoak;
+use crate::journal::{
+    ActionResult, Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request,
+    ServerFailure, Verdict, Wanted,
+};
+
+use super::action::{Action, JobKind};
+use super::layout::{Layout, ServerIx};
+use super::readings::JobReading;
+
+/// What has happened.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// How everything stood before step 1; `None` until it has been read whole.
+    pub baseline: Option<Arc<Baseline>>,
+    /// By server.
+    pub servers: Vec<ServerProgress>,
+    /// What the farm has reached, and when.
+    pub farm: BTreeMap<FarmMilestone, u64>,
+    /// Intents without an outcome.
+    pub open: BTreeMap<u64, Action>,
+    /// The next intent's number.
+    pub next_intent: u64,
+    /// Gates that were passed.
+    pub approved: BTreeSet<u8>,
+    /// Every request carried out, so that one delivered twice is known.
+    pub decided: Vec<Request>,
+    /// Where traffic is meant to go.
+    pub direction: Direction,
+    /// A hold that stays until a person answers it.
+    pub standing_hold: Option<HoldReason>,
+    /// The hold last written down.
+    pub held: Option<HoldReason>,
+    /// The gate last written down.
+    pub at_gate: Option<u8>,
+    /// The step last written down.
+    pub step_written: Option<u8>,
+    /// Drifts noticed of each seat, by node and member, since a person last answered.
+    pub drifts: u32,
+    /// How the run ended.
+    pub ended: Option<Verdict>,
+}
+
+/// Where traffic is meant to go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Through the nine steps.
+    #[default]
+    Forward,
+    /// Back to loaded, after the switch began.
+    FallingBack,
+    /// Back to the baseline, before anything was touched.
+    Aborting,
+}
+
+/// What has happened to one server.
+#[derive(Clone, Debug, Default)]
+pub struct ServerProgress {
+    /// It was quiet once.
+    pub quiet: bool,
+    /// It was disabled, with this service start mark.
+    pub disabled: Option<Option<String>>,
+    /// Its flag came back this often since a person last answered.
+    pub flag_came_back: u32,
+    /// A software-changing command was ever sent to it.
+    pub touched: bool,
+    /// The job last intended.
+    pub job: Option<Job>,
+    /// Jobs that ended well.
+    pub jobs_done: Vec<JobKind>,
+    /// Tries of each kind of job since a person last answered.
+    pub tries: BTreeMap<JobKind, u32>,
+    /// Jobs ever intended: makes every job id new.
+    pub jobs_begun: u32,
+    /// When its last job ended.
+    pub job_ended_ms: u64,
+    /// Its installer asked for a reboot that has not been done.
+    pub wants_reboot: bool,
+    /// It runs the target version, and since when that is known.
+    pub upgraded: Option<(Version, u64)>,
+    /// Its Deployment Service is as step 7 wants it, and since when that is known.
+    pub ensured_ms: Option<u64>,
+    /// Deployment reached it, and since when that is known.
+    pub deployed_ms: Option<u64>,
+    /// The last round of its tests.
+    pub tested: Option<Tested>,
+    /// Rounds of tests that failed in a row.
+    pub test_failures: u32,
+    /// It passed its tests at this version, against this service start.
+    pub proven: Option<(Version, String)>,
+    /// It was proven once: it is put right in place when others cannot stand in.
+    pub proven_once: bool,
+    /// It takes users' requests.
+    pub taking: bool,
+    /// It is as the baseline had it.
+    pub restored: bool,
+    /// It cannot go on by itself.
+    pub failure: Option<ServerFailure>,
+    /// A person goes on without it.
+    pub left_out: bool,
+    /// Deployment began on it while it served users.
+    pub tainted: bool,
+    /// It was admitted early, and when.
+    pub rescued_ms: Option<u64>,
+}
+
+/// A round of application tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// The first failure; `None` when all passed.
+    pub failure: Option<String>,
+    /// The version they ran against, when known.
+    pub version: Option<Version>,
+    /// The service start they ran against, when known.
+    pub start: Option<String>,
+    /// When the round ended.
+    pub at_ms: u64,
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// What it does.
+    pub kind: JobKind,
+    /// Its id.
+    pub id: String,
+    /// When it was intended first (0 after a resume).
+    pub since_ms: u64,
+    /// When the start was last sent.
+    pub sent_ms: u64,
+    /// How it ended; `None` while that is not known.
+    pub ended: Option<JobReading>,
+}
+
+impl Progress {
+    /// No progress.
+    #[must_use]
+    pub fn new(layout: &Layout) -> Self {
+        Self { servers: vec![ServerProgress::default(); layout.servers.len()], ..Self::default() }
+    }
+
+    /// The farm has reached a milestone.
+    #[must_use]
+    pub fn reached(&self, milestone: FarmMilestone) -> bool {
+        self.farm.contains_key(&milestone)
+    }
+
+    /// Any server was touched: the commit is behind us.
+    #[must_use]
+    pub fn committed(&self) -> bool {
+        self.servers.iter().any(|server| server.touched)
+    }
+
+    /// Takes in one event that happened at `now_ms` of this process (0 when replayed).
+    pub fn apply(&mut self, layout: &Layout, event: &Event, now_ms: u64) {
+        match event {
+            Event::Baseline(baseline) => self.baseline = Some(Arc::new(baseline.clone())),
+            Event::Intent { id, action } => self.intend(layout, *id, action, now_ms),
+            Event::Outcome { id, result } => self.conclude(layout, *id, result, now_ms),
+            Event::JobEnded { server, kind, job, reading } => {
+                if let Some(server) = layout.server(server) {
+                    self.servers[server].job_ended(*kind, job, reading, now_ms);
+                }
+            }
+            Event::Reached { server, milestone, .. } => {
+                if let Some(server) = layout.server(server) {
+                    self.servers[server].reach(milestone, now_ms);
+                }
+            }
+            Event::FarmReached { milestone, .. } => self.reach(*milestone, now_ms),
+            Event::Failed { server, reason } => {
+                if let Some(server) = layout.server(server) {
+                    self.servers[server].failure = Some(reason.clone());
+                }
+            }
+            Event::Decided(request) => self.obey(layout, request, now_ms),
+            Event::Step { step } => self.step_written = Some(*step),
+            Event::AtGate { step } => self.at_gate = Some(*step),
+            Event::Held { reason, .. } => self.hold(layout, reason),
+            Event::Released => self.held = None,
+            Event::Noticed(notice) => self.notice(layout, notice, now_ms),
+            Event::Ended { verdict } => self.ended = Some(verdict.clone()),
+            Event::Began { .. } => {
+                // Taken up again: what stood open is unknown, and waits are told anew.
+                self.open.clear();
+                self.ended = None;
+                self.at_gate = None;
+            }
+        }
+    }
+
+    fn intend(&mut self, layout: &Layout, id: u64, action: &Action, now_ms: u64) {
+        self.next_intent = self.next_intent.max(id + 1);
+        self.open.insert(id, action.clone());
+        let Action::Start { server, kind, job } = action else { return };
+        let Some(server) = layout.server(server) else { return };
+        let server = &mut self.servers[server];
+        match &mut server.job {
+            Some(open) if open.id == *job => open.sent_ms = now_ms,
+            _ => {
+                server.jobs_begun += 1;
+                *server.tries.entry(*kind).or_default() += 1;
+                server.job = Some(Job {
+                    kind: *kind,
+                    id: job.clone(),
+                    since_ms: now_ms,
+                    sent_ms: now_ms,
+                    ended: None,
+                });
+            }
+        }
+    }
+
+    fn conclude(&mut self, layout: &Layout, id: u64, result: &ActionResult, now_ms: u64) {
+        let Some(action) = self.open.remove(&id) else { return };
+        match (&action, result) {
+            (Action::Reboot { server }, ActionResult::Done { .. }) => {
+                self.with(layout, server, |server| {
+                    server.wants_reboot = false;
+                    server.job_ended_ms = now_ms;
+                });
+            }
+            (Action::Test { server }, ActionResult::Tested { reading, version, start }) => {
+                self.with(layout, server, |server| {
+                    server.test_failures =
+                        if reading.passed { 0 } else { server.test_failures + 1 };
+                    server.tested = Some(Tested {
+                        failure: reading.failure.clone().filter(|_| !reading.passed),
+                        version: *version,
+                        start: start.clone(),
+                        at_ms: now_ms,
+                    });
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn reach(&mut self, milestone: FarmMilestone, now_ms: u64) {
+        self.farm.insert(milestone, now_ms);
+        match milestone {
+            FarmMilestone::Switched => {
+                for server in &mut self.servers {
+                    server.rescued_ms = None;
+                }
+            }
+            FarmMilestone::FellBack => self.standing_hold = Some(HoldReason::FellBack),
+            _ => {}
+        }
+    }
+
+    fn hold(&mut self, layout: &Layout, reason: &HoldReason) {
+        self.held = Some(reason.clone());
+        if stands(reason) {
+            self.standing_hold = Some(reason.clone());
+        }
+        let fall_back = match reason {
+            HoldReason::SwitchOverdue => true,
+            HoldReason::SoakBad { .. } => layout.policy().soak_when_bad == AfterBadSoak::FallBack,
+            _ => false,
+        };
+        if fall_back {
+            self.direction = Direction::FallingBack;
+        }
+    }
+
+    fn notice(&mut self, layout: &Layout, notice: &Notice, now_ms: u64) {
+        let mut with = |name, act: &dyn Fn(&mut ServerProgress)| {
+            if let Some(server) = layout.server(name) {
+                act(&mut self.servers[server]);
+            }
+        };
+        match notice {
+            Notice::FlagCameBack { server } => with(server, &|server| {
+                server.flag_came_back += 1;
+                server.disabled = None;
+            }),
+            Notice::DeployingUnderLoad { server } => with(server, &|server| server.tainted = true),
+            Notice::Rescued { server, .. } => {
+                with(server, &|server| server.rescued_ms = Some(now_ms));
+            }
+            Notice::RescueEnded { server } => with(server, &|server| server.rescued_ms = None),
+            Notice::Drifted { .. } => self.drifts += 1,
+            Notice::EpochEnded { .. } | Notice::NotPossible { .. } | Notice::Unreadable { .. } => {}
+        }
+    }
+
+    fn obey(&mut self, layout: &Layout, request: &Request, now_ms: u64) {
+        self.decided.push(request.clone());
+        match &request.what {
+            Wanted::Approve { step } => {
+                self.approved.insert(*step);
+            }
+            Wanted::Hold => self.standing_hold = Some(HoldReason::Asked),
+            Wanted::Abort => {
+                self.direction = Direction::Aborting;
+                self.standing_hold = None;
+            }
+            Wanted::FallBack => {
+                self.direction = Direction::FallingBack;
+                self.standing_hold = None;
+            }
+            Wanted::Retry { server: None } => self.retry_farm(now_ms),
+            Wanted::Retry { server: Some(name) } => self.with(layout, name, |server| {
+                server.tries.clear();
+                server.forgive(now_ms);
+            }),
+            Wanted::ByHand { server } => {
+                let jobs: Vec<JobKind> = layout
+                    .server(server)
+                    .map(|ix| layout.jobs_of(ix).collect())
+                    .unwrap_or_default();
+                self.with(layout, server, |server| {
+                    server.done_by_hand(jobs, now_ms);
+                    server.forgive(now_ms);
+                });
+            }
+            Wanted::LeaveOut { server } => {
+                self.with(layout, server, |server| {
+                    server.left_out = true;
+                    server.failure = None;
+                });
+            }
+        }
+    }
+
+    fn with(
+        &mut self,
+        layout: &Layout,
+        name: &crate::names::ServerName,
+        act: impl FnOnce(&mut ServerProgress),
+    ) {
+        if let Some(server) = layout.server(name) {
+            act(&mut self.servers[server]);
+        }
+    }
+
+    /// A person wants the run to go on: what stood is forgiven, and a switch that was undone is
+    /// begun again.
+    fn retry_farm(&mut self, now_ms: u64) {
+        self.standing_hold = None;
+        self.drifts = 0;
+        for server in &mut self.servers {
+            server.flag_came_back = 0;
+            server.tries.clear();
+            if server.failure.is_some() {
+                server.forgive(now_ms);
+            }
+        }
+        if self.direction == Direction::FallingBack {
+            self.direction = Direction::Forward;
+            for milestone in [
+                FarmMilestone::SwitchBegan,
+                FarmMilestone::Switched,
+                FarmMilestone::SoakBegan,
+                FarmMilestone::Soaked,
+                FarmMilestone::FellBack,
+            ] {
+                self.farm.remove(&milestone);
+            }
+            for server in &mut self.servers {
+                server.taking = false;
+            }
+        }
+    }
+
+    /// Servers left out, in the plan's order.
+    pub fn left_out(&self) -> impl Iterator<Item = ServerIx> + '_ {
+        self.servers.iter().enumerate().filter(|(_, server)| server.left_out).map(|(ix, _)| ix)
+    }
+}
+
+/// A reason that does not go away by itself: only a person's answer ends it.
+fn stands(reason: &HoldReason) -> bool {
+    matches!(
+        reason,
+        HoldReason::SwitchOverdue
+            | HoldReason::SoakBad { .. }
+            | HoldReason::SomebodyElse { .. }
+            | HoldReason::GuardRefused { .. }
+            | HoldReason::Asked
+            | HoldReason::FellBack
+    )
+}
+
+impl ServerProgress {
+    /// Its jobs are its own again: deadlines run from now.
+    fn forgive(&mut self, now_ms: u64) {
+        self.failure = None;
+        self.test_failures = 0;
+        self.job_ended_ms = now_ms;
+        if let Some(job) = &mut self.job {
+            job.since_ms = now_ms;
+        }
+        if let Some((_, since)) = &mut self.upgraded {
+            *since = now_ms;
+        }
+        for since in [&mut self.ensured_ms, &mut self.deployed_ms].into_iter().flatten() {
+            *since = now_ms;
+        }
+    }
+
+    /// A person has done what its jobs would: they count as done and are verified, not repeated.
+    fn done_by_hand(&mut self, jobs: Vec<JobKind>, now_ms: u64) {
+        self.touched = true;
+        self.wants_reboot = false;
+        self.jobs_done = jobs;
+        self.job_ended_ms = now_ms;
+        if let Some(job) = &mut self.job {
+            job.ended.get_or_insert(JobReading::Exited { code: 0, output: "by hand".to_owned() });
+        }
+    }
+
+    fn job_ended(&mut self, kind: JobKind, id: &str, reading: &JobReading, now_ms: u64) {
+        let Some(job) = self.job.as_mut().filter(|job| job.id == id) else { return };
+        job.ended = Some(reading.clone());
+        self.job_ended_ms = now_ms;
+        if let JobReading::Exited { code, .. } = reading {
+            if succeeded(*code) && !self.jobs_done.contains(&kind) {
+                self.jobs_done.push(kind);
+            }
+            self.wants_reboot |= wants_reboot(*code);
+        }
+    }
+
+    fn reach(&mut self, milestone: &Milestone, now_ms: u64) {
+        match milestone {
+            Milestone::Quiet => self.quiet = true,
+            Milestone::Disabled { start } => self.disabled = Some(start.clone()),
+            Milestone::Touched => self.touched = true,
+            Milestone::Upgraded { version } => {
+                self.upgraded = Some((*version, now_ms));
+                self.tainted = false;
+            }
+            Milestone::DeploymentServiceEnsured => self.ensured_ms = Some(now_ms),
+            Milestone::Deployed => self.deployed_ms = Some(now_ms),
+            Milestone::Proven { version, start } => {
+                self.proven = Some((*version, start.clone()));
+                self.proven_once = true;
+            }
+            Milestone::Unproven => {
+                self.proven = None;
+                self.deployed_ms = None;
+                self.tested = None;
+                self.test_failures = 0;
+                self.taking = false;
+                self.restored = false;
+                if let Some((_, since)) = &mut self.upgraded {
+                    *since = now_ms;
+                }
+                if let Some(since) = &mut self.ensured_ms {
+                    *since = now_ms;
+                }
+            }
+            Milestone::TakingTraffic => self.taking = true,
+            Milestone::Restored => self.restored = true,
+        }
+    }
+}
+
+/// 0, and the codes by which an installer asks for a reboot after it has done its work: 3010 and
+/// 3011 (OutSystems.SetupTools treats them so).
+#[must_use]
+pub fn succeeded(code: i32) -> bool {
+    code == 0 || wants_reboot(code)
+}
+
+fn wants_reboot(code: i32) -> bool {
+    matches!(code, 3010 | 3011)
+}

@@ -1,0 +1,41 @@
+//! Quiet, as `decide` concludes it: no arrivals *and* nothing in flight, in every pool and on every
+//! node, within one epoch, for a window. One zero says nothing (hazard H6). `guard` concludes it
+//! again in its own way.
+use super::layout::{Layout, SeatIx, ServerIx};
+use super::readings::{MemberReading, OperState};
+use super::view::View;
+
+/// A server is quiet: all its seats are. A server without seats gets no requests.
+#[must_use]
+pub fn server_is_quiet(layout: &Layout, view: &View, server: ServerIx) -> bool {
+    layout.servers[server].seats.iter().all(|&seat| seat_is_quiet(layout, view, seat))
+}
+
+/// One seat: walks back from the newest sample until the window is covered.
+fn seat_is_quiet(layout: &Layout, view: &View, seat: SeatIx) -> bool {
+    let place = &layout.seats[seat];
+    let offset = seat - layout.nodes[place.node].first_seat;
+    let Some(newest) = view.fresh_sample(layout, place.node) else { return false };
+    let Some(last) = &newest.seats[offset] else { return false };
+    let window_begin_ms = newest.at_ms.checked_sub(layout.policy().quiet_window_ms);
+    let Some(window_begin_ms) = window_begin_ms else { return false };
+    for sample in view.nodes[place.node].samples.iter().rev() {
+        let Some(read) = &sample.seats[offset] else { return false };
+        let still = !read.admin.ready() && read.in_flight == 0 && read.arrivals == last.arrivals;
+        if !still {
+            return false;
+        }
+        if sample.at_ms <= window_begin_ms {
+            return true;
+        }
+    }
+    false
+}
+
+/// The balancer sends a member new requests, as far as this reading tells.
+#[must_use]
+pub fn in_rotation(read: &MemberReading) -> bool {
+    read.admin.ready()
+        && matches!(read.oper, OperState::Running | OperState::Starting)
+        && read.weight > 0
+}

@@ -1,0 +1,321 @@
+//! Where each server is wanted, and the changes that bring it there: traffic is moved by wanting,
+//! so that a reload, a crash of ours or somebody's hand is put right by the same rule.
+use crate::farm::Half;
+use crate::journal::{Event, FarmMilestone, Milestone, Notice};
+
+use super::action::{Action, MemberChange};
+use super::decide::Decision;
+use super::fitness::{eligible_beside, is_fit};
+use super::layout::{Layout, SeatIx, ServerIx};
+use super::progress::{Direction, Progress};
+use super::quiet::{in_rotation, server_is_quiet};
+use super::readings::{CheckState, MemberReading, OperState};
+use super::steps::{everyone, everyone_in};
+use super::view::View;
+
+/// Where a server is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// In rotation, as far as the baseline had it there.
+    In,
+    /// Out: no new requests.
+    Out,
+}
+
+/// Where a server is wanted now.
+#[must_use]
+pub fn wanted(layout: &Layout, progress: &Progress, server: ServerIx) -> Wanted {
+    if !is_fit(progress, server) {
+        return Wanted::Out;
+    }
+    if progress.servers[server].rescued_ms.is_some() {
+        return Wanted::In;
+    }
+    let Some(half) = layout.servers[server].half else { return Wanted::Out };
+    let proven = |half| everyone_in(layout, progress, half, |server| server.proven.is_some());
+    let taking = || everyone_in(layout, progress, Half::Updating, |server| server.taking);
+    let inside = match (progress.direction, half) {
+        (Direction::Aborting, _) => true,
+        (Direction::FallingBack, Half::Loaded) => true,
+        // Back on loaded first, then out: service before one version.
+        (Direction::FallingBack, Half::Updating) => {
+            !everyone_in(layout, progress, Half::Loaded, |server| server.taking)
+        }
+        (Direction::Forward, Half::Updating) => progress.reached(FarmMilestone::SwitchBegan),
+        (Direction::Forward, Half::Loaded) => {
+            let before_switch = !progress.reached(FarmMilestone::SwitchBegan) || !taking();
+            let step_nine = progress.reached(FarmMilestone::Soaked)
+                && proven(Half::Loaded)
+                && everyone(layout, progress, |server| server.proven.is_some());
+            (before_switch && !progress.reached(FarmMilestone::Switched)) || step_nine
+        }
+    };
+    if inside { Wanted::In } else { Wanted::Out }
+}
+
+/// A baseline that had a member out wants it left so.
+fn baseline_out(progress: &Progress, layout: &Layout, seat: SeatIx) -> bool {
+    let Some(baseline) = &progress.baseline else { return true };
+    let place = &layout.seats[seat];
+    let node = &layout.nodes[place.node].name;
+    baseline
+        .members
+        .iter()
+        .any(|(on, member, read)| on == node && *member == place.member && !read.admin.ready())
+}
+
+/// Adds the changes that bring every seat where its server is wanted, one at a time on each node.
+pub(super) fn reconcile(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    holding: bool,
+    decision: &mut Decision,
+) {
+    for (node_ix, node) in layout.nodes.iter().enumerate() {
+        if view.nodes[node_ix].acting || view.fresh_sample(layout, node_ix).is_none() {
+            continue;
+        }
+        let seats = node.first_seat..node.first_seat + node.seat_count;
+        let change = seats
+            .clone()
+            .find_map(|seat| admission(layout, progress, view, seat))
+            .or_else(|| seats.clone().find_map(|seat| drain(layout, progress, view, seat, holding)))
+            .or_else(|| seats.clone().find_map(|seat| cut(layout, progress, view, seat)));
+        if let Some((seat, change)) = change {
+            let member = layout.seats[seat].member.clone();
+            decision.actions.push(Action::Balancer { node: node.name.clone(), member, change });
+        }
+    }
+}
+
+fn admission(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    seat: SeatIx,
+) -> Option<(SeatIx, MemberChange)> {
+    let server = layout.seats[seat].server;
+    if wanted(layout, progress, server) != Wanted::In || baseline_out(progress, layout, seat) {
+        return None;
+    }
+    let read = view.seat(layout, seat)?;
+    if let Some(weight) = baseline_weight(progress, layout, seat).filter(|at| *at != read.weight)
+        && read.admin.ready()
+        && read.oper != OperState::Starting
+    {
+        return Some((seat, MemberChange::Weight(weight)));
+    }
+    if read.admin.ready() || read.admin.inherited() {
+        return None;
+    }
+    // Proof before traffic: the check has passed while no user could be sent there. An untouched
+    // server is as good as it was; the balancer itself keeps it out while it is sick.
+    let proven_by_check = checked_well(layout, seat, read) || !progress.servers[server].touched;
+    proven_by_check.then_some((seat, MemberChange::Admit))
+}
+
+fn baseline_weight(progress: &Progress, layout: &Layout, seat: SeatIx) -> Option<u32> {
+    let place = &layout.seats[seat];
+    let node = &layout.nodes[place.node].name;
+    let members = &progress.baseline.as_ref()?.members;
+    members
+        .iter()
+        .find(|(on, member, _)| on == node && *member == place.member)
+        .map(|(_, _, read)| read.weight)
+}
+
+/// The balancer's own check passes, or there is none.
+fn checked_well(layout: &Layout, seat: SeatIx, read: &MemberReading) -> bool {
+    let checked = layout.pools[layout.seats[seat].pool].health_check;
+    match read.check {
+        CheckState::Passing => read.oper == OperState::Running,
+        CheckState::None => !checked,
+        CheckState::Failing | CheckState::Unproven => false,
+    }
+}
+
+fn drain(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    seat: SeatIx,
+    holding: bool,
+) -> Option<(SeatIx, MemberChange)> {
+    let place = &layout.seats[seat];
+    if wanted(layout, progress, place.server) != Wanted::Out {
+        return None;
+    }
+    let read = view.seat(layout, seat)?;
+    if !read.admin.ready() {
+        return None;
+    }
+    let server = &progress.servers[place.server];
+    let unfit = !is_fit(progress, place.server);
+    if holding && !unfit && !server.quiet && progress.direction == Direction::Forward {
+        return None; // a hold begins nothing new
+    }
+    // One that was proven and merely started again serves on where nobody can stand in for it.
+    // So does one on which deployment began under load: another must stand in first, or the run holds.
+    let must = unfit && !server.proven_once && !server.tainted;
+    let pool = &layout.pools[place.pool];
+    let others =
+        eligible_beside(layout, progress, view, place.pool, place.node, Some(place.server));
+    let spared = others.is_some_and(|others| others >= pool.floor) || pool.may_go_down;
+    (must || spared).then_some((seat, MemberChange::Drain))
+}
+
+/// After the drain's deadline, where policy says so.
+fn cut(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    seat: SeatIx,
+) -> Option<(SeatIx, MemberChange)> {
+    let policy = layout.policy();
+    if policy.drain_after_deadline != crate::farm::policy::AfterDeadline::Cut {
+        return None;
+    }
+    let server = layout.seats[seat].server;
+    let read = view.seat(layout, seat)?;
+    let out = wanted(layout, progress, server) == Wanted::Out && !read.admin.ready();
+    let overdue = drained_for_ms(layout, view, seat)? > policy.drain_ms_max;
+    (out && overdue && read.in_flight > 0).then_some((seat, MemberChange::Cut))
+}
+
+/// For how long a seat has been seen drained without a break. `None` when it is not.
+pub(super) fn drained_for_ms(layout: &Layout, view: &View, seat: SeatIx) -> Option<u64> {
+    let place = &layout.seats[seat];
+    let since =
+        view.nodes[place.node].drained_since_ms[seat - layout.nodes[place.node].first_seat]?;
+    Some(view.now_ms - since)
+}
+
+/// Members that are not as our last change left them, within the epoch of that change.
+fn drifts(layout: &Layout, view: &View, decision: &mut Decision) {
+    for (seat_ix, seat) in layout.seats.iter().enumerate() {
+        let node = &view.nodes[seat.node];
+        let entry = &layout.nodes[seat.node];
+        let offset = seat_ix - entry.first_seat;
+        let (Some(sample), Some((epoch, ready))) =
+            (node.samples.back(), &node.asserted[offset])
+        else {
+            continue;
+        };
+        let differs = sample.seats[offset].as_ref().is_some_and(|read| read.admin.ready() != *ready);
+        if !node.acting && sample.epoch == *epoch && differs {
+            let member = seat.member.clone();
+            let notice = Notice::Drifted { node: entry.name.clone(), member };
+            decision.events.push(Event::Noticed(notice));
+        }
+    }
+}
+
+/// Milestones of traffic: quiet, taking traffic, switched, fallen back, aborted, restored.
+pub(super) fn milestones(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    decision: &mut Decision,
+) {
+    drifts(layout, view, decision);
+    for server in layout.front_ends() {
+        let record = &progress.servers[server];
+        if record.left_out {
+            continue;
+        }
+        let out = wanted(layout, progress, server) == Wanted::Out;
+        if out && !record.quiet && server_is_quiet(layout, view, server) {
+            decision.reached(
+                layout,
+                server,
+                Milestone::Quiet,
+                quiet_evidence(layout, view, server),
+            );
+        }
+        let wanted_taking = progress.reached(FarmMilestone::SwitchBegan)
+            || progress.direction == Direction::FallingBack;
+        if !out && wanted_taking && !record.taking && takes_traffic(layout, progress, view, server)
+        {
+            let evidence = "eligible on every node, arrivals rose in every pool".to_owned();
+            decision.reached(layout, server, Milestone::TakingTraffic, evidence);
+        }
+    }
+}
+
+fn quiet_evidence(layout: &Layout, view: &View, server: ServerIx) -> String {
+    let seats = layout.servers[server].seats.iter().filter_map(|&seat| {
+        let read = view.seat(layout, seat)?;
+        let place = &layout.seats[seat];
+        Some(format!(
+            "{}/{} stot {} scur {}",
+            layout.nodes[place.node].name,
+            layout.pools[place.pool].name,
+            read.arrivals,
+            read.in_flight
+        ))
+    });
+    seats.collect::<Vec<_>>().join(", ")
+}
+
+/// Eligible on every node and, in every pool, arrivals have risen since it was admitted; in a pool
+/// where a request of ours cannot be sent and nobody else's came either, a passing check must do.
+fn takes_traffic(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    layout.servers[server].seats.iter().all(|&seat| {
+        if baseline_out(progress, layout, seat) {
+            return true;
+        }
+        let place = &layout.seats[seat];
+        let Some(read) = view.seat(layout, seat) else { return false };
+        let offset = seat - layout.nodes[place.node].first_seat;
+        let first = view.nodes[place.node].first_ready[offset];
+        let rose = first.is_some_and(|(arrivals, _)| read.arrivals > arrivals);
+        in_rotation(read)
+            && read.check != CheckState::Failing
+            && (rose || (!is_nudgeable(layout, seat) && bench_is_silent(layout, view, seat)))
+    })
+}
+
+fn is_nudgeable(layout: &Layout, seat: SeatIx) -> bool {
+    let place = &layout.seats[seat];
+    layout.pools[place.pool].benches.iter().any(|bench| bench.node == place.node && bench.nudgeable)
+}
+
+/// Nobody's requests came to any member of the pool on this node for a quiet window.
+pub(super) fn bench_is_silent(layout: &Layout, view: &View, seat: SeatIx) -> bool {
+    let place = &layout.seats[seat];
+    let first_seat = layout.nodes[place.node].first_seat;
+    let Some(bench) = layout.pools[place.pool].benches.iter().find(|at| at.node == place.node)
+    else {
+        return false;
+    };
+    let node = &view.nodes[place.node];
+    let Some(newest) = node.samples.back() else { return false };
+    let begin_ms = newest.at_ms.saturating_sub(layout.policy().quiet_window_ms);
+    let Some(oldest) = node.samples.iter().rev().find(|sample| sample.at_ms <= begin_ms) else {
+        return false;
+    };
+    bench.seats.iter().all(|&seat| {
+        let offset = seat - first_seat;
+        match (&oldest.seats[offset], &newest.seats[offset]) {
+            (Some(then), Some(now)) => then.arrivals == now.arrivals,
+            _ => false,
+        }
+    })
+}
+
+/// Every seat of a server is as the baseline had it.
+pub(super) fn is_restored(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> bool {
+    layout.servers[server].seats.iter().all(|&seat| {
+        let Some(read) = view.seat(layout, seat) else { return false };
+        if baseline_out(progress, layout, seat) {
+            return !read.admin.ready();
+        }
+        read.admin.ready() && baseline_weight(progress, layout, seat) == Some(read.weight)
+    })
+}

@@ -1,0 +1,252 @@
+//! The view: raw readings as they came in, with their age and epoch. Nothing here is concluded;
+//! `quiet`, `idle` and `fitness` conclude, and `guard` does so again in its own way.
+use std::collections::VecDeque;
+
+use crate::farm::Version;
+
+use super::layout::{Layout, NodeIx, SeatIx, ServerIx};
+use super::readings::{
+    Epoch, JobReading, MemberReading, NodeReading, PingIds, Reading, ServiceReading, ThreadRow,
+};
+
+/// How long node samples are kept: longer than any quiet window that makes sense.
+const SAMPLES_KEPT_MS: u64 = 120_000;
+/// How many thread or ping readings are kept: more than `idle_reads` can ask for.
+const ROUNDS_KEPT: usize = 64;
+
+/// Everything read so far in this process, and the instant it is looked at.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Now, in milliseconds since this process's run began.
+    pub now_ms: u64,
+    /// By node.
+    pub nodes: Vec<NodeView>,
+    /// By server.
+    pub servers: Vec<ServerView>,
+    /// The console refused the login, with its words.
+    pub login_refused: Option<String>,
+    /// The last exchange that used an unknown word, until one that did not.
+    pub unknown_word: Option<String>,
+}
+
+/// One node.
+#[derive(Clone, Debug, Default)]
+pub struct NodeView {
+    /// Its samples, oldest first.
+    pub samples: VecDeque<Sample>,
+    /// When the exchanges that fail since began to.
+    pub failing_since_ms: Option<u64>,
+    /// When it was last asked.
+    pub asked_ms: Option<u64>,
+    /// An exchange with it is under way.
+    pub asking: bool,
+    /// An action on it is under way.
+    pub acting: bool,
+    /// What our last confirmed change left at each seat, in which epoch.
+    pub asserted: Vec<Option<(Epoch, bool)>>,
+    /// Arrivals and errors at each seat when it was first read ready in this epoch.
+    pub first_ready: Vec<Option<(u64, u64)>>,
+    /// Since when each seat has been read drained without a break, over epochs.
+    pub drained_since_ms: Vec<Option<u64>>,
+}
+
+/// One reading of a node, by seat.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// When the exchange began.
+    pub at_ms: u64,
+    /// The process's life.
+    pub epoch: Epoch,
+    /// The node's seats in the layout's order; `None` where the node does not list the member.
+    pub seats: Vec<Option<MemberReading>>,
+}
+
+/// One server.
+#[derive(Clone, Debug, Default)]
+pub struct ServerView {
+    /// Installed version.
+    pub version: Option<Reading<Version>>,
+    /// Deployment Service.
+    pub service: Option<Reading<ServiceReading>>,
+    /// Enabled flag.
+    pub flag: Option<Reading<bool>>,
+    /// Deployment threads, oldest first.
+    pub threads: VecDeque<Reading<Vec<ThreadRow>>>,
+    /// Ping ids, oldest first.
+    pub pings: VecDeque<Reading<PingIds>>,
+    /// The job last asked about.
+    pub job: Option<(String, Reading<JobReading>)>,
+    /// When its host commands began to fail without a success since.
+    pub host_failing_since_ms: Option<u64>,
+    /// When its console began to fail without a success since.
+    pub console_failing_since_ms: Option<u64>,
+    /// When its console last failed.
+    pub console_failed_ms: Option<u64>,
+    /// When each kind of question was last asked.
+    pub asked_ms: [Option<u64>; Question::COUNT],
+    /// Which kinds of question are under way.
+    pub asking: [bool; Question::COUNT],
+    /// An action on it is under way.
+    pub acting: bool,
+}
+
+/// What a server can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// The Deployment Service.
+    Service,
+    /// The installed version.
+    Version,
+    /// A job.
+    Job,
+    /// Every server's flag, at this server's console.
+    Flags,
+    /// Its deployment threads, at some console.
+    Threads,
+    /// Its ping ids.
+    Pings,
+}
+
+impl Question {
+    /// How many kinds there are.
+    pub const COUNT: usize = 6;
+}
+
+impl View {
+    /// A view of nothing.
+    #[must_use]
+    pub fn new(layout: &Layout) -> Self {
+        let node = |entry: &super::layout::NodeEntry| NodeView {
+            asserted: vec![None; entry.seat_count],
+            first_ready: vec![None; entry.seat_count],
+            drained_since_ms: vec![None; entry.seat_count],
+            ..NodeView::default()
+        };
+        Self {
+            nodes: layout.nodes.iter().map(node).collect(),
+            servers: layout.servers.iter().map(|_| ServerView::default()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes in a node's reading. Returns whether another epoch has begun.
+    pub fn see_node(
+        &mut self,
+        layout: &Layout,
+        ix: NodeIx,
+        at_ms: u64,
+        read: &NodeReading,
+    ) -> bool {
+        let entry = &layout.nodes[ix];
+        let seats = &layout.seats[entry.first_seat..entry.first_seat + entry.seat_count];
+        let sample = Sample {
+            at_ms,
+            epoch: read.epoch.clone(),
+            seats: seats.iter().map(|seat| read.members.get(&seat.member).cloned()).collect(),
+        };
+        let node = &mut self.nodes[ix];
+        node.failing_since_ms = None;
+        let newer = node.samples.back().is_none_or(|last| last.at_ms <= at_ms);
+        if !newer {
+            return false; // an answer overtaken by a later question's says nothing new
+        }
+        let another = node.samples.back().is_some_and(|last| last.epoch != sample.epoch);
+        if another {
+            node.samples.clear();
+            node.first_ready.fill(None);
+        }
+        for (first, seat) in node.first_ready.iter_mut().zip(&sample.seats) {
+            match seat {
+                Some(seat) if seat.admin.ready() => {
+                    first.get_or_insert((seat.arrivals, seat.errors));
+                }
+                _ => *first = None,
+            }
+        }
+        for (since, seat) in node.drained_since_ms.iter_mut().zip(&sample.seats) {
+            match seat {
+                Some(seat) if !seat.admin.ready() => {
+                    since.get_or_insert(at_ms);
+                }
+                _ => *since = None,
+            }
+        }
+        while node.samples.front().is_some_and(|old| old.at_ms + SAMPLES_KEPT_MS < at_ms) {
+            node.samples.pop_front();
+        }
+        node.samples.push_back(sample);
+        another
+    }
+
+    /// What the newest fresh sample says of a seat: unknown when too old.
+    #[must_use]
+    pub fn seat(&self, layout: &Layout, seat: SeatIx) -> Option<&MemberReading> {
+        let place = &layout.seats[seat];
+        let sample = self.fresh_sample(layout, place.node)?;
+        sample.seats[seat - layout.nodes[place.node].first_seat].as_ref()
+    }
+
+    /// A node's newest sample, unless it is too old.
+    #[must_use]
+    pub fn fresh_sample(&self, layout: &Layout, node: NodeIx) -> Option<&Sample> {
+        let policy = layout.policy();
+        let age_max = policy.balancer_poll_ms * u64::from(policy.stale_after_polls);
+        self.nodes[node].samples.back().filter(|sample| sample.at_ms + age_max >= self.now_ms)
+    }
+
+    /// A reading, unless it is older than policy lets a reading polled at `interval_ms` be.
+    #[must_use]
+    pub fn fresh<'a, T>(
+        &self,
+        layout: &Layout,
+        reading: Option<&'a Reading<T>>,
+        interval_ms: u64,
+    ) -> Option<&'a T> {
+        let age_max = interval_ms * u64::from(layout.policy().stale_after_polls);
+        reading.filter(|reading| reading.at_ms + age_max >= self.now_ms).map(|read| &read.value)
+    }
+
+    /// A server's Deployment Service, unless read too long ago.
+    #[must_use]
+    pub fn service(&self, layout: &Layout, server: ServerIx) -> Option<&ServiceReading> {
+        let interval = layout.policy().jobs_poll_ms;
+        self.fresh(layout, self.servers[server].service.as_ref(), interval)
+    }
+
+    /// A server's flag, unless read too long ago.
+    #[must_use]
+    pub fn flag(&self, layout: &Layout, server: ServerIx) -> Option<bool> {
+        let interval = layout.policy().flags_poll_ms;
+        self.fresh(layout, self.servers[server].flag.as_ref(), interval).copied()
+    }
+}
+
+impl ServerView {
+    /// Forgets what a job, a reboot or a restart makes untrue.
+    pub fn forget_software(&mut self) {
+        self.version = None;
+        self.service = None;
+        self.threads.clear();
+        self.pings.clear();
+    }
+
+    /// Takes in deployment threads.
+    pub fn see_threads(&mut self, at_ms: u64, rows: Vec<ThreadRow>) {
+        push(&mut self.threads, Reading { value: rows, at_ms });
+    }
+
+    /// Takes in ping ids.
+    pub fn see_pings(&mut self, at_ms: u64, ids: PingIds) {
+        push(&mut self.pings, Reading { value: ids, at_ms });
+    }
+}
+
+fn push<T>(readings: &mut VecDeque<Reading<T>>, reading: Reading<T>) {
+    if readings.back().is_some_and(|last| last.at_ms > reading.at_ms) {
+        return;
+    }
+    if readings.len() == ROUNDS_KEPT {
+        readings.pop_front();
+    }
+    readings.push_back(reading);
+}
