@@ -19,10 +19,10 @@ use crate::journal::lock::{FarmLock, LockError};
 use crate::journal::requests::FolderInbox;
 use crate::journal::standing::Standing;
 use crate::journal::tell::{self, Teller};
-use crate::journal::{
-    Event, FarmMilestone, Journal, JournalError, Notice, Record, Request, Verdict, Wanted,
-};
-use crate::names::ServerName;
+use crate::journal::{Event, Journal, JournalError, Notice, Record, Request, Verdict, Wanted};
+use crate::procedure::decide::{may_abort, may_fall_back};
+use crate::procedure::layout::Layout;
+use crate::procedure::progress::Progress;
 use crate::{net, secret};
 
 /// How a run is carried out in this terminal.
@@ -92,13 +92,30 @@ fn here(session: &Session, call: Call, _lock: &FarmLock) -> Result<Exit, Exit> {
         session.folder.read_journal().map_err(|error| report_unreadable(session, &error))?;
     let standing = Standing::of(&records);
     session.check_journal_is_ours(&standing)?;
-    may_begin(session, &call, &standing)?;
-    let failed = |error: &dyn std::fmt::Display| {
-        complain(&format!("evenkeel: {error}; nothing was done"));
-        Exit::Failed
-    };
-    session.folder.create().map_err(|error| failed(&error))?;
-    let storage = session.folder.open_journal().map_err(|error| failed(&error))?;
+    may_begin(session, &call, &records, &standing)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| nothing_done(Exit::Failed, &error))?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let password = secret::read(&session.plan.farm.service_center.password)
+            .await
+            .map_err(|error| nothing_done(Exit::WrongUse, &error))?;
+        let (journal, records) = open_journal(session)?;
+        Ok(drive_until_stopped(session, call, journal, records, password).await)
+    })
+}
+
+fn nothing_done(exit: Exit, error: &dyn std::fmt::Display) -> Exit {
+    complain(&format!("evenkeel: {error}; nothing was done"));
+    exit
+}
+
+fn open_journal(session: &Session) -> Result<(Journal<FileStorage>, Vec<Record>), Exit> {
+    let unusable = |error: std::io::Error| nothing_done(Exit::Failed, &error);
+    session.folder.create().map_err(unusable)?;
+    let storage = session.folder.open_journal().map_err(unusable)?;
     let (journal, records) =
         Journal::open(storage).map_err(|error| report_unreadable(session, &error))?;
     if journal.torn_bytes() > 0 {
@@ -106,22 +123,17 @@ fn here(session: &Session, call: Call, _lock: &FarmLock) -> Result<Exit, Exit> {
             "evenkeel: the last record was torn by a crash before it was durable; it is cut off",
         );
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| failed(&error))?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
-        let password = secret::read(&session.plan.farm.service_center.password)
-            .await
-            .map_err(|error| failed(&format_args!("Service Center's password: {error}")))?;
-        Ok(drive_until_stopped(session, call, journal, records, password).await)
-    })
+    Ok((journal, records))
 }
 
 /// Whether a call of this kind fits where the run stands; a complaint is printed when not.
-fn may_begin(session: &Session, call: &Call, standing: &Standing) -> Result<(), Exit> {
-    let (kind, requests) = (call.kind, &call.requests);
+fn may_begin(
+    session: &Session,
+    call: &Call,
+    records: &[Record],
+    standing: &Standing,
+) -> Result<(), Exit> {
+    let kind = call.kind;
     let plan = &session.shown;
     let refuse = |text: String| {
         complain(&format!("evenkeel: {text}"));
@@ -141,9 +153,6 @@ fn may_begin(session: &Session, call: &Call, standing: &Standing) -> Result<(), 
         Some(Verdict::Refused { .. }) if kind == Kind::Apply => return Ok(()),
         _ => {}
     }
-    if let Some(why) = requests.iter().find_map(|it| impossible(session, &it.what, standing)) {
-        return refuse(format!("{why}; nothing was done"));
-    }
     match kind {
         Kind::Apply if begun => refuse(format!(
             "the run of {plan} was begun; `evenkeel resume {plan}` goes on with it, `evenkeel \
@@ -152,27 +161,27 @@ fn may_begin(session: &Session, call: &Call, standing: &Standing) -> Result<(), 
         Kind::Resume | Kind::Control if !begun => {
             refuse(format!("the run of {plan} was never begun; `evenkeel apply {plan}` begins it"))
         }
-        _ => Ok(()),
+        Kind::Control => match impossible(session, call, records) {
+            Some(why) => refuse(format!("not possible: {why}; nothing was done")),
+            None => Ok(()),
+        },
+        Kind::Apply | Kind::Resume => Ok(()),
     }
 }
 
-/// Why `abort` or `fall-back` cannot be, as far as the journal alone tells: a run is not taken up
-/// for that. The procedure has the last word on all the rest.
-fn impossible(session: &Session, want: &Wanted, standing: &Standing) -> Option<String> {
-    let touched = |server: &&ServerName| standing.servers.get(*server).is_some_and(|it| it.touched);
-    let plan = &session.plan;
-    match want {
-        Wanted::Abort => standing.servers.keys().find(touched).map(|server| {
-            format!("the software of {server} was touched, so the run can no longer be aborted")
-        }),
-        Wanted::FallBack if !standing.has(FarmMilestone::SwitchBegan) => {
-            Some("traffic was not switched yet: there is nothing to fall back from".to_owned())
-        }
-        Wanted::FallBack => plan.loaded.iter().find(touched).map(|server| {
-            format!("{server} was touched after the switch, so the run can no longer fall back")
-        }),
-        _ => None,
+/// Why `abort` or `fall-back` cannot be where the journal stands. A run is not taken up for that:
+/// the drive would note that it is not possible, and go on with the upgrade.
+fn impossible(session: &Session, call: &Call, records: &[Record]) -> Option<String> {
+    let layout = Layout::new(&session.plan, &session.hash);
+    let mut progress = Progress::new(&layout);
+    for record in records {
+        progress.apply(&layout, &record.event, 0);
     }
+    call.requests.iter().find_map(|request| match request.what {
+        Wanted::Abort => may_abort(&progress).err(),
+        Wanted::FallBack => may_fall_back(&layout, &progress).err(),
+        _ => None,
+    })
 }
 
 async fn drive_until_stopped(

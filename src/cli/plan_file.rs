@@ -6,5 +6,7 @@ use crate::plan::Plan;
 pub(crate) fn load(path: &Path) -> Result<(Plan, String), String> {
     let text = std::fs::read(path).map_err(|error| error.to_string())?;
     let plan = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-    Ok((plan, String::new()))
+    use sha2::Digest as _;
+    let hash = sha2::Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((plan, hash))
 }

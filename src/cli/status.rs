@@ -161,7 +161,10 @@ fn as_text(session: &Session, standing: &Standing, carrier: &Carrier) -> String 
 
 fn carrier_line(session: &Session, standing: &Standing, carrier: &Carrier) -> Option<String> {
     match carrier {
-        Carrier::Run(Some(holder)) => Some(format!("    carried out by {holder}")),
+        Carrier::Run(Some(holder)) => {
+            let Holder { pid, user, host, since, .. } = &**holder;
+            Some(format!("    carried out by process {pid} of {user} on {host} since {since:.0}"))
+        }
         Carrier::Run(None) => Some("    carried out by a process that has just begun".to_owned()),
         _ if standing.is_over() => None,
         Carrier::Nobody => Some(format!(
