@@ -199,6 +199,8 @@ fn notices() -> Vec<Notice> {
         Notice::Drifted { node, member: member() },
         Notice::FlagCameBack { server: server() },
         Notice::Rescued { server: server(), pool: PoolName::from("retail") },
+        Notice::RescueEnded { server: server() },
+        Notice::DeployingUnderLoad { server: server() },
         Notice::NotPossible { want: Wanted::Abort, why: "fe-03 is touched".into() },
         Notice::Unreadable { what: "console of fe-01".into(), why: "timed out".into() },
     ]
