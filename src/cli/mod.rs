@@ -8,6 +8,7 @@ mod carry;
 mod check;
 mod control;
 mod deliver;
+mod driving;
 mod external;
 mod history;
 pub mod live;

@@ -1,4 +1,4 @@
-//! Events of every kind: one sample of each for what people read, arbitrary ones for what is stored.
+//! Events of every kind: a sample of each for what people read, arbitrary ones for storage.
 use evenkeel::farm::Version;
 use evenkeel::journal::{
     ActionResult, Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request,

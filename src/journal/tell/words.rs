@@ -31,7 +31,8 @@ pub(super) fn printable(line: &str) -> String {
 pub(super) fn baseline(baseline: &Baseline) -> String {
     let disabled = baseline.enabled.values().filter(|enabled| !**enabled).count();
     format!(
-        "baseline: {} servers ({disabled} disabled in Service Center), {} memberships over all nodes",
+        "baseline: {} servers ({disabled} disabled in Service Center), {} memberships over all \
+         nodes",
         baseline.versions.len(),
         baseline.members.len(),
     )
@@ -165,7 +166,8 @@ pub(super) fn notice(notice: &Notice) -> String {
     match notice {
         Notice::EpochEnded { node } => {
             format!(
-                "{node} was reloaded or failed over: its counters are forgotten, our state is asserted again"
+                "{node} was reloaded or failed over: its counters are forgotten, our state is \
+                 asserted again"
             )
         }
         Notice::Drifted { node, member } => format!(
