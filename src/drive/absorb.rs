@@ -77,7 +77,15 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             }
             let server = &mut self.view.servers[server];
             match seen {
-                Seen::Service(value) => newer(&mut server.service, value, at_ms),
+                Seen::Service(value) => {
+                    let start = server.service.as_ref().map(|read| &read.value.start);
+                    if start.is_some_and(|start| *start != value.start) {
+                        // Another service: what the one before showed says nothing of it.
+                        server.threads.clear();
+                        server.pings.clear();
+                    }
+                    newer(&mut server.service, value, at_ms);
+                }
                 Seen::Version(value) => newer(&mut server.version, value, at_ms),
                 Seen::Job(job, value) => server.job = Some((job, Reading { value, at_ms })),
                 Seen::Pings(ids) => server.see_pings(at_ms, ids),

@@ -259,7 +259,10 @@ impl Guard<'_> {
             return Err(format!("{name} was left out"));
         }
         if !kind.touches() {
-            return self.out_everywhere(server);
+            // Nothing is pending while nothing was touched, so starting a service deploys nothing.
+            let nothing_touched = self.progress.servers.iter().all(|one| !one.touched);
+            let aborting = self.progress.direction == Direction::Aborting && nothing_touched;
+            return if aborting { Ok(()) } else { self.out_everywhere(server) };
         }
         if !record.touched {
             return Err(format!("{name} is not marked as touched"));

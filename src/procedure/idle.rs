@@ -49,7 +49,9 @@ pub fn deployment(
         let idle = !round.value.is_empty()
             && round.value.iter().all(|row| row.state == ThreadState::Idle)
             && round.value.len() == newest.value.len();
-        if !idle {
+        // A gap in the readings may hide a restart, and with it a deployment.
+        let gap_ms = oldest_ms - round.at_ms;
+        if !idle || gap_ms > policy.jobs_poll_ms * u64::from(policy.stale_after_polls) {
             break;
         }
         reads += 1;

@@ -10,7 +10,7 @@ use super::layout::{Layout, SeatIx, ServerIx};
 use super::progress::{Direction, Progress};
 use super::quiet::{in_rotation, server_is_quiet};
 use super::readings::{CheckState, MemberReading, OperState};
-use super::steps::{everyone, everyone_in};
+use super::steps::{everyone, everyone_in, may_begin};
 use super::view::View;
 
 /// Where a server is wanted.
@@ -32,7 +32,6 @@ pub fn wanted(layout: &Layout, progress: &Progress, server: ServerIx) -> Wanted 
         return Wanted::In;
     }
     let Some(half) = layout.servers[server].half else { return Wanted::Out };
-    let proven = |half| everyone_in(layout, progress, half, |server| server.proven.is_some());
     let taking = || everyone_in(layout, progress, Half::Updating, |server| server.taking);
     let inside = match (progress.direction, half) {
         (Direction::Aborting, _) => true,
@@ -41,12 +40,15 @@ pub fn wanted(layout: &Layout, progress: &Progress, server: ServerIx) -> Wanted 
         (Direction::FallingBack, Half::Updating) => {
             !everyone_in(layout, progress, Half::Loaded, |server| server.taking)
         }
-        (Direction::Forward, Half::Updating) => progress.reached(FarmMilestone::SwitchBegan),
+        (Direction::Forward, Half::Updating) => {
+            progress.reached(FarmMilestone::SwitchBegan) || !may_begin(layout, progress, 1)
+        }
         (Direction::Forward, Half::Loaded) => {
             let before_switch = !progress.reached(FarmMilestone::SwitchBegan) || !taking();
+            // Once proven is enough: one that was started again goes out on its own account.
             let step_nine = progress.reached(FarmMilestone::Soaked)
-                && proven(Half::Loaded)
-                && everyone(layout, progress, |server| server.proven.is_some());
+                && everyone(layout, progress, |server| server.proven_once)
+                && may_begin(layout, progress, 9);
             (before_switch && !progress.reached(FarmMilestone::Switched)) || step_nine
         }
     };
@@ -77,9 +79,11 @@ pub(super) fn reconcile(
             continue;
         }
         let seats = node.first_seat..node.first_seat + node.seat_count;
+        // What must not serve goes first, then service grows, and only then it shrinks.
         let change = seats
             .clone()
-            .find_map(|seat| admission(layout, progress, view, seat))
+            .find_map(|seat| banish(layout, progress, view, seat))
+            .or_else(|| seats.clone().find_map(|seat| admission(layout, progress, view, seat)))
             .or_else(|| seats.clone().find_map(|seat| drain(layout, progress, view, seat, holding)))
             .or_else(|| seats.clone().find_map(|seat| cut(layout, progress, view, seat)));
         if let Some((seat, change)) = change {
@@ -135,6 +139,21 @@ fn checked_well(layout: &Layout, seat: SeatIx, read: &MemberReading) -> bool {
     }
 }
 
+/// An unfit member in rotation goes out whatever else happens. One that was proven and merely
+/// started again, and one on which deployment began under load, go when others can stand in.
+fn banish(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    seat: SeatIx,
+) -> Option<(SeatIx, MemberChange)> {
+    let server = layout.seats[seat].server;
+    let record = &progress.servers[server];
+    let must = !is_fit(progress, server) && !record.proven_once && !record.tainted;
+    let read = view.seat(layout, seat)?;
+    (must && read.admin.ready()).then_some((seat, MemberChange::Drain))
+}
+
 fn drain(
     layout: &Layout,
     progress: &Progress,
@@ -155,14 +174,11 @@ fn drain(
     if holding && !unfit && !server.quiet && progress.direction == Direction::Forward {
         return None; // a hold begins nothing new
     }
-    // One that was proven and merely started again serves on where nobody can stand in for it.
-    // So does one on which deployment began under load: another must stand in first, or the run holds.
-    let must = unfit && !server.proven_once && !server.tainted;
     let pool = &layout.pools[place.pool];
     let others =
         eligible_beside(layout, progress, view, place.pool, place.node, Some(place.server));
     let spared = others.is_some_and(|others| others >= pool.floor) || pool.may_go_down;
-    (must || spared).then_some((seat, MemberChange::Drain))
+    spared.then_some((seat, MemberChange::Drain))
 }
 
 /// After the drain's deadline, where policy says so.

@@ -171,6 +171,7 @@ pub(super) fn is_restored(
     let service = view.service(layout, server);
     flag.is_some()
         && flag == baseline_flag(layout, progress, server)
-        && (progress.direction == Direction::Aborting
-            || service.is_some_and(|read| Some(read.automatic) == automatic))
+        && service.is_some_and(|read| {
+            Some(read.automatic) == automatic && read.running && read.initialised
+        })
 }

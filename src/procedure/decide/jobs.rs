@@ -228,6 +228,7 @@ fn next_job(
         && !record.left_out
         && !record.wants_reboot
         && record.rescued_ms.is_none()
+        && view.servers[server].host_failing_since_ms.is_none()
         && !view.servers[server].acting;
     if !idle {
         return None;
@@ -237,7 +238,8 @@ fn next_job(
     }
     let kind = *kinds.iter().find(|kind| !record.jobs_done.contains(kind))?;
     let serves = layout.servers[server].front_end.is_some();
-    let ready = record.touched || !serves || is_out_and_quiet(layout, progress, view, server);
+    let harmless = record.touched || !serves || !kind.touches();
+    let ready = harmless || is_out_and_quiet(layout, progress, view, server);
     ready.then_some(NextJob::Fresh(kind))
 }
 
@@ -276,6 +278,23 @@ fn begin(
         }
         NextJob::Resend(job) => {
             decision.actions.push(Action::Start { server: name, kind: job.kind, job: job.id });
+        }
+    }
+}
+
+/// On the way back: where Disable stopped the Deployment Service, it is started again.
+pub(super) fn abort_actions(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    decision: &mut Decision,
+) {
+    for server in layout.half(Half::Loaded) {
+        let service = view.service(layout, server);
+        let stopped = service.is_some_and(|read| !read.running || !read.automatic);
+        let kinds = [JobKind::EnsureDeploymentService];
+        if stopped && let Some(next) = next_job(layout, progress, view, server, &kinds) {
+            begin(layout, progress, server, next, decision);
         }
     }
 }

@@ -74,6 +74,9 @@ pub fn decide(layout: &Layout, progress: &Progress, view: &View) -> Decision {
         jobs::actions(layout, progress, view, &mut decision);
         proof::actions(layout, progress, view, &mut decision);
     }
+    if progress.direction == Direction::Aborting {
+        jobs::abort_actions(layout, progress, view, &mut decision);
+    }
     switch::nudges(layout, progress, view, &mut decision);
     decision
 }

@@ -42,7 +42,7 @@ pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision:
 
 /// A bench under its floor that nobody is on the way to, as last read.
 #[must_use]
-pub fn under_floor(
+pub(super) fn under_floor(
     layout: &Layout,
     progress: &Progress,
     view: &View,
