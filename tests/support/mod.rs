@@ -1,2 +1,3 @@
 //! What several test files share.
 pub(crate) mod events;
+pub(crate) mod run;
