@@ -11,4 +11,9 @@ pub trait Reach: Clone + 'static {
 
     /// Where a server of the farm serves its applications; `None` for one that is not there.
     fn resolve(&self, server: &str) -> Option<SocketAddr>;
+
+    /// Hears every line that came to the runtime API, before it is carried out: for a log.
+    fn heard(&self, line: &str) {
+        let _ = line;
+    }
 }

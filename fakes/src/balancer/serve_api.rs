@@ -45,6 +45,7 @@ async fn exchange<L: Listen, R: Reach>(mut stream: L::Stream, reach: R) -> std::
         let rest = input.split_off(end + 1);
         let line = String::from_utf8_lossy(&input[..end]).into_owned();
         input = rest;
+        reach.heard(&line);
         let mut reply = String::new();
         reach.with(|balancer, now_ms| {
             balancer.command_in(&mut session, now_ms, &line, &mut reply);
