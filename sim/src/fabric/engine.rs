@@ -55,13 +55,11 @@ pub(super) fn with<R>(act: impl FnOnce(&mut Engine) -> R) -> R {
 
 /// Installs an engine; it is removed when the guard goes.
 pub(super) fn install(setup: Setup, ready: Arc<Ready>) -> Installed {
+    assert!(ENGINE.with_borrow(Option::is_none), "a fabric runs on this thread already");
     let run = RUNS.get() + 1;
     RUNS.set(run);
     DIRTY.set(false);
-    ENGINE.with_borrow_mut(|engine| {
-        assert!(engine.is_none(), "a fabric runs on this thread already");
-        *engine = Some(Engine::new(setup, run, ready));
-    });
+    ENGINE.set(Some(Engine::new(setup, run, ready)));
     Installed(())
 }
 
@@ -112,6 +110,8 @@ pub(super) enum Event {
     Arrive(Packet),
     /// Senders of what is held between two hosts may give up.
     GiveUp(HostId, HostId),
+    /// A connection that its owner dropped has waited long enough for a dead peer's end.
+    Orphan(Flow),
 }
 
 /// The socket layer: hosts can be added only before it is entered.
@@ -310,6 +310,7 @@ impl Engine {
             match first.remove() {
                 Event::Arrive(packet) => self.arrive(packet),
                 Event::GiveUp(from, to) => self.give_up(from, to),
+                Event::Orphan(flow) => self.free_orphan(flow),
             }
         }
     }
@@ -319,12 +320,12 @@ impl Engine {
         let (src, dst) = (self.host(from).ip, self.host(to).ip);
         let is_ours = |event: &Event| match event {
             Event::Arrive(packet) => packet.src == src && packet.dst == dst,
-            Event::GiveUp(..) => false,
+            Event::GiveUp(..) | Event::Orphan(_) => false,
         };
         let ours = self.queue.extract_if(.., |_, event| is_ours(event));
         ours.filter_map(|(_, event)| match event {
             Event::Arrive(packet) => Some(packet),
-            Event::GiveUp(..) => None,
+            Event::GiveUp(..) | Event::Orphan(_) => None,
         })
         .collect()
     }

@@ -13,6 +13,10 @@ use super::mend::{either_way, ends, reset};
 /// about what Linux's default of 15 retransmissions comes to.
 const GIVE_UP_MS: u64 = 15 * 60 * 1_000;
 
+/// How long a connection that its owner closed waits for the other's end: Linux's
+/// `tcp_fin_timeout`.
+const ORPHAN_MS: u64 = 60 * 1_000;
+
 impl Engine {
     /// Cuts a host's power: from now on nothing leaves it and what is sent to it is held, also what
     /// is under way. Its tasks are dropped by [`Engine::bury`] as soon as no task is being polled.
@@ -29,12 +33,36 @@ impl Engine {
         }
     }
 
+    /// A host that is going down cannot be used before its tasks are gone.
+    pub(super) fn assert_settled(&self, host: HostId) {
+        let crashing = self.crashes.iter().any(|(crashing, _)| *crashing == host);
+        assert!(!crashing, "{} is still going down", self.host(host).name);
+    }
+
     /// Resets what a dead host's kernel holds and returns its tasks, for the caller to drop outside
     /// of the engine: their destructors use it.
     pub(super) fn bury(&mut self, host: HostId) -> Rc<LocalSet> {
         self.purge(host);
+        self.orphan_peers_of(host);
         let fresh = Rc::new(LocalSet::new());
         std::mem::replace(&mut self.host_mut(host).tasks, fresh)
+    }
+
+    /// Connections to a dead host that their owners dropped wait for an end that never comes.
+    fn orphan_peers_of(&mut self, host: HostId) {
+        let (ip, due_ms) = (self.host(host).ip, self.now_ms + ORPHAN_MS);
+        let orphans: Vec<Flow> =
+            self.abandoned.iter().filter(|(_, peer)| peer.ip() == ip).copied().collect();
+        for flow in orphans {
+            self.schedule(due_ms, Event::Orphan(flow));
+        }
+    }
+
+    /// Frees a connection whose peer died, unless it was ended meanwhile.
+    pub(super) fn free_orphan(&mut self, (local, peer): Flow) {
+        if self.abandoned.contains(&(local, peer)) {
+            self.arrive(reset(peer, local));
+        }
     }
 
     /// Lets a host's packets pass again. What was held for a dead host now meets a kernel that does
@@ -122,7 +150,8 @@ impl Engine {
                 return;
             }
             let flags = tcp(&held.packet).flags;
-            if !flags.rst && !(flags.syn && !flags.ack) {
+            let is_dial = flags.syn && !flags.ack;
+            if !is_dial && !flags.rst {
                 let (sender, receiver) = ends(&held.packet);
                 self.arrive(reset(receiver, sender));
             }

@@ -74,8 +74,7 @@ impl Fabric {
         F::Output: 'static,
     {
         let (tasks, waker) = engine::with(|engine| {
-            let crashing = engine.crashes.iter().any(|(crashing, _)| *crashing == host);
-            assert!(!crashing, "{} is still going down", engine.host(host).name);
+            engine.assert_settled(host);
             let host = engine.host_mut(host);
             if host.power == Power::Off {
                 host.power = Power::Booting;
@@ -112,8 +111,14 @@ impl Fabric {
     }
 
     /// Lets a host's packets pass again after a crash, once what listens there is bound.
+    ///
+    /// # Panics
+    /// The host's crash is not over: await [`Fabric::crash`] first.
     pub fn power_on(&self, host: HostId) {
-        engine::with(|engine| engine.power_on(host));
+        engine::with(|engine| {
+            engine.assert_settled(host);
+            engine.power_on(host);
+        });
     }
 
     /// Whether a host has power and is on the network.

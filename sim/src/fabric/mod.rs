@@ -65,7 +65,7 @@ pub struct Setup {
     /// Decides every latency, and tokio's own choices.
     pub seed: u64,
     /// The run ends as [`Ending::Stuck`] at this simulated instant. Without it, a run in which
-    /// nothing is pending would sleep for ever.
+    /// nothing is pending would sleep for ever. At most 29 years, since tokio's timers end at 30.
     pub deadline_ms: u64,
     /// The latency of every link without one of its own.
     pub links: Latency,

@@ -18,8 +18,12 @@ use tokio::time::{Instant, Sleep};
 use super::{Ending, Fabric, Finished, Setup, engine, panics};
 
 /// How often the tasks may be polled within one instant before the run counts as stuck. A start of
-/// 200 hosts takes some thousands; a loop that yields reaches it within a second.
-const POLLS_PER_INSTANT_MAX: u64 = 1_000_000;
+/// 200 hosts takes some thousands; a loop that yields gets there in a fraction of a second.
+const POLLS_PER_INSTANT_MAX: u64 = 100_000;
+
+/// The latest deadline: tokio's timers fire after 30 years at the latest, whatever they were set
+/// to.
+const DEADLINE_MS_MAX: u64 = 29 * 365 * 24 * 3_600 * 1_000;
 
 /// The slot of the body; host n has slot n + 1.
 const BODY: usize = 0;
@@ -130,7 +134,7 @@ pub(super) fn run<T, F: Future<Output = T>>(
 ) -> Finished<T> {
     let ready = Arc::new(Ready::new());
     let runtime = runtime(setup.seed, &ready);
-    let deadline_ms = setup.deadline_ms;
+    let deadline_ms = setup.deadline_ms.min(DEADLINE_MS_MAX);
     let installed = engine::install(setup, ready.clone());
     let _watch = panics::Watch::begin();
     let result = runtime.block_on(async {

@@ -380,14 +380,14 @@ fn false_claims_break_result_is_true() {
         evidence: String::new(),
     };
     let version = NEW.parse().expect("a version");
-    for milestone in [Milestone::Quiet, Milestone::Disabled, Milestone::Upgraded { version }] {
+    for milestone in [Milestone::Quiet, Milestone::Disabled { start: None }, Milestone::Upgraded { version }] {
         let mut story = Story::new();
         story.at(7).told(reached(3, milestone));
         assert_eq!(broken(&story.end_anyhow()), [("result_is_true", 7)]);
     }
     let mut story = Story::new();
     story.at(10).drain([1, 2]).at(20).told(reached(1, Milestone::Quiet));
-    story.flag(3, false, FlagBy::Console).told(reached(3, Milestone::Disabled));
+    story.flag(3, false, FlagBy::Console).told(reached(3, Milestone::Disabled { start: None }));
     story.begin_upgrade(1).at(300).end_upgrade(1);
     story.told(reached(1, Milestone::Upgraded { version }));
     story.told(reached(1, Milestone::Proven { version, start: "1".into() }));

@@ -196,6 +196,22 @@ fn a_sender_gives_up_after_a_quarter_of_an_hour() {
     });
 }
 
+/// Goal: a connection that the client dropped is not kept for ever when its server dies without
+/// having closed it. Method: drop, crash before the server reads, wait Linux's minute, count.
+#[test]
+fn a_dropped_connection_to_a_dead_server_is_freed() {
+    check(|pair| async move {
+        let (near, _far) = pair.connected().await;
+        drop(near);
+        sleep_ms(10).await;
+        pair.fabric.crash(pair.server).await;
+        sleep_ms(59_000).await;
+        assert_eq!(pair.fabric.connections_at(pair.client), 1);
+        sleep_ms(2_000).await;
+        assert_eq!(pair.fabric.connections_at(pair.client), 0);
+    });
+}
+
 /// Goal: starting on a host that is still going down is a bug of the caller, said loudly. Method:
 /// cut the power and spawn in one breath.
 #[test]

@@ -88,6 +88,14 @@ fn waiting_for_nothing_is_stuck() {
     assert_eq!(finished.simulated_ms, 5_000);
 }
 
+/// Goal: a deadline beyond what tokio's timers can wait for ends the run all the same. Method: the
+/// largest number.
+#[test]
+fn the_latest_deadline_is_a_deadline() {
+    let finished = run(Setup::new(1, u64::MAX), |_| std::future::pending::<()>());
+    assert!(matches!(finished.result, Ending::Stuck { .. }));
+}
+
 /// Goal: tasks that keep each other busy without time going on are found out. Method: a task that
 /// yields for ever, and a pair that wake each other.
 #[test]
