@@ -89,7 +89,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
     let keyed = Keyed::new(seed);
     let truth = scenario.truth(&keyed);
     let schedule = draw::schedule(&keyed, faults, &draw::Aims::of(&scenario.plan));
-    let bounds = Bounds::new(&scenario.plan.farm.policy, &truth);
+    let bounds = bounds(scenario, &truth);
     let users = Users::new(Traffic::new(&scenario.spec, |zone| keyed.stream("traffic", zone)));
     let (send, receive) = unbounded_channel();
     let recorder = Recorder::new(
@@ -154,6 +154,14 @@ fn ground(scenario: &Scenario) -> Ground {
             .collect()
     };
     Ground::new(spec, weight, jobs)
+}
+
+fn bounds(scenario: &Scenario, truth: &Truth) -> Bounds {
+    let spec = &scenario.spec;
+    // Every pool may be on every node: then this is the largest node.
+    let members = spec.front_ends.iter().map(|it| it.members.len() as u64).sum();
+    let pools = spec.pools.len() as u64;
+    Bounds::new(&scenario.plan.farm.policy, truth, scenario.links, members, pools)
 }
 
 fn context(scenario: &Scenario, bounds: Bounds) -> Context {
