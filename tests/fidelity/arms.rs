@@ -94,6 +94,11 @@ impl Backend {
         self.released.set(true);
         self.releases.notify_waiters();
     }
+
+    /// Holds requests that come from now on.
+    pub(crate) fn hold_again(&self) {
+        self.released.set(false);
+    }
 }
 
 /// Our double, kept the way a farm keeps it.
@@ -253,7 +258,9 @@ impl Arm {
     /// Sends bytes to the runtime API and reads until it closes.
     pub(crate) async fn raw(&self, bytes: &str) -> String {
         let mut stream = TcpStream::connect(self.api).await.expect("the runtime API accepts");
-        stream.write_all(bytes.as_bytes()).await.expect("the runtime API reads");
+        // A line that is too long is not read to its end.
+        let _ = stream.write_all(bytes.as_bytes()).await;
+        let _ = stream.shutdown().await;
         let mut reply = Vec::new();
         // The real thing resets the connection when it leaves bytes unread: that is a close too.
         let _ = stream.read_to_end(&mut reply).await;
@@ -300,6 +307,26 @@ impl Arm {
             let _ = write!(line, " {}={}", column.trim_start_matches("srv_"), state[column]);
         }
         self.note(line);
+    }
+
+    /// Notes every cell of both tables, with `#` for a measure.
+    pub(crate) async fn tables(&mut self) {
+        for (command, separator) in [("show servers state", ' '), ("show stat", ',')] {
+            let reply = self.api(command).await;
+            let mut lines = reply.lines().skip_while(|line| !line.starts_with('#'));
+            let header = lines.next().expect("there is a header").to_owned();
+            let columns: Vec<&str> = header.split(separator).filter(|cell| *cell != "#").collect();
+            for row in lines.filter(|row| !row.is_empty()) {
+                let cells: Vec<String> = row
+                    .split(separator)
+                    .zip(&columns)
+                    .map(|(cell, column)| normal(column, cell, &self.backends))
+                    .collect();
+                self.trace.push_str(&cells.join(&separator.to_string()));
+                self.trace.push('\n');
+            }
+            self.note(header);
+        }
     }
 
     /// Waits until `show stat` says this of a member, and notes it.
@@ -359,19 +386,74 @@ impl Arm {
             Kind::Real(haproxy) => haproxy.reload(),
         }
         let another = async || {
-            // While one process takes over from the other, neither may answer.
-            let stream = TcpStream::connect(self.api).await;
-            stream.ok()?;
-            let reply = self.api("show info").await;
-            (!reply.is_empty() && info(&reply, "Pid") != before).then_some(())
+            // The old process may answer a little longer, and for a moment neither may.
+            for _ in 0..5 {
+                TcpStream::connect(self.api).await.ok()?;
+                let reply = self.api("show info").await;
+                if reply.is_empty() || info(&reply, "Pid") == before {
+                    return None;
+                }
+            }
+            Some(())
         };
         eventually("the new process", another).await;
         self.note("reloaded: another Pid");
     }
 }
 
+/// Columns that measure time, rates, bytes or connections: of those only the form is compared.
+const MEASURES: &[&str] = &[
+    "srv_time_since_last_change",
+    "smax",
+    "slim",
+    "bin",
+    "bout",
+    "lastchg",
+    "downtime",
+    "rate",
+    "rate_max",
+    "check_duration",
+    "req_rate",
+    "req_rate_max",
+    "lastsess",
+    "qtime",
+    "ctime",
+    "rtime",
+    "ttime",
+    "conn_rate",
+    "conn_rate_max",
+    "conn_tot",
+    "srv_icur",
+    "qtime_max",
+    "ctime_max",
+    "rtime_max",
+    "ttime_max",
+    "idle_conn_cur",
+    "safe_conn_cur",
+    "used_conn_cur",
+    "need_conn_est",
+    "h1_open_connections",
+    "h1_open_streams",
+    "h1_total_connections",
+    "h1_total_streams",
+    "h1_bytes_in",
+    "h1_bytes_out",
+];
+
+/// A cell as both arms would write it: ports by the back-end's name, measures by their form.
+fn normal(column: &str, cell: &str, backends: &[Rc<Backend>; 2]) -> String {
+    if MEASURES.contains(&column) && cell.parse::<u64>().is_ok() {
+        return "#".into();
+    }
+    let mut cell = cell.trim_start_matches("* ").to_owned();
+    for backend in backends {
+        cell = cell.replace(&backend.address.port().to_string(), backend.name);
+    }
+    cell
+}
+
 /// A value of `show info`.
-pub(crate) fn info(reply: &str, key: &str) -> String {
+fn info(reply: &str, key: &str) -> String {
     let line = reply.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
     line.unwrap_or_else(|| panic!("no {key} in {reply}")).into()
 }
