@@ -9,6 +9,8 @@
 //! at zero or counts by request; the instant at which a check runs.
 #[path = "fidelity/arms.rs"]
 mod arms;
+#[path = "fidelity/backend.rs"]
+mod backend;
 mod support;
 
 use arms::{Arm, Pool, both, get_on};
@@ -338,78 +340,7 @@ fn health_and_weight_follow_commands() {
         arm.becomes("checked", "m1", "UP").await;
         arm.look("checked", "m1").await;
     });
-    insta::assert_snapshot!(trace, @r##"
-    set server unchecked/m1 health down: "\n"
-    unchecked/m1: status=DOWN weight=10 scur=0 check_status= check_code= last_chk= op_state=0 admin_state=0 uweight=10 check_health=0
-    unchecked/m2: status=no check weight=10 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=10 check_health=2
-    UP weight=10 act=1
-    200
-    set server unchecked/m2 weight 0: "\n"
-    unchecked/m1: status=DOWN weight=10 scur=0 check_status= check_code= last_chk= op_state=0 admin_state=0 uweight=10 check_health=0
-    unchecked/m2: status=no check weight=0 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=0 check_health=2
-    DOWN weight=0 act=0
-    503
-    set server unchecked/m1 health up: "\n"
-    unchecked/m1: status=no check weight=10 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=10 check_health=4
-    unchecked/m2: status=no check weight=0 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=0 check_health=2
-    UP weight=10 act=1
-    200
-    set server unchecked/m1 state drain: "\n"
-    unchecked/m1: status=DRAIN weight=10 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=8 uweight=10 check_health=4
-    unchecked/m2: status=no check weight=0 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=0 check_health=2
-    DOWN weight=0 act=0
-    503
-    set server unchecked/m1 state maint: "\n"
-    unchecked/m1: status=MAINT weight=10 scur=0 check_status= check_code= last_chk= op_state=0 admin_state=1 uweight=10 check_health=0
-    unchecked/m2: status=no check weight=0 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=0 check_health=2
-    DOWN weight=0 act=0
-    503
-    set server unchecked/m1 state drain: "\n"
-    unchecked/m1: status=DRAIN weight=10 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=8 uweight=10 check_health=0
-    unchecked/m2: status=no check weight=0 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=0 check_health=2
-    DOWN weight=0 act=0
-    503
-    set server unchecked/m1 health stopping: "\n"
-    unchecked/m1: status=NOLB weight=10 scur=0 check_status= check_code= last_chk= op_state=3 admin_state=8 uweight=10 check_health=4
-    unchecked/m2: status=no check weight=0 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=0 check_health=2
-    DOWN weight=0 act=0
-    503
-    set server unchecked/m1 state ready: "\n"
-    unchecked/m1: status=NOLB weight=10 scur=0 check_status= check_code= last_chk= op_state=3 admin_state=0 uweight=10 check_health=4
-    unchecked/m2: status=no check weight=0 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=0 check_health=2
-    DOWN weight=0 act=0
-    503
-    set weight unchecked/m2 150%: "\n"
-    unchecked/m1: status=NOLB weight=10 scur=0 check_status= check_code= last_chk= op_state=3 admin_state=0 uweight=10 check_health=4
-    unchecked/m2: status=no check weight=15 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=15 check_health=2
-    UP weight=15 act=1
-    200
-    set server unchecked/m1 health up: "\n"
-    unchecked/m1: status=no check weight=10 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=10 check_health=4
-    unchecked/m2: status=no check weight=15 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=15 check_health=2
-    UP weight=25 act=2
-    200
-    disable server unchecked/m1: "\n"
-    unchecked/m1: status=MAINT weight=10 scur=0 check_status= check_code= last_chk= op_state=0 admin_state=1 uweight=10 check_health=0
-    unchecked/m2: status=no check weight=15 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=15 check_health=2
-    UP weight=15 act=1
-    200
-    enable server unchecked/m1: "\n"
-    unchecked/m1: status=no check weight=10 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=10 check_health=0
-    unchecked/m2: status=no check weight=15 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=15 check_health=2
-    UP weight=25 act=2
-    200
-    disable health checked/m1: "\n"
-    checked/m1: status=no check weight=10 scur=0 check_status= check_code= last_chk= op_state=2 admin_state=0 uweight=10 check_health=4
-    set server checked/m1 state maint: "\n"
-    checked/m1: status=MAINT weight=10 scur=0 check_status= check_code= last_chk= op_state=0 admin_state=1 uweight=10 check_health=0
-    enable health checked/m1;set server checked/m1 state ready: "\n\n"
-    checked/m1 becomes UP
-    checked/m1: status=UP weight=10 scur=0 check_status=L7OK check_code=200 last_chk= op_state=2 admin_state=0 uweight=10 check_health=4
-    set server checked/m1 health down: "\n"
-    checked/m1 becomes UP
-    checked/m1: status=UP weight=10 scur=0 check_status=L7OK check_code=200 last_chk= op_state=2 admin_state=0 uweight=10 check_health=4
-    "##);
+    insta::assert_snapshot!("health_and_weight_follow_commands", trace);
 }
 
 /// Goal (17): what is refused is refused in the same words, to the byte.
