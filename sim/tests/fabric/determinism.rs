@@ -142,25 +142,3 @@ fn draws_of_one_link_do_not_move_with_anothers() {
     };
     assert_eq!(ended_ms(false), ended_ms(true));
 }
-
-/// Goal: tokio's own dice are thrown by the seed, so that an unbiased `select!` which slipped past
-/// clippy still repeats. Method: 64 choices between two ready branches, twice and with another
-/// seed.
-#[cfg(tokio_unstable)]
-#[test]
-#[allow(clippy::disallowed_macros, reason = "the unbiased choice is what is tested")]
-fn tokios_dice_are_seeded() {
-    let choices = |seed| {
-        let finished = run(Setup::new(seed, HOUR_MS), |_| async {
-            let mut choices = 0_u64;
-            for _ in 0..64 {
-                let chosen = tokio::select! { () = async {} => 0, () = async {} => 1 };
-                choices = choices << 1 | chosen;
-            }
-            choices
-        });
-        finished.result.unwrap()
-    };
-    assert_eq!(choices(1), choices(1));
-    assert_ne!(choices(1), choices(2));
-}
