@@ -1,28 +1,41 @@
-//! tokio's own dice: unbiased choices are thrown by the seed.
-//!
-//! A file of its own, because the ban on `select!` is lifted by the file.
+//! tokio's own dice are thrown by the seed: what slipped past clippy's bans still repeats.
 #![cfg(tokio_unstable)]
-#![allow(clippy::disallowed_macros, reason = "the unbiased choice is what is tested")]
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use evenkeel_sim::fabric::{Setup, run};
 
-/// Sixty-four choices between two ready branches.
-fn choices(seed: u64) -> u64 {
-    let finished = run(Setup::new(seed, 1), |_| async {
-        let mut choices = 0;
-        for _ in 0..64 {
-            let chosen = tokio::select! { () = async {} => 0, () = async {} => 1 };
-            choices = choices << 1 | chosen;
+use crate::support::{HOUR_MS, Pair, sleep_ms};
+
+/// The order in which `watch` wakes forty receivers; it rolls dice over eight lists of them.
+#[allow(clippy::disallowed_methods, reason = "the banned dice are what is tested")]
+fn order_of_waking(seed: u64) -> Vec<u32> {
+    let finished = run(Setup::new(seed, HOUR_MS), |fabric| async move {
+        let pair = Pair::new(fabric);
+        let (sender, receiver) = tokio::sync::watch::channel(());
+        let order = Rc::new(RefCell::new(Vec::new()));
+        for number in 0..40 {
+            let (mut receiver, order) = (receiver.clone(), order.clone());
+            pair.fabric.spawn(pair.server, async move {
+                receiver.changed().await.unwrap();
+                order.borrow_mut().push(number);
+            });
         }
-        choices
+        sleep_ms(1).await;
+        sender.send(()).unwrap();
+        sleep_ms(1).await;
+        order.take()
     });
     finished.result.unwrap()
 }
 
-/// Goal: an unbiased `select!` that slipped past clippy still repeats. Method: the same seed
-/// twice, then another.
+/// Goal: the dice follow the seed. Method: the same seed twice, then another; forty receivers in
+/// eight lists leave two seeds the same order by chance less than once in a million million.
 #[test]
-fn unbiased_choices_follow_the_seed() {
-    assert_eq!(choices(1), choices(1));
-    assert_ne!(choices(1), choices(2));
+fn tokios_dice_follow_the_seed() {
+    let order = order_of_waking(1);
+    assert_eq!(order.len(), 40);
+    assert_eq!(order, order_of_waking(1));
+    assert_ne!(order, order_of_waking(2));
 }
