@@ -7,10 +7,12 @@ pub mod args;
 mod check;
 mod control;
 mod external;
+mod files;
 mod history;
 pub mod live;
 mod output;
 mod plan;
+mod plan_text;
 mod runbook;
 mod status;
 
@@ -20,7 +22,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use args::{Cli, Command};
-pub(crate) use output::{answer, complain};
+pub(crate) use output::{answer, complain, wrapped};
 
 /// How a call ends: its exit code. The numbers are a promise to scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod clear_secret;
 mod mistake;
 pub mod model;
 pub mod policy;
+pub mod policy_reasons;
 mod read;
 mod read_parts;
 mod read_policy;

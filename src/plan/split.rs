@@ -64,6 +64,10 @@ pub(super) struct Rules {
 /// Finds the best split: for each server, whether it is updating. `None` when no partition leaves
 /// every pool its members in both halves.
 pub(super) fn best(shares: &Shares<'_>, rules: &Rules) -> Option<Vec<bool>> {
+    let pools = shares.pool_servers.iter().zip(&rules.members_min);
+    if pools.into_iter().any(|(servers, least)| servers.len() < 2 * least) {
+        return None;
+    }
     let classes = classes(shares, rules);
     let found = split_search::near(shares, rules, &classes);
     let value = |counts: &Vec<usize>| split_search::value(shares, rules, &classes, counts);
@@ -73,7 +77,11 @@ pub(super) fn best(shares: &Shares<'_>, rules: &Rules) -> Option<Vec<bool>> {
     // must not replace a split that is better.
     let best = match (found, proven) {
         (Some(found), Some(proven)) => {
-            if value(&proven) < value(&found) { proven } else { found }
+            if value(&proven) < value(&found) {
+                proven
+            } else {
+                found
+            }
         }
         (Some(only), None) | (None, Some(only)) => only,
         (None, None) => return None,

@@ -67,6 +67,10 @@ fn timing() {
         let shares = Shares::of(&farm);
         let t = tokio::time::Instant::now();
         let split = split::best(&shares, &rules(&shares)).unwrap();
-        println!("{seed} {:?} {:?}", t.elapsed(), shares.utilisation(&split).into_iter().fold(0.0, f64::max));
+        println!(
+            "{seed} {:?} {:?}",
+            t.elapsed(),
+            shares.utilisation(&split).into_iter().fold(0.0, f64::max)
+        );
     }
 }
