@@ -1,4 +1,6 @@
 //! `evenkeel check FARM [--live]`: is the farm file right, and does it describe the farm?
+use std::path::Path;
+
 use serde_json::json;
 
 use crate::farm::LoadedFarm;
@@ -11,7 +13,7 @@ use super::{Exit, answer, complain, files, wrapped};
 /// Validates a farm file.
 pub(crate) fn run(args: &CheckArgs) -> Exit {
     let checked = files::farm(&args.farm, args.json).and_then(|loaded| {
-        let plan = files::build(&loaded, None, args.json)?;
+        let plan = files::build(&args.farm, &loaded, None, args.json)?;
         Ok((loaded, plan))
     });
     let (loaded, plan) = match checked {
@@ -39,7 +41,7 @@ pub(crate) fn run(args: &CheckArgs) -> Exit {
             .to_string(),
         );
     } else {
-        answer(&told(&loaded, &plan, live.as_ref()));
+        answer(&told(&args.farm, &loaded, &plan, live.as_ref()));
     }
     match live {
         Some(live) if !live.differences.is_empty() => Exit::Failed,
@@ -47,9 +49,9 @@ pub(crate) fn run(args: &CheckArgs) -> Exit {
     }
 }
 
-fn told(loaded: &LoadedFarm, plan: &Plan, live: Option<&LiveReport>) -> String {
+fn told(file: &Path, loaded: &LoadedFarm, plan: &Plan, live: Option<&LiveReport>) -> String {
     let farm = &loaded.farm;
-    let mut text = format!("{}: no mistake\n", loaded.path.display());
+    let mut text = format!("{}: no mistake\n", file.display());
     text.push_str(&wrapped(
         "  ",
         &format!(

@@ -35,18 +35,23 @@ fn mistakes(errors: &FarmErrors) -> Vec<Value> {
 }
 
 /// Makes a plan, or tells why it is refused.
-pub(crate) fn build(loaded: &LoadedFarm, force: Option<String>, json: bool) -> Result<Plan, Exit> {
+pub(crate) fn build(
+    path: &Path,
+    loaded: &LoadedFarm,
+    force: Option<String>,
+    json: bool,
+) -> Result<Plan, Exit> {
     plan::build(loaded, force).map_err(|refusals| {
         if json {
             answer(&json!({ "format": JSON_FORMAT, "refusals": refusals }).to_string());
         } else {
-            complain(&refused(loaded, &refusals));
+            complain(&refused(path, &refusals));
         }
         Exit::WrongUse
     })
 }
 
-fn refused(loaded: &LoadedFarm, refusals: &[Refusal]) -> String {
+fn refused(path: &Path, refusals: &[Refusal]) -> String {
     let mut text = String::new();
     for refusal in refusals {
         text.push_str(&super::wrapped("refused: ", &refusal.what));
@@ -59,10 +64,7 @@ fn refused(loaded: &LoadedFarm, refusals: &[Refusal]) -> String {
     } else {
         ""
     };
-    text.push_str(&format!(
-        "{}: no plan is safe, nothing was touched{forced}",
-        loaded.path.display()
-    ));
+    text.push_str(&format!("{}: no plan is safe, nothing was touched{forced}", path.display()));
     text
 }
 

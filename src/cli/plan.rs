@@ -13,7 +13,7 @@ pub(crate) fn run(args: &PlanArgs) -> Exit {
         return Exit::WrongUse;
     }
     let made = files::farm(&args.farm, args.json)
-        .and_then(|loaded| files::build(&loaded, args.force.clone(), args.json));
+        .and_then(|loaded| files::build(&args.farm, &loaded, args.force.clone(), args.json));
     let plan = match made {
         Ok(plan) => plan,
         Err(exit) => return exit,

@@ -188,7 +188,7 @@ fn upgrade_updating(d: &mut Document, plan: &Plan) {
     let farm = &plan.farm;
     step(d, 3, "upgrade the controller and the updating servers", vec![
         "**From the first command on there is no way back:** the database may be new, and old services may not start again.".into(),
-        format!("{ADDED} In this order; a stage begins when the one before has ended, with at most {} servers at a time.", farm.policy.parallel_max),
+        format!("{ADDED} In this order; a stage begins when the one before has ended, at most {} at a time.", farm.policy.parallel_max),
     ]);
     stages(d, plan, &plan.updating_stages, 3);
     verify(d, plan, &plan.updating);
