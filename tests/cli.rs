@@ -56,7 +56,15 @@ fn help_of_everything() {
     let folder = folder();
     let mut all = told(folder.path(), &["--help"]);
     for subcommand in [
-        "check", "plan", "runbook", "apply", "resume", "hold", "abort", "fall-back", "status",
+        "check",
+        "plan",
+        "runbook",
+        "apply",
+        "resume",
+        "hold",
+        "abort",
+        "fall-back",
+        "status",
         "history",
     ] {
         let help = told(folder.path(), &[subcommand, "--help"]);
@@ -105,7 +113,10 @@ fn check_of_the_scenarios() {
 fn plan_of_retail() {
     let folder = folder();
     let _settled = settled(&folder);
-    insta::assert_snapshot!(told(folder.path(), &["plan", "retail.farm.toml", "-o", "retail.plan"]));
+    insta::assert_snapshot!(told(
+        folder.path(),
+        &["plan", "retail.farm.toml", "-o", "retail.plan"]
+    ));
 }
 
 #[test]
@@ -120,7 +131,10 @@ fn plan_of_tiny_and_its_file() {
     let folder = folder();
     let _settled = settled(&folder);
     insta::assert_snapshot!(told(folder.path(), &["plan", "tiny.farm.toml", "-o", "tiny.plan"]));
-    insta::assert_snapshot!("plan_file", fs::read_to_string(folder.path().join("tiny.plan")).unwrap());
+    insta::assert_snapshot!(
+        "plan_file",
+        fs::read_to_string(folder.path().join("tiny.plan")).unwrap()
+    );
 }
 
 /// Goal: `--json` is one object with the plan that the file holds. Method: compare both.
