@@ -14,7 +14,9 @@ const FILE_BYTES_MAX: u64 = 8 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The file cannot be read or written.
-    #[error("{path}: {error}; nothing was touched. Give the path of a plan made by `evenkeel plan`")]
+    #[error(
+        "{path}: {error}; nothing was touched. Give the path of a plan made by `evenkeel plan`"
+    )]
     Io {
         /// The file.
         path: PathBuf,

@@ -51,16 +51,24 @@ fn half_of_zone(shares: &Shares<'_>, updating: &[bool], zone: &Zone, half: Half)
     let alone = pools.filter(|(pool, count)| pool.zone == zone.name && **count <= 1);
     let alone: Vec<&Pool> = alone.map(|(pool, _)| pool).collect();
     if members.is_empty() {
-        return Some(hazard(HazardKind::HalfOfOne, at, format!(
-            "No server of the {word} half serves {}: it is down {steps}, as `may_go_down` allows. Tell its users.",
-            zone.name
-        )));
+        return Some(hazard(
+            HazardKind::HalfOfOne,
+            at,
+            format!(
+                "No server of the {word} half serves {}: it is down {steps}, as `may_go_down` allows. Tell its users.",
+                zone.name
+            ),
+        ));
     }
     if let Some(pool) = alone.first() {
-        return Some(hazard(HazardKind::HalfOfOne, at, format!(
-            "In the {word} half one server alone serves pool {}: if it fails {steps}, {} is down until a server of the other half can be admitted. Add a front-end, or accept it.",
-            pool.name, zone.name
-        )));
+        return Some(hazard(
+            HazardKind::HalfOfOne,
+            at,
+            format!(
+                "In the {word} half one server alone serves pool {}: if it fails {steps}, {} is down until a server of the other half can be admitted. Add a front-end, or accept it.",
+                pool.name, zone.name
+            ),
+        ));
     }
     let lost = capacity::one_lost(shares, &serving, &zone.name)?;
     // The margin is there to be used by such a loss; beyond the whole capacity nothing is left.
@@ -75,29 +83,44 @@ fn of_pool(pool: &Pool) -> Vec<Hazard> {
     let mut found = Vec::new();
     let mut add = |kind, text| found.push(hazard(kind, HazardAt::Pool(name.clone()), text));
     if !pool.health_check {
-        add(HazardKind::NoHealthCheck, format!(
-            "The balancer does not check the members of {name}: it sends users to a server that died, and only Evenkeel's own tests stand between a broken server and its users. Add a health check."
-        ));
+        add(
+            HazardKind::NoHealthCheck,
+            format!(
+                "The balancer does not check the members of {name}: it sends users to a server that died, and only Evenkeel's own tests stand between a broken server and its users. Add a health check."
+            ),
+        );
     }
     if pool.sticky {
-        add(HazardKind::Stickiness, format!(
-            "Clients stick to members of {name}: a drained member still gets requests from its own clients, and its drain may not end before they leave. OutSystems keeps sessions in the database and advises against stickiness; without it, drains take seconds."
-        ));
+        add(
+            HazardKind::Stickiness,
+            format!(
+                "Clients stick to members of {name}: a drained member still gets requests from its own clients, and its drain may not end before they leave. OutSystems keeps sessions in the database and advises against stickiness; without it, drains take seconds."
+            ),
+        );
     }
     if let Some(tracked) = &pool.tracks {
-        add(HazardKind::TrackedServer, format!(
-            "Members of {name} follow the state of {tracked}: a drain there drains them here too, and HAProxy answers \"done\" to a change here that it ignores. Change members in {tracked} only; Evenkeel reads back what became of them here."
-        ));
+        add(
+            HazardKind::TrackedServer,
+            format!(
+                "Members of {name} follow the state of {tracked}: a drain there drains them here too, and HAProxy answers \"done\" to a change here that it ignores. Change members in {tracked} only; Evenkeel reads back what became of them here."
+            ),
+        );
     }
     if pool.agent_check {
-        add(HazardKind::AgentCheck, format!(
-            "An agent check sets the state of {name}'s members: it can undo a drain within a second, or drain a member that has just been admitted. Disable it for the run (`disable agent {name}/MEMBER`)."
-        ));
+        add(
+            HazardKind::AgentCheck,
+            format!(
+                "An agent check sets the state of {name}'s members: it can undo a drain within a second, or drain a member that has just been admitted. Disable it for the run (`disable agent {name}/MEMBER`)."
+            ),
+        );
     }
     if pool.mode == PoolMode::Tcp {
-        add(HazardKind::TcpMode, format!(
-            "{name} forwards connections, not requests: a client with an open connection keeps sending new requests to a drained member, so a drain takes as long as the longest connection. Use `mode http`, or expect the drain's deadline to pass (`drain_after_deadline`)."
-        ));
+        add(
+            HazardKind::TcpMode,
+            format!(
+                "{name} forwards connections, not requests: a client with an open connection keeps sending new requests to a drained member, so a drain takes as long as the longest connection. Use `mode http`, or expect the drain's deadline to pass (`drain_after_deadline`)."
+            ),
+        );
     }
     found
 }
@@ -124,9 +147,13 @@ fn service_center(farm: &Farm) -> Option<Hazard> {
     } else {
         "is none of the front-ends, so it may be the balancer"
     };
-    Some(hazard(HazardKind::ServiceCenterThroughBalancer, HazardAt::Farm, format!(
-        "Service Center's address {address} {through}: people who use it there reach now one front-end, now another, of either version. Evenkeel asks a named front-end; people should too, for the run."
-    )))
+    Some(hazard(
+        HazardKind::ServiceCenterThroughBalancer,
+        HazardAt::Farm,
+        format!(
+            "Service Center's address {address} {through}: people who use it there reach now one front-end, now another, of either version. Evenkeel asks a named front-end; people should too, for the run."
+        ),
+    ))
 }
 
 fn zone_address(farm: &Farm, zone: &Zone) -> Option<Hazard> {

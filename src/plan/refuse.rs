@@ -146,8 +146,7 @@ fn no_partition(
     pins: &[Option<Half>],
     can_be_forced: bool,
 ) -> Vec<Refusal> {
-    let refusal =
-        |what: String, help: &str| Refusal { what, help: help.into(), can_be_forced };
+    let refusal = |what: String, help: &str| Refusal { what, help: help.into(), can_be_forced };
     let mut refusals = Vec::new();
     for (pool, servers) in shares.pool_servers.iter().enumerate() {
         let pinned = |half| servers.iter().filter(|server| pins[**server] == Some(half)).count();

@@ -91,8 +91,7 @@ impl<'s> Search<'s> {
 
     fn run(mut self) -> Option<Vec<usize>> {
         let members_max = self.shares.pool_servers.iter().map(|s| [s.len(); 2]).collect();
-        let mut placing =
-            Placing { half: vec![None; self.shares.server_pools.len()], members_max };
+        let mut placing = Placing { half: vec![None; self.shares.server_pools.len()], members_max };
         for server in 0..placing.half.len() {
             match self.rules.pins[server] {
                 Some(Half::Updating) => self.put(&mut placing, server, 0),
@@ -128,9 +127,8 @@ impl<'s> Search<'s> {
     }
 
     fn fits(&self, placing: &Placing, server: usize, half: usize) -> bool {
-        let spared = |pool: &usize| {
-            placing.members_max[*pool][1 - half] > self.rules.members_min[*pool]
-        };
+        let spared =
+            |pool: &usize| placing.members_max[*pool][1 - half] > self.rules.members_min[*pool];
         let free = placing.half[server].is_none();
         Shares::within(self.utilisation(placing, server, half), self.limit)
             && (!free || self.shares.server_pools[server].iter().all(spared))
