@@ -276,8 +276,14 @@ pub(super) fn milestones(
                 quiet_evidence(layout, view, server),
             );
         }
-        let wanted_taking = progress.reached(FarmMilestone::SwitchBegan)
-            || progress.direction == Direction::FallingBack;
+        // Only of those that are being admitted: a server that serves on proves nothing by it.
+        let wanted_taking = match (progress.direction, layout.servers[server].half) {
+            (Direction::Forward, Some(Half::Updating)) => {
+                progress.reached(FarmMilestone::SwitchBegan)
+            }
+            (Direction::FallingBack, Some(Half::Loaded)) => true,
+            _ => false,
+        };
         if !out && wanted_taking && !record.taking && takes_traffic(layout, progress, view, server)
         {
             let evidence = "eligible on every node, arrivals rose in every pool".to_owned();
