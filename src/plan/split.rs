@@ -174,15 +174,12 @@ impl Classed<'_> {
             classes.iter().map(|class| columns(&mut problem, class)).collect();
         let loads = loads(&mut problem, shares, &tight, classes, &columns);
         for (class, column) in classes.iter().zip(&columns) {
-            for half in 0..2 {
-                // load / capacity ≤ highest, unless none of the class is in this half.
-                let most: f64 = class.pools.iter().map(|pool| tight.load_max[*pool]).sum();
-                let most = most / class.capacity_rps;
-                let mut row: Vec<(Variable, f64)> = class
-                    .pools
-                    .iter()
-                    .map(|pool| (loads[*pool][half], 1.0 / class.capacity_rps))
-                    .collect();
+            // load / capacity ≤ highest, unless none of the class is in this half.
+            let most: f64 = class.pools.iter().map(|pool| tight.load_max[*pool]).sum();
+            let most = most / class.capacity_rps;
+            for half in [0, 1] {
+                let load = |pool: &usize| (loads[*pool][half], 1.0 / class.capacity_rps);
+                let mut row: Vec<(Variable, f64)> = class.pools.iter().map(load).collect();
                 row.push((highest, -1.0));
                 let right = column.add_any(&mut row, half, most);
                 problem.add_constraint(row, ComparisonOp::Le, most + right);
