@@ -78,11 +78,12 @@ fn help_of_everything() {
 #[test]
 fn wrong_use_touches_nothing() {
     let folder = folder();
-    let calls: [&[&str]; 9] = [
+    let calls: [&[&str]; 10] = [
         &[],
         &["check"],
         &["plan", "tiny.farm.toml"],
         &["plan", "tiny.farm.toml", "-o", "x.plan", "--force", " "],
+        &["plan", "tiny.farm.toml", "-o", "./tiny.farm.toml"],
         &["runbook", "none.plan"],
         &["runbook", "tiny.farm.toml"],
         &["apply", "x.plan", "--approve", "3,12"],

@@ -12,6 +12,11 @@ pub(crate) fn run(args: &PlanArgs) -> Exit {
         complain("evenkeel: `--force` wants a reason: it is kept in the plan");
         return Exit::WrongUse;
     }
+    let same = |path: &std::path::Path| path.canonicalize().ok();
+    if same(&args.output).is_some_and(|output| Some(output) == same(&args.farm)) {
+        complain("evenkeel: the plan would overwrite its farm file; give `-o` another path");
+        return Exit::WrongUse;
+    }
     let made = files::farm(&args.farm, args.json)
         .and_then(|loaded| files::build(&args.farm, &loaded, args.force.clone(), args.json));
     let plan = match made {

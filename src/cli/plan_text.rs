@@ -120,7 +120,8 @@ fn capacity(text: &mut String, plan: &Plan) {
         &wrapped(
             "  ",
             &format!(
-                "\"carries\" is what the zone could have within {allowed} % per server, the other zones \
+                "\"carries\" is what the zone could have within {allowed} % per server, the other \
+                    zones \
          being as they are; \"one lost\" is with the one server lost whose loss is worst"
             ),
         ),

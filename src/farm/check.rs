@@ -171,7 +171,9 @@ fn controller(farm: &Farm, walk: &mut Walk) {
                 && place.message == format!("there is no front-end `{name}`")
                 && !place.help.starts_with("did you mean")
             {
-                place.help = "name a front-end, or describe the controller in `[pure_controller]` when it serves no users".into();
+                place.help = "name a front-end, or describe the controller in `[pure_controller]` \
+                    when it serves no users"
+                    .into();
             }
         }
         (Some(pure), None) if pure.name != *name && !name.as_str().is_empty() => {

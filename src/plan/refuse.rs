@@ -130,8 +130,11 @@ fn figures(shares: &Shares<'_>, server: usize, serving: &[bool]) -> String {
         let share = shares.member_rps(*pool, &counts);
         total += share;
         parts.push(format!(
-            "{:.1} of {}'s {:.1} requests/s over {} members",
-            share, shares.farm.pools[*pool].name, shares.pool_rps[*pool], counts[*pool]
+            "{share:.1} of {}'s {:.1} requests/s over {} member{}",
+            shares.farm.pools[*pool].name,
+            shares.pool_rps[*pool],
+            counts[*pool],
+            if counts[*pool] == 1 { "" } else { "s" },
         ));
     }
     let capacity = shares.farm.front_ends[server].capacity_rps;

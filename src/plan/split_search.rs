@@ -10,9 +10,9 @@ use crate::farm::Half;
 use super::share::Shares;
 use super::split::{Class, Rules, number};
 
-/// Choices tried for one utilisation before it is given up. A way is nearly always found within
-/// as many choices as there are servers, or not at all.
-const CHOICES_MAX: usize = 400;
+/// Choices tried for one utilisation before it is given up, besides one for each server, which is
+/// what a way without a wrong turn takes.
+const WRONG_CHOICES_MAX: usize = 400;
 /// Bisections: the last one is finer than a tenth of a percent.
 const BISECTIONS: usize = 14;
 
@@ -163,7 +163,8 @@ impl<'s> Search<'s> {
     }
 
     fn descend(&mut self, mut placing: Placing) -> Option<Placing> {
-        if self.choices >= CHOICES_MAX || !self.propagate(&mut placing) {
+        let choices_max = WRONG_CHOICES_MAX + placing.half.len();
+        if self.choices >= choices_max || !self.propagate(&mut placing) {
             return None;
         }
         let tightness = |server: &usize| {

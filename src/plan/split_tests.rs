@@ -7,9 +7,9 @@ use super::share::Shares;
 use super::split::{self, Rules};
 use crate::farm::{Farm, FrontEnd, Half, Pool, Zone};
 
-/// A farm of 64 front-ends in 8 zones, each in one to three of them and nearly all unlike each
+/// A farm of so many front-ends in so many zones, each in one to three of them and nearly all unlike each
 /// other, drawn from `seed`.
-fn large_farm(seed: u64) -> Farm {
+fn large_farm(seed: u64, servers: usize, zone_count: usize) -> Farm {
     let tiny = include_str!("../../scenarios/tiny.farm.toml");
     let mut farm = crate::farm::parse(Path::new("tiny"), tiny).unwrap();
     let mut state = seed;
@@ -23,7 +23,7 @@ fn large_farm(seed: u64) -> Farm {
     };
     let (zone, pool, server) =
         (farm.zones[0].clone(), farm.pools[0].clone(), farm.front_ends[0].clone());
-    let zones = 0..8;
+    let zones = 0..zone_count;
     farm.zones = zones
         .clone()
         .map(|index| Zone {
@@ -39,11 +39,11 @@ fn large_farm(seed: u64) -> Farm {
             ..pool.clone()
         })
         .collect();
-    farm.front_ends = (0..64)
+    farm.front_ends = (0..servers)
         .map(|index| {
-            let mut own = BTreeSet::from([index % 8]);
+            let mut own = BTreeSet::from([index % zone_count]);
             for _ in 0..draw(3) {
-                own.insert(draw(8));
+                own.insert(draw(zone_count));
             }
             FrontEnd {
                 name: format!("fe-{index}").into(),
@@ -71,7 +71,7 @@ fn highest(shares: &Shares<'_>, updating: &[bool]) -> f64 {
 #[test]
 fn large_farms_are_split_well_and_always_alike() {
     for seed in 0..3 {
-        let farm = large_farm(seed);
+        let farm = large_farm(seed, 64, 8);
         let shares = Shares::of(&farm);
         let mut pins = vec![None; 64];
         pins[0] = Some(Half::Updating);
@@ -90,5 +90,36 @@ fn large_farms_are_split_well_and_always_alike() {
         });
         let naive = naive.fold(f64::INFINITY, f64::min);
         assert!(highest(&shares, &split) < 0.9 * naive, "{} {naive}", highest(&shares, &split));
+    }
+}
+
+/// Goal: a farm far larger than promised is still split, by the search alone. Method: the work is
+/// bounded by size, so that this ends is the test.
+#[test]
+fn very_large_farms_are_split_too() {
+    let farm = large_farm(1, 500, 12);
+    let shares = Shares::of(&farm);
+    let rules = Rules { members_min: vec![2; 12], pins: vec![None; 500] };
+    let split = split::best(&shares, &rules).unwrap();
+    let loaded: Vec<bool> = split.iter().map(|updating| !updating).collect();
+    assert!(shares.counts(&split).iter().chain(&shares.counts(&loaded)).all(|count| *count > 1));
+}
+
+/// Goal: figures of any size are no trouble to the arithmetic. Method: loads and capacities from
+/// one to four thousand million in one farm.
+#[test]
+fn any_figures_are_split() {
+    for seed in 0..40 {
+        let mut farm = large_farm(seed, 10, 3);
+        for (index, zone) in farm.zones.iter_mut().enumerate() {
+            zone.load_rps = [1, 70_000, u32::MAX][(index + usize::try_from(seed).unwrap()) % 3];
+        }
+        for (index, server) in farm.front_ends.iter_mut().enumerate() {
+            server.capacity_rps = [1, 40, u32::MAX, 9_999][index % 4];
+        }
+        let shares = Shares::of(&farm);
+        let rules = Rules { members_min: vec![1; 3], pins: vec![None; 10] };
+        let split = split::best(&shares, &rules).unwrap();
+        assert!(highest(&shares, &split).is_finite());
     }
 }

@@ -1,14 +1,18 @@
 //! The nine steps with a farm's own names, commands and pages, for people to follow.
 //!
 //! * [`document`] — headings, paragraphs, lists, commands; as Markdown or as an HTML page.
-//! * [`haproxy`] — the balancer's commands; `commands` — those on servers; `steps` — the text.
+//! * [`haproxy`] — the balancer's commands; `commands` — those on servers.
+//! * `before`, `first_half`, `second_half` — the text; `parts` — what its steps share.
 //!
 //! What the public guide does not have is marked, so that a reader can tell the vendor's
 //! procedure from ours.
+mod before;
 mod commands;
 pub mod document;
+mod first_half;
 pub mod haproxy;
-mod steps;
+mod parts;
+mod second_half;
 
 use crate::plan::Plan;
 
@@ -34,11 +38,11 @@ pub fn of(plan: &Plan) -> Document {
     if let Some(reason) = &plan.forced {
         document.text(&format!("**This plan was refused and forced**, because: {}", code(reason)));
     }
-    steps::sets(&mut document, plan);
-    steps::hazards(&mut document, plan);
-    steps::before(&mut document, plan);
-    steps::one_to_five(&mut document, plan);
-    steps::soak(&mut document, plan);
-    steps::six_to_nine(&mut document, plan);
+    before::sets(&mut document, plan);
+    before::hazards(&mut document, plan);
+    before::before(&mut document, plan);
+    first_half::one_to_five(&mut document, plan);
+    second_half::soak(&mut document, plan);
+    second_half::six_to_nine(&mut document, plan);
     document
 }
