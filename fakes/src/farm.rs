@@ -1,1 +1,264 @@
-//! All doubles of one farm behind one clock.
+//! All doubles of one farm behind one clock: a pure discrete-event machine. Whoever drives it
+//! says what time it is; everything due up to then happens, one happening after the other.
+//!
+//! * [`Farm`] — the machine, its faults and what people do to it by hand;
+//! * [`Shared`] — one farm for many tasks, on tokio's clock;
+//! * [`serve`] — its nodes and servers over any [`crate::listen::Listen`];
+//! * [`control`] — the same by lines of text, for demonstrations and other people's tests.
+pub mod control;
+mod hands;
+pub mod serve;
+mod shared;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::balancer::{Balancer, CheckAnswer, CheckTiming, MemberSetup, PoolSetup};
+use crate::database::Database;
+use crate::front_end::{Around, FrontEnd, Role, SERVICE_CENTER};
+use crate::ledger::{ApplicationState, Entry, Ledger};
+use crate::spec::{FrontEndSpec, PoolSpec, Spec};
+use crate::truth::Truth;
+
+pub use serve::{serve_node, serve_server};
+pub use shared::Shared;
+
+/// A model of users' requests, which writes the balancers' counters.
+pub trait Load {
+    /// Models everything up to an instant. Called just before anything changes at it and before
+    /// anything is read, so that counters are exact.
+    fn advance(&mut self, now_ms: u64, nodes: &mut BTreeMap<String, Balancer>);
+
+    /// A server stopped to answer (machine down, application pools stopped): what was in flight
+    /// to it is lost.
+    fn server_lost(&mut self, now_ms: u64, server: &str) {
+        let _ = (now_ms, server);
+    }
+}
+
+/// A whole farm.
+pub struct Farm {
+    /// What the farm file says.
+    pub spec: Spec,
+    /// What the farm is really like.
+    pub truth: Truth,
+    /// Balancer processes by name.
+    pub nodes: BTreeMap<String, Balancer>,
+    /// Front-ends by name; a pure controller too (see [`Role`]).
+    pub servers: BTreeMap<String, FrontEnd>,
+    /// What the servers share.
+    pub database: Database,
+    pub(crate) password: String,
+    ledger: Ledger,
+    load: Option<Box<dyn Load>>,
+    now_ms: u64,
+    /// The last check answer each server's members were told of.
+    answers: BTreeMap<String, CheckAnswer>,
+}
+
+impl Farm {
+    /// A farm as it stands before an upgrade: everything runs `version_from`, is deployed and
+    /// enabled, services are Automatic and initialised. `password` is the console user's.
+    #[must_use]
+    pub fn new(spec: Spec, truth: Truth, password: &str) -> Self {
+        let registered = spec.front_ends.iter().map(|front_end| front_end.name.clone());
+        let database = Database::new(&spec.version_from, registered);
+        let mut servers = BTreeMap::new();
+        for front_end in &spec.front_ends {
+            servers.insert(front_end.name.clone(), server(&spec, front_end, &database));
+        }
+        if let Some(pure) = &spec.pure_controller {
+            let at = (pure.address.as_str(), 0);
+            let role = Role::PureController;
+            let server = FrontEnd::new(&pure.name, at, role, [], database.published());
+            servers.insert(pure.name.clone(), server);
+        }
+        let mut nodes = BTreeMap::new();
+        for balancer in &spec.balancers {
+            let pools = spec.pools.iter().filter(|pool| carries(pool, &balancer.name));
+            let pools = pools.map(|pool| pool_setup(&spec, pool)).collect();
+            let timing = CheckTiming {
+                interval_ms: truth.check_interval_ms.max(1),
+                fall: truth.check_fall.max(1),
+                rise: truth.check_rise.max(1),
+            };
+            let node = Balancer::new(&balancer.name, pools, timing, 0);
+            nodes.insert(balancer.name.clone(), node);
+        }
+        Self {
+            nodes,
+            servers,
+            database,
+            password: password.to_owned(),
+            ledger: Ledger::default(),
+            load: None,
+            now_ms: 0,
+            answers: BTreeMap::new(),
+            spec,
+            truth,
+        }
+    }
+
+    /// Milliseconds since the farm was built.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Puts a model of users' requests behind the balancers' counters.
+    pub fn set_load(&mut self, load: Box<dyn Load>) {
+        self.load = Some(load);
+    }
+
+    /// When something is due next; `None` while nothing is on its way.
+    #[must_use]
+    pub fn next_due_ms(&self) -> Option<u64> {
+        let servers = self.servers.values().filter_map(FrontEnd::next_due_ms);
+        let nodes = self.nodes.values().filter_map(Balancer::next_due_ms);
+        servers.chain(nodes).min()
+    }
+
+    /// Carries out everything due up to now, in the order of time. Of what falls on the same
+    /// instant, servers go before balancer nodes, and each by name.
+    pub fn advance(&mut self, now_ms: u64) {
+        while self.step(now_ms) {}
+    }
+
+    /// Carries out the next happening that is due by now; false when there is none left, and
+    /// then the time is `now_ms` and the load has been modelled up to it.
+    pub fn step(&mut self, now_ms: u64) -> bool {
+        let due_ms = self.next_due_ms().filter(|due_ms| *due_ms <= now_ms);
+        self.now_ms = self.now_ms.max(due_ms.unwrap_or(now_ms));
+        self.meter();
+        let Some(due_ms) = due_ms else { return false };
+        let is_due = |at: Option<u64>| at == Some(due_ms);
+        let server = self.servers.iter().find(|(_, server)| is_due(server.next_due_ms()));
+        if let Some(name) = server.map(|(name, _)| name.clone()) {
+            self.on_server(&name, |server, around| server.act(around));
+        } else if let Some(node) = self.nodes.values_mut().find(|node| is_due(node.next_due_ms())) {
+            node.advance(due_ms);
+        }
+        self.settle();
+        true
+    }
+
+    /// Takes the changes since the last call, in order.
+    pub fn take_entries(&mut self) -> Vec<Entry> {
+        self.ledger.take()
+    }
+
+    /// The controller's machine and service are up.
+    #[must_use]
+    pub fn controller_up(&self) -> bool {
+        self.servers.values().any(FrontEnd::controls)
+    }
+
+    /// Models the load up to now.
+    pub(crate) fn meter(&mut self) {
+        if let Some(load) = &mut self.load {
+            load.advance(self.now_ms, &mut self.nodes);
+        }
+    }
+
+    /// Lets a server act on what surrounds it; `None` for an unknown one.
+    pub(crate) fn on_server<R>(
+        &mut self,
+        name: &str,
+        act: impl FnOnce(&mut FrontEnd, &mut Around<'_>) -> R,
+    ) -> Option<R> {
+        let controller_up = self.controller_up();
+        let server = self.servers.get_mut(name)?;
+        let before = server.applications();
+        let mut around = Around {
+            now_ms: self.now_ms,
+            truth: &self.truth,
+            version_to: &self.spec.version_to,
+            database: &mut self.database,
+            ledger: &mut self.ledger,
+            controller_up,
+        };
+        let result = act(server, &mut around);
+        if answers(before)
+            && !answers(server.applications())
+            && let Some(load) = &mut self.load
+        {
+            load.server_lost(self.now_ms, name);
+        }
+        Some(result)
+    }
+
+    /// Draws the consequences of a change: deployments that may begin now, health checks that get
+    /// another answer, the nodes' own changes written down.
+    pub(crate) fn settle(&mut self) {
+        let mut around = Around {
+            now_ms: self.now_ms,
+            truth: &self.truth,
+            version_to: &self.spec.version_to,
+            database: &mut self.database,
+            ledger: &mut self.ledger,
+            controller_up: false, // deployment does not ask
+        };
+        for (name, server) in &mut self.servers {
+            server.begin_deployment(&mut around);
+            let answer = server.check_answer();
+            if self.answers.get(name).copied().unwrap_or(CheckAnswer::Ok) != answer {
+                self.answers.insert(name.clone(), answer);
+                for node in self.nodes.values_mut() {
+                    node.set_answer(self.now_ms, name, answer);
+                }
+            }
+        }
+        for node in self.nodes.values_mut() {
+            for event in node.take_events() {
+                self.ledger.note(self.now_ms, event);
+            }
+        }
+    }
+}
+
+/// Whether a web server answers users at all, be it with errors of the application.
+fn answers(state: ApplicationState) -> bool {
+    matches!(state, ApplicationState::Serving | ApplicationState::Broken)
+}
+
+fn carries(pool: &PoolSpec, node: &str) -> bool {
+    pool.nodes.is_empty() || pool.nodes.iter().any(|name| name == node)
+}
+
+fn server(spec: &Spec, front_end: &FrontEndSpec, database: &Database) -> FrontEnd {
+    let role = if front_end.name == spec.controller { Role::Controller } else { Role::FrontEnd };
+    // What its zones list, and what their tests ask for.
+    let mut modules = BTreeSet::from([SERVICE_CENTER.to_owned()]);
+    for zone in spec.zones.iter().filter(|zone| front_end.zones.contains(&zone.name)) {
+        modules.extend(zone.modules.iter().cloned());
+        let tests = spec.tests.iter().filter(|test| test.zone == zone.name);
+        modules.extend(tests.filter_map(|test| crate::http::first_segment(&test.path)));
+    }
+    let at = (front_end.address.as_str(), front_end.port);
+    FrontEnd::new(&front_end.name, at, role, modules, database.published())
+}
+
+/// Members weigh in proportion to their capacity, the largest of a pool 100.
+#[must_use]
+pub fn weight(spec: &Spec, pool: &str, front_end: &FrontEndSpec) -> u32 {
+    let peers = spec.front_ends.iter().filter(|peer| peer.members.contains_key(pool));
+    let largest = peers.map(|peer| peer.capacity_rps).max().unwrap_or(1).max(1);
+    (u64::from(front_end.capacity_rps) * 100 / u64::from(largest)).clamp(1, 100) as u32
+}
+
+fn pool_setup(spec: &Spec, pool: &PoolSpec) -> PoolSetup {
+    let members = spec.front_ends.iter().filter_map(|front_end| {
+        let name = front_end.members.get(&pool.name)?;
+        Some(MemberSetup {
+            name: name.clone(),
+            server: front_end.name.clone(),
+            weight: weight(spec, &pool.name, front_end),
+            address: format!("{}:{}", front_end.address, front_end.port),
+        })
+    });
+    PoolSetup {
+        name: pool.name.clone(),
+        health_check: pool.health_check,
+        cut_when_down: false, // HAProxy's default
+        members: members.collect(),
+    }
+}

@@ -1,5 +1,7 @@
 //! Ground truth: every change of the farm's state, in order. The oracle reads this and the state
 //! it came from, never the orchestrator's mind.
+use std::fmt;
+
 use serde::Serialize;
 
 /// One change.
@@ -141,6 +143,83 @@ pub enum Event {
         /// The server.
         server: String,
     },
+    /// Deployment on a server was broken off, since its service stopped: what it serves is as before.
+    DeploymentStopped {
+        /// The server.
+        server: String,
+    },
+}
+
+/// Collects changes and numbers them.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    ordinal: u64,
+    entries: Vec<Entry>,
+}
+
+impl Ledger {
+    /// Notes a change.
+    pub fn note(&mut self, at_ms: u64, event: Event) {
+        self.entries.push(Entry { at_ms, ordinal: self.ordinal, event });
+        self.ordinal += 1;
+    }
+
+    /// Takes what was noted since the last time, oldest first.
+    pub fn take(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Whether nothing was noted since the last time.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl fmt::Display for Event {
+    /// One line for people, the subject first: `fe-03 service initialised`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MemberAdmin { node, pool, member, admin } => {
+                write!(f, "{node} {pool}/{member} admin {admin}")
+            }
+            Self::MemberOper { node, pool, member, up } => {
+                write!(f, "{node} {pool}/{member} {}", if *up { "up" } else { "down" })
+            }
+            Self::MemberWeight { node, pool, member, weight } => {
+                write!(f, "{node} {pool}/{member} weight {weight}")
+            }
+            Self::MemberCut { node, pool, member, requests } => {
+                write!(f, "{node} {pool}/{member} cut {requests} requests")
+            }
+            Self::Reloaded { node } => write!(f, "{node} reloaded"),
+            Self::Flag { server, enabled, by } => {
+                let by = match by {
+                    FlagBy::Console => "at a console",
+                    FlagBy::Service => "by its own service",
+                };
+                write!(f, "{server} {} {by}", if *enabled { "enabled" } else { "disabled" })
+            }
+            Self::DatabaseVersion { version } => write!(f, "database version {version}"),
+            Self::JobStarted { server, job, kind } => write!(f, "{server} {kind} started ({job})"),
+            Self::JobEnded { server, job, kind, code: Some(code) } => {
+                write!(f, "{server} {kind} ended with {code} ({job})")
+            }
+            Self::JobEnded { server, job, kind, code: None } => {
+                write!(f, "{server} {kind} interrupted ({job})")
+            }
+            Self::Installed { server, version } => write!(f, "{server} installed {version}"),
+            Self::Down { server } => write!(f, "{server} machine down"),
+            Self::Up { server } => write!(f, "{server} machine up"),
+            Self::Service { server, state } => write!(f, "{server} service {}", state.word()),
+            Self::Applications { server, state } => {
+                write!(f, "{server} applications {}", state.word())
+            }
+            Self::DeploymentBegan { server } => write!(f, "{server} deployment began"),
+            Self::DeploymentEnded { server } => write!(f, "{server} deployment ended"),
+            Self::DeploymentStopped { server } => write!(f, "{server} deployment broken off"),
+        }
+    }
 }
 
 /// Who changed an Enabled flag.
@@ -165,6 +244,18 @@ pub enum ServiceState {
     Initialised,
 }
 
+impl ServiceState {
+    /// The state as a word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Starting => "starting",
+            Self::Initialised => "initialised",
+        }
+    }
+}
+
 /// What a server's web server does with users' requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -177,4 +268,17 @@ pub enum ApplicationState {
     Serving,
     /// Answers `_ping.html` and 500 to everything else.
     Broken,
+}
+
+impl ApplicationState {
+    /// The state as a word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Unavailable => "unavailable",
+            Self::Serving => "serving",
+            Self::Broken => "broken",
+        }
+    }
 }

@@ -9,6 +9,8 @@
 //! * [`service_center`] — the console and its SOAP services, one instance per front-end.
 //! * [`front_end`] — services, installer, deployment, pings, application, shell.
 //! * [`database`] — what all of them share.
+//! * [`http`] — requests in, answers out: HTTP/1.1 over any stream.
+//! * [`program`] — the `evenkeel-fakes` program.
 //! * [`listen`] — the trait over which the doubles are served: tokio or a simulated network.
 #![forbid(unsafe_code)]
 
@@ -16,8 +18,10 @@ pub mod balancer;
 pub mod database;
 pub mod farm;
 pub mod front_end;
+pub mod http;
 pub mod ledger;
 pub mod listen;
+pub mod program;
 pub mod service_center;
 pub mod spec;
 pub mod truth;

@@ -104,6 +104,10 @@ pub struct Truth {
     pub deploy_ms: u64,
     /// Services from start to initialised, with the controller up.
     pub initialise_ms: u64,
+    /// Between two attempts of a service to initialise.
+    pub retry_ms: u64,
+    /// A job that has little to do: a start type, an installer that finds its version there.
+    pub quick_job_ms: u64,
     /// A reboot, from command to the first answer.
     pub reboot_ms: u64,
     /// The share of the upgrade after which the installer has stopped services and web server, in percent.
@@ -136,6 +140,8 @@ impl Default for Truth {
             publish_ms: 10 * MINUTE,
             deploy_ms: 3 * MINUTE,
             initialise_ms: 30 * SECOND, // 29 s in the one log that was published
+            retry_ms: 30 * SECOND,      // "Retrying in 30 seconds", the event log says
+            quick_job_ms: 5 * SECOND,
             reboot_ms: 3 * MINUTE,
             stops_after_percent: 5,
             check_interval_ms: 2 * SECOND, // HAProxy's default inter

@@ -1,0 +1,141 @@
+//! One farm for many tasks, on tokio's clock: real time in a demonstration, simulated time in a
+//! rehearsal.
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use crate::ledger::Entry;
+
+use super::{Farm, Load};
+
+type Observer = Box<dyn FnMut(&Farm, &Entry)>;
+type RequestLog = Box<dyn FnMut(u64, &str)>;
+
+struct Inner {
+    farm: RefCell<Farm>,
+    started: Instant,
+    observer: RefCell<Option<Observer>>,
+    request_log: RefCell<Option<RequestLog>>,
+    wake: Notify,
+    /// What the clock task sleeps until; it is woken when something earlier came up.
+    armed_ms: Cell<Option<u64>>,
+}
+
+/// A handle on a farm. Every use of it first advances the farm to the present.
+#[derive(Clone)]
+pub struct Shared(Rc<Inner>);
+
+impl Shared {
+    /// The farm's clock starts now, at what it says itself (0 for a new farm).
+    #[must_use]
+    pub fn new(farm: Farm) -> Self {
+        let started = Instant::now()
+            .checked_sub(Duration::from_millis(farm.now_ms()))
+            .expect("a farm is not older than the clock");
+        Self(Rc::new(Inner {
+            farm: RefCell::new(farm),
+            started,
+            observer: RefCell::new(None),
+            request_log: RefCell::new(None),
+            wake: Notify::new(),
+            armed_ms: Cell::new(None),
+        }))
+    }
+
+    /// Milliseconds since the farm was built.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.0.started.elapsed().as_millis()).expect("a run ends within an aeon")
+    }
+
+    /// Advances the farm to the present, lets `act` work on it, and tells the observer of
+    /// everything that changed. Never called from within itself, nor from an observer.
+    pub fn with<R>(&self, act: impl FnOnce(&mut Farm) -> R) -> R {
+        self.advance();
+        let mut farm = self.0.farm.borrow_mut();
+        let result = act(&mut farm);
+        farm.settle();
+        self.tell(&mut farm);
+        self.arm(&farm);
+        result
+    }
+
+    /// Puts a model of users' requests behind the balancers' counters.
+    pub fn set_load(&self, load: Box<dyn Load>) {
+        self.with(|farm| farm.set_load(load));
+    }
+
+    /// Sets who is told of every change, in order, with the farm as it is right after it. Changes
+    /// of one happening (a job's end starts services) are told one after the other, with the farm
+    /// as it is after the whole of it.
+    pub fn observe(&self, observer: Box<dyn FnMut(&Farm, &Entry)>) {
+        *self.0.observer.borrow_mut() = Some(observer);
+    }
+
+    /// Sets who is told of every request to a console, a shell or a runtime API, in a line.
+    pub fn log_requests(&self, log: Box<dyn FnMut(u64, &str)>) {
+        *self.0.request_log.borrow_mut() = Some(log);
+    }
+
+    /// Tells of a request; the line is made only when somebody listens.
+    pub(crate) fn log_request(&self, line: impl FnOnce() -> String) {
+        if let Some(log) = self.0.request_log.borrow_mut().as_mut() {
+            log(self.now_ms(), &line());
+        }
+    }
+
+    /// Keeps the farm going by itself: sleeps until something is due, and lets it happen. One task
+    /// of the farm's own runs this, so that what is due happens also while nobody asks.
+    pub async fn run_clock(&self) -> ! {
+        loop {
+            self.advance();
+            let due_ms = self.0.farm.borrow().next_due_ms();
+            self.0.armed_ms.set(due_ms);
+            let woken = self.0.wake.notified();
+            match due_ms {
+                Some(due_ms) => {
+                    let at = self.0.started + Duration::from_millis(due_ms);
+                    let _elapsed = timeout_at(at, woken).await;
+                }
+                None => woken.await,
+            }
+        }
+    }
+
+    fn advance(&self) {
+        let now_ms = self.now_ms();
+        let mut farm = self.0.farm.borrow_mut();
+        while farm.step(now_ms) {
+            self.tell(&mut farm);
+        }
+    }
+
+    fn tell(&self, farm: &mut Farm) {
+        let entries = farm.take_entries();
+        if entries.is_empty() {
+            return;
+        }
+        if let Some(observer) = self.0.observer.borrow_mut().as_mut() {
+            for entry in &entries {
+                observer(farm, entry);
+            }
+        }
+    }
+
+    /// Wakes the clock task, when something is due before what it sleeps until.
+    fn arm(&self, farm: &Farm) {
+        let due_ms = farm.next_due_ms();
+        let earlier = match (due_ms, self.0.armed_ms.get()) {
+            (Some(due_ms), Some(armed_ms)) => due_ms < armed_ms,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if earlier {
+            self.0.armed_ms.set(due_ms);
+            self.0.wake.notify_one();
+        }
+    }
+}

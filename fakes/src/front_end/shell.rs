@@ -1,0 +1,90 @@
+//! The shell: how a host verb reaches a server over TCP. One line of JSON in, one line out, close.
+//! It acts on the environment that comes along, as a script would, and not on the arguments.
+use std::collections::BTreeMap;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+
+use super::verbs::Outcome;
+
+/// The longest line either side reads.
+const LINE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What a client sends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// The command and its arguments.
+    pub argv: Vec<String>,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+}
+
+/// What it gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The command's exit code.
+    pub exit_code: i32,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+impl From<Outcome> for Reply {
+    fn from(outcome: Outcome) -> Self {
+        let Outcome { exit_code, stdout, stderr } = outcome;
+        Self { exit_code, stdout, stderr }
+    }
+}
+
+/// Reads one call.
+///
+/// # Errors
+/// The connection broke, or what came is not one line of such JSON.
+pub async fn read_call(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Call> {
+    serde_json::from_str(&read_line(stream).await?).map_err(io::Error::from)
+}
+
+/// Writes one reply and ends the connection.
+///
+/// # Errors
+/// The connection broke.
+pub async fn write_reply(stream: &mut (impl AsyncWrite + Unpin), reply: &Reply) -> io::Result<()> {
+    write_line(stream, reply).await?;
+    stream.shutdown().await
+}
+
+/// The client's side of one exchange.
+///
+/// # Errors
+/// The connection broke, or what came back is no reply.
+pub async fn call<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    call: &Call,
+) -> io::Result<Reply> {
+    write_line(&mut stream, call).await?;
+    serde_json::from_str(&read_line(&mut stream).await?).map_err(io::Error::from)
+}
+
+async fn write_line(
+    stream: &mut (impl AsyncWrite + Unpin),
+    what: &impl Serialize,
+) -> io::Result<()> {
+    let mut line = serde_json::to_vec(what)?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    stream.flush().await
+}
+
+async fn read_line(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
+    let mut line = String::new();
+    BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut line).await?;
+    if line.ends_with('\n') {
+        Ok(line)
+    } else if line.is_empty() {
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the other side closed without a word"))
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "the line has no end, or is too long"))
+    }
+}
