@@ -59,7 +59,7 @@ fn a_request_survives_a_crash_before_it_is_acknowledged() {
     let request = events::request(Wanted::Approve { step: 3 });
     deliver(&run, &request).expect("there is room");
     let mut crashed = FolderInbox::new(&run);
-    assert_eq!(crashed.take().expect("the folder is there"), [request.clone()]);
+    assert_eq!(crashed.take().expect("the folder is there"), std::slice::from_ref(&request));
     drop(crashed);
 
     let mut inbox = FolderInbox::new(&run);

@@ -145,3 +145,55 @@ proptest! {
         prop_assert_eq!(serde_json::from_value::<Record>(value).expect("it is a record"), record);
     }
 }
+
+/// Goal: whoever reads `--json` finds every word of it explained. Method: every key and every tag
+/// of every sample is in docs/json.md, as code.
+#[test]
+fn every_word_of_json_is_documented() {
+    const PAGE: &str = include_str!("../docs/json.md");
+    /// Keys whose texts are tags, from a fixed set of words.
+    const TAGS: [&str; 13] = [
+        "event",
+        "do",
+        "kind",
+        "result",
+        "status",
+        "milestone",
+        "why",
+        "reason",
+        "way",
+        "want",
+        "notice",
+        "verdict",
+        "change",
+    ];
+    fn words(value: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (key, value) in fields {
+                    found.insert(key.clone());
+                    let tag = value.as_str().filter(|_| TAGS.contains(&key.as_str()));
+                    // A reason in words is no tag; tags have no spaces.
+                    found.extend(tag.filter(|tag| !tag.contains(' ')).map(str::to_owned));
+                    words(value, found);
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| words(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = std::collections::BTreeSet::new();
+    let told = samples().into_iter().filter(|event| !matches!(event, Event::Baseline(_)));
+    for event in told {
+        words(&serde_json::to_value(event).expect("an event has a JSON form"), &mut found);
+    }
+    assert!(found.len() > 90, "the samples have most words: {}", found.len());
+    let undocumented: Vec<_> = found
+        .iter()
+        .filter(|word| {
+            let code = [format!("`{word}`"), format!("\"{word}\"")];
+            !code.iter().any(|code| PAGE.contains(code))
+        })
+        .collect();
+    assert!(undocumented.is_empty(), "docs/json.md lacks {undocumented:?}");
+}

@@ -1,13 +1,45 @@
-//! `apply`: written on its own branch.
+//! `apply` and `resume`: carry a plan out, or answer the run that another process carries out.
 use super::Exit;
 use super::args::{ApplyArgs, ResumeArgs};
+use super::carry::{Call, Kind, carry};
+use super::session::Session;
+use crate::journal::Wanted;
 
-pub(crate) fn run(_: &ApplyArgs) -> Exit {
-    super::complain("not yet");
-    Exit::Failed
+pub(crate) fn run(args: &ApplyArgs) -> Exit {
+    let made = Session::open(&args.plan).and_then(|session| {
+        let wanted = session.approvals(args.run.approve.as_ref())?;
+        Ok((session, wanted))
+    });
+    match made {
+        Ok((session, wanted)) => {
+            let call = Call::new(&session, Kind::Apply, wanted, &args.run.who, args.run.how());
+            carry(&session, call)
+        }
+        Err(exit) => exit,
+    }
 }
 
-pub(crate) fn resume(_: &ResumeArgs) -> Exit {
-    super::complain("not yet");
-    Exit::Failed
+pub(crate) fn resume(args: &ResumeArgs) -> Exit {
+    let made = Session::open(&args.plan).and_then(|session| {
+        let mut wanted = session.approvals(args.run.approve.as_ref())?;
+        wanted.extend(way_out(&session, args)?);
+        Ok((session, wanted))
+    });
+    match made {
+        Ok((session, wanted)) => {
+            let call = Call::new(&session, Kind::Resume, wanted, &args.run.who, args.run.how());
+            carry(&session, call)
+        }
+        Err(exit) => exit,
+    }
+}
+
+fn way_out(session: &Session, args: &ResumeArgs) -> Result<Option<Wanted>, Exit> {
+    Ok(match (&args.retry, &args.by_hand, &args.leave_out) {
+        (Some(None), ..) => Some(Wanted::Retry { server: None }),
+        (Some(Some(name)), ..) => Some(Wanted::Retry { server: Some(session.server(name)?) }),
+        (_, Some(name), _) => Some(Wanted::ByHand { server: session.server(name)? }),
+        (.., Some(name)) => Some(Wanted::LeaveOut { server: session.server(name)? }),
+        (None, None, None) => None,
+    })
 }

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::carry::How;
+use crate::journal::steps;
+
 /// Exit codes, printed by `--help`; they are a promise to scripts.
 const EXIT_CODES: &str = "\
 Exit codes: 0 done · 1 failed · 2 wrong use or invalid file, nothing touched · 3 holding or left \
@@ -106,7 +109,7 @@ pub struct WhoArgs {
 /// How a run is carried out in this terminal.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Approve gates beforehand: step numbers, or `all`.
+    /// Approve gates: steps by number or name (3 or upgrade-updating), or `all`.
     #[arg(long, value_name = "STEP,…|all")]
     pub approve: Option<Approve>,
     /// Who decides, and why.
@@ -136,13 +139,21 @@ impl std::str::FromStr for Approve {
         if text == "all" {
             return Ok(Self::All);
         }
-        text.split(',')
-            .map(|field| match field.trim().parse::<u8>() {
-                Ok(step) if (1..=9).contains(&step) => Ok(step),
-                _ => Err(format!("`{field}` is no step: steps are 1 to 9, or say `all`")),
-            })
-            .collect::<Result<_, _>>()
-            .map(Self::Steps)
+        text.split(',').map(steps::parse).collect::<Result<_, _>>().map(Self::Steps)
+    }
+}
+
+impl RunArgs {
+    /// How the run is carried out in this terminal.
+    pub(crate) fn how(&self) -> How {
+        How { on_hold: self.on_hold, json: self.json }
+    }
+}
+
+impl RequestArgs {
+    /// How the run is carried out, when this call takes it up.
+    pub(crate) fn how(&self) -> How {
+        How { on_hold: self.on_hold, json: self.json }
     }
 }
 
@@ -167,9 +178,6 @@ pub struct ApplyArgs {
     /// How to run it.
     #[command(flatten)]
     pub run: RunArgs,
-    /// Refuse unless this certificate shows the rehearsal that the policy wants.
-    #[arg(long, value_name = "CERT")]
-    pub require_rehearsal: Option<PathBuf>,
 }
 
 /// Arguments of `resume`.
@@ -183,9 +191,14 @@ pub struct ResumeArgs {
     /// How to run it.
     #[command(flatten)]
     pub run: RunArgs,
-    /// Try the server again from where it stands.
-    #[arg(long, value_name = "SERVER", conflicts_with_all = ["by_hand", "leave_out"])]
-    pub retry: Option<String>,
+    /// Try the server again from where it stands; without a name, whatever the run holds for.
+    #[arg(
+        long,
+        value_name = "SERVER",
+        num_args = 0..=1,
+        conflicts_with_all = ["by_hand", "leave_out"]
+    )]
+    pub retry: Option<Option<String>>,
     /// The server's jobs were done by hand: verify them instead of repeating them.
     #[arg(long, value_name = "SERVER", conflicts_with = "leave_out")]
     pub by_hand: Option<String>,
@@ -204,6 +217,13 @@ pub struct RequestArgs {
     /// Who decides, and why.
     #[command(flatten)]
     pub who: WhoArgs,
+    /// Where no process carries the run out, this one does: what it does when only a person can
+    /// help.
+    #[arg(long, value_enum, default_value_t = OnHoldArg::Wait)]
+    pub on_hold: OnHoldArg,
+    /// Write each event as one line of JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `status`.

@@ -4,15 +4,21 @@
 //! from its arguments to an [`Exit`].
 mod apply;
 pub mod args;
+mod carry;
 mod check;
 mod control;
+mod deliver;
+mod driving;
 mod external;
 mod history;
 pub mod live;
 mod output;
 mod plan;
+mod plan_file;
 mod runbook;
+mod session;
 mod status;
+pub mod world;
 
 use std::process::ExitCode;
 

@@ -1,12 +1,12 @@
 //! A journal's line: how a record is written, and how it is known to be whole.
 //!
 //! ```json
-//! {"ordinal":7,"at":"2026-03-01T02:00:09Z","event":{"event":"step","step":2},"prev":"9f…","crc":"5a0c11e2"}
+//! {"ordinal":7,"at":"2026-03-01T02:00:09Z","event":{"event":"released"},"prev":"9f…","crc":"5a0c11e2"}
 //! ```
 //!
 //! * `prev` is the SHA-256 of the line before, its newline included, so that
 //!   `sed -n 7p journal.jsonl | sha256sum` prints what line 8 must say. The first line says zeroes.
-//! * `crc` is the CRC-32 (IEEE, as zlib and gzip have it) of every byte of the line before `,"crc"`.
+//! * `crc` is the CRC-32 (IEEE, as gzip has it) of every byte of the line before `,"crc"`.
 use std::io::Write as _;
 
 use jiff::Timestamp;

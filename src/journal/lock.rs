@@ -33,7 +33,7 @@ impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { pid, host, user, plan, since } = self;
         let plan = plan.display();
-        write!(f, "process {pid} of {user} on {host}, carrying out {plan} since {since}")
+        write!(f, "process {pid} of {user} on {host}, carrying out {plan} since {since:.0}")
     }
 }
 

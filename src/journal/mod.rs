@@ -84,7 +84,7 @@ impl<S: Storage> Journal<S> {
             tracing::warn!(
                 torn_bytes,
                 record = walked.records.len(),
-                "the journal's last record was torn by a crash before it was durable; it is cut off"
+                "the last record was torn by a crash before it was durable; it is cut off"
             );
             storage.truncate(walked.whole_bytes as u64)?;
             storage.sync()?;

@@ -1,4 +1,4 @@
-//! Events of every kind: one sample of each for what people read, arbitrary ones for what is stored.
+//! Events of every kind: a sample of each for what people read, arbitrary ones for storage.
 use evenkeel::farm::Version;
 use evenkeel::journal::{
     ActionResult, Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request,
@@ -199,6 +199,8 @@ fn notices() -> Vec<Notice> {
         Notice::Drifted { node, member: member() },
         Notice::FlagCameBack { server: server() },
         Notice::Rescued { server: server(), pool: PoolName::from("retail") },
+        Notice::RescueEnded { server: server() },
+        Notice::DeployingUnderLoad { server: server() },
         Notice::NotPossible { want: Wanted::Abort, why: "fe-03 is touched".into() },
         Notice::Unreadable { what: "console of fe-01".into(), why: "timed out".into() },
     ]

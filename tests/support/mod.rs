@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test takes what it needs
 
 pub(crate) mod events;
+pub(crate) mod run;
 
 use std::future::Future;
 use std::io::ErrorKind;

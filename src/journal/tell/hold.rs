@@ -4,12 +4,9 @@ use crate::journal::{FarmMilestone, HoldReason, WayOut, steps};
 
 use super::words::{one_line, printable};
 
-pub(super) fn hold(
-    plan: &str,
-    reason: &HoldReason,
-    ways_out: &[WayOut],
-    standing: &Standing,
-) -> String {
+/// A hold: its reason, what is safe, and each way out with its command; several lines.
+#[must_use]
+pub fn hold(plan: &str, reason: &HoldReason, ways_out: &[WayOut], standing: &Standing) -> String {
     let mut lines =
         vec![format!("HOLD: {}", why(reason, standing)), format!("    safe: {}", safe(standing))];
     for way in ways_out {
@@ -23,7 +20,9 @@ pub(super) fn hold(
     lines.join("\n")
 }
 
-pub(super) fn gate(plan: &str, step: u8) -> String {
+/// A gate that waits, with the command that approves it; two lines.
+#[must_use]
+pub fn gate(plan: &str, step: u8) -> String {
     let ends = match step {
         3 => {
             ": from here on servers' software changes, and the run can no longer be aborted. \
@@ -50,7 +49,7 @@ pub(super) fn left_holding(plan: &str, standing: &Standing) -> String {
 }
 
 /// Why a run holds, in a sentence.
-pub(crate) fn why(reason: &HoldReason, standing: &Standing) -> String {
+fn why(reason: &HoldReason, standing: &Standing) -> String {
     match reason {
         HoldReason::ServerFailed { server } => {
             let failed = standing.servers.get(server).and_then(|it| it.failed.as_ref());

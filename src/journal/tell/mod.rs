@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::standing::Standing;
 use super::{Event, Record, Verdict, Wanted, steps};
 
-pub use hold::{command, safe, way_out};
-pub use words::{failure, milestone};
+pub use hold::{command, gate, hold, safe, way_out};
+pub use words::{action, failure, milestone, verdict};
 
 /// Version of what `--json` writes; it grows when a reader of the older one would be misled.
 pub const JSON_VERSION: u32 = 1;
@@ -67,10 +67,8 @@ impl Teller {
             Event::Outcome { id, result } => {
                 words::printable(&words::outcome(*id, of.as_ref(), result))
             }
-            Event::AtGate { step } => hold::gate(&self.plan, *step),
-            Event::Held { reason, ways_out } => {
-                hold::hold(&self.plan, reason, ways_out, &self.standing)
-            }
+            Event::AtGate { step } => gate(&self.plan, *step),
+            Event::Held { reason, ways_out } => hold(&self.plan, reason, ways_out, &self.standing),
             Event::Ended { verdict: Verdict::Holding { .. } } => {
                 hold::left_holding(&self.plan, &self.standing)
             }
@@ -99,7 +97,7 @@ fn plain(event: &Event) -> String {
             format!("farm: {}{}", words::farm_milestone(*milestone), because(evidence))
         }
         Event::Failed { server, reason } => {
-            format!("{server}: cannot go on by itself: {}", words::failure(reason))
+            format!("{server}: cannot go on by itself: {}", failure(reason))
         }
         Event::Decided(request) => {
             let ticket =

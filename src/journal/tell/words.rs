@@ -31,13 +31,16 @@ pub(super) fn printable(line: &str) -> String {
 pub(super) fn baseline(baseline: &Baseline) -> String {
     let disabled = baseline.enabled.values().filter(|enabled| !**enabled).count();
     format!(
-        "baseline: {} servers ({disabled} disabled in Service Center), {} memberships over all nodes",
+        "baseline: {} servers ({disabled} disabled in Service Center), {} memberships over all \
+         nodes",
         baseline.versions.len(),
         baseline.members.len(),
     )
 }
 
-pub(super) fn action(action: &Action) -> String {
+/// An action, as an order.
+#[must_use]
+pub fn action(action: &Action) -> String {
     match action {
         Action::Balancer { node, member, change } => {
             let change = match change {
@@ -163,7 +166,8 @@ pub(super) fn notice(notice: &Notice) -> String {
     match notice {
         Notice::EpochEnded { node } => {
             format!(
-                "{node} was reloaded or failed over: its counters are forgotten, our state is asserted again"
+                "{node} was reloaded or failed over: its counters are forgotten, our state is \
+                 asserted again"
             )
         }
         Notice::Drifted { node, member } => format!(
@@ -189,7 +193,9 @@ pub(super) fn notice(notice: &Notice) -> String {
     }
 }
 
-pub(super) fn verdict(verdict: &Verdict) -> String {
+/// How a run ended.
+#[must_use]
+pub fn verdict(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Done { left_out } if left_out.is_empty() => {
             "done: every server runs the target version and is as the baseline had it".to_owned()
