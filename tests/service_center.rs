@@ -1,0 +1,583 @@
+//! Service Center's adapter against a console that misbehaves, over real connections: lockout,
+//! expired login, 500, garbage, a missing button, the other generation's pages, an unknown word,
+//! a lost response, a page cut short.
+#![allow(missing_docs)]
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use evenkeel::farm::{FrontEnd, Generation, ServiceCenter};
+use evenkeel::net::{Deadlines, Tokio};
+use evenkeel::procedure::readings::ThreadState;
+use evenkeel::service_center::{Console, ConsoleError};
+use tokio::task::LocalSet;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+const PASSWORD: &str = "s3cret & söme";
+const INVALID: &str = "Invalid username or password.";
+const LOCKED: &str = "Too many failed login attempts. Please try again in a few minutes.";
+
+/// What the console does, and what it was asked.
+#[derive(Default)]
+struct Script {
+    /// Pages behind the login, by path and query.
+    pages: BTreeMap<String, ResponseTemplate>,
+    /// What it answers to a posted form.
+    posted: Option<ResponseTemplate>,
+    /// What it says instead of letting us in.
+    refuses: Option<&'static str>,
+    /// The number of the valid session; 0 for none.
+    session: u32,
+    /// Sessions end at the next request that is not the login.
+    forgets: bool,
+    /// The session it gives out is never valid.
+    amnesia: bool,
+    /// Every request, as `METHOD path` and its body.
+    log: Vec<(String, String)>,
+}
+
+#[derive(Clone, Default)]
+struct Pages(Arc<Mutex<Script>>);
+
+impl Pages {
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.0.lock().expect("no test panics while it holds the script")
+    }
+
+    fn put(&self, path: &str, body: &str) {
+        let answer = ResponseTemplate::new(200).set_body_raw(body, "text/html; charset=utf-8");
+        self.answer(path, answer);
+    }
+
+    fn answer(&self, path: &str, answer: ResponseTemplate) {
+        self.script().pages.insert(format!("/ServiceCenter/{path}"), answer);
+    }
+
+    fn count(&self, request: &str) -> usize {
+        let script = self.script();
+        script.log.iter().filter(|(line, _)| line == &format!("{request}")).count()
+    }
+
+    fn exchanges(&self) -> usize {
+        self.script().log.len()
+    }
+}
+
+fn redirect(to: &str) -> ResponseTemplate {
+    ResponseTemplate::new(302).insert_header("location", to)
+}
+
+fn page(title: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html><html><head><title>{title}</title><script>var a = '<td>no</td>';</script>\
+         </head><body><table class=\"layout\"><tr><td>menu</td><td><h1>{title}</h1>{body}</td></tr>\
+         </table><div>Version 11.36.1 (Build 43500)</div></body></html>"
+    )
+}
+
+fn login_page(message: &str) -> String {
+    page(
+        "Service Center - Login",
+        &format!(
+            "<form method=\"post\" action=\"Login.aspx\">\
+             <input type=\"hidden\" name=\"__VIEWSTATE\" value=\"a+b/c==\">\
+             <input type=\"hidden\" name=\"__OSVSTATE\" value=\"os&amp;state\">\
+             <input name=\"ctl00$search\"><span>{message}</span>\
+             <input type=\"text\" name=\"ctl00$wtInput1\" id=\"ctl00_wtInput1\">\
+             <input type=\"password\" name=\"ctl00$wtInputPass1\">\
+             <input type=\"submit\" name=\"ctl00$wtHelp\" value=\"Help\">\
+             <input type=\"submit\" name=\"ctl00$wtButton1\" value=\"Login\"></form>"
+        ),
+    )
+}
+
+impl Respond for Pages {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let mut script = self.script();
+        let path = request.url.path().to_owned();
+        let query = request.url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let place = path.clone() + &query;
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        script.log.push((format!("{} {place}", request.method), body.clone()));
+        let html = |page: String| ResponseTemplate::new(200).set_body_raw(page, "text/html");
+        if path.ends_with(".asmx") {
+            return script.pages.get(&place).cloned().unwrap_or(ResponseTemplate::new(404));
+        }
+        if path == "/ServiceCenter/Login.aspx" {
+            if request.method.as_str() == "GET" {
+                return html(login_page("")).insert_header("set-cookie", "pre=1; path=/");
+            }
+            if !body.starts_with("__VIEWSTATE=a%2Bb%2Fc%3D%3D&__OSVSTATE=os%26state&") {
+                return ResponseTemplate::new(500).set_body_string("invalid viewstate");
+            }
+            let right = body.contains("wtInput1=admin&")
+                && body.contains("wtInputPass1=s3cret+%26+s%C3%B6me&")
+                && body.ends_with("wtButton1=Login");
+            if let Some(words) = script.refuses.or((!right).then_some(INVALID)) {
+                return html(login_page(words));
+            }
+            script.session += 1;
+            let given = if script.amnesia { 0 } else { script.session };
+            let cookie = format!("sid={given}; path=/; HttpOnly");
+            return redirect("/ServiceCenter/").insert_header("set-cookie", cookie.as_str());
+        }
+        if std::mem::take(&mut script.forgets) {
+            script.session += 1;
+        }
+        let cookies = request.headers.get("cookie").and_then(|text| text.to_str().ok());
+        let valid = format!("sid={}", script.session);
+        if script.session == 0 || !cookies.unwrap_or_default().split("; ").any(|c| c == valid) {
+            return redirect("Login.aspx?OriginalURL=x");
+        }
+        if request.method.as_str() == "POST" {
+            return script.posted.clone().unwrap_or_else(|| redirect("Servers.aspx"));
+        }
+        script.pages.get(&place).cloned().unwrap_or(ResponseTemplate::new(404))
+    }
+}
+
+fn servers(rows: &[(&str, &str)]) -> String {
+    let rows: String = rows
+        .iter()
+        .map(|(name, mark)| {
+            format!(
+                "<tr><td><a href=\"Server_Edit.aspx?Id={name}&amp;x=1\">{name}</a></td>\
+                 <td>10.0.0.1</td><td>{mark}</td><td>✔</td><td></td><td></td></tr>"
+            )
+        })
+        .collect();
+    page(
+        "Servers",
+        &format!(
+            "<table><thead><tr><th>Name</th><th>IP Address</th><th> Enabled </th>\
+             <th>Execute Timers</th><th>Execute Processes</th><th>Send Emails</th></tr></thead>\
+             <tbody>{rows}</tbody></table>"
+        ),
+    )
+}
+
+fn detail(name: &str, buttons: &[&str]) -> String {
+    let buttons: String = buttons
+        .iter()
+        .map(|label| format!("<input type=\"submit\" name=\"ctl$wt{label}\" value=\"{label}\">"))
+        .collect();
+    page(
+        name,
+        &format!(
+            "<form method=\"post\"><input type=\"hidden\" name=\"__OSVSTATE\" value=\"of {name}\">\
+             <input type=\"checkbox\" name=\"timers\" checked><input type=\"checkbox\" name=\"mails\">\
+             {buttons}</form>"
+        ),
+    )
+}
+
+fn health(rows: &[(&str, &str)]) -> String {
+    let rows: String = rows
+        .iter()
+        .map(|(name, link)| {
+            format!(
+                "<tr><td>{name}</td><td>10.0.0.1</td><td></td><td><img alt=\"OK\"> \
+                 <a href=\"Detail.aspx?scheduler\">detail</a></td>\
+                 <td><img alt=\"OK\"> <a href=\"{link}\">detail</a></td><td><img alt=\"OK\"></td></tr>"
+            )
+        })
+        .collect();
+    page(
+        "Environment Health",
+        &format!(
+            "<a href=\"#\">Refresh Data</a><h2>Front-end Servers</h2><table><tr>\
+             <th>Front-end Server</th><th>IP Address</th><th>Deploy. Controller</th>\
+             <th>Scheduler</th><th>Deployment</th><th>IIS</th></tr>{rows}</table>"
+        ),
+    )
+}
+
+fn threads(server: &str, rows: &[(&str, &str)]) -> String {
+    let rows: String = rows
+        .iter()
+        .map(|(name, word)| format!("<tr><td>{name}</td><td>{word}</td><td></td></tr>"))
+        .collect();
+    page(
+        &format!("{server} - OutSystems Deployment Service"),
+        &format!("<table><tr><th>Thread</th><th>Status</th><th>Details</th></tr>{rows}</table>"),
+    )
+}
+
+/// A console with two servers, and the adapter that reads it.
+struct Setup {
+    pages: Pages,
+    console: Console<Tokio>,
+    via: FrontEnd,
+    server: MockServer,
+}
+
+async fn setup(change: impl FnOnce(&mut ServiceCenter)) -> Setup {
+    let (server, pages) = (MockServer::start().await, Pages::default());
+    Mock::given(any()).respond_with(pages.clone()).mount(&server).await;
+    pages.put("Servers.aspx", &servers(&[("fe-1", "✔"), ("fe-10", "")]));
+    pages.put("Server_Edit.aspx?Id=fe-1&x=1", &detail("fe-1", &["Disable", "Delete"]));
+    pages.put("Server_Edit.aspx?Id=fe-10&x=1", &detail("fe-10", &["Enable", "Delete"]));
+    let mut config: ServiceCenter =
+        toml::from_str("user = \"admin\"\npassword = { env = \"UNUSED\" }").expect("a console");
+    change(&mut config);
+    let port = server.address().port();
+    let via: FrontEnd = toml::from_str(&format!(
+        "name = \"fe-1\"\naddress = \"127.0.0.1\"\nport = {port}\nzones = []\nmembers = {{}}\n\
+         capacity_rps = 1"
+    ))
+    .expect("a front-end");
+    let console = Console::new(Tokio, &config, PASSWORD.into());
+    let deadlines = Deadlines { dial: Duration::from_secs(5), exchange: Duration::from_secs(5) };
+    Setup { pages, console: console.waiting(deadlines), via, server }
+}
+
+/// Runs a test against a console that stays up to its end.
+async fn check<F: Future<Output = ()>>(test: impl FnOnce(Pages, Console<Tokio>, FrontEnd) -> F) {
+    let all = async {
+        let Setup { pages, console, via, server } = setup(|_| {}).await;
+        test(pages, console, via).await;
+        drop(server);
+    };
+    LocalSet::new().run_until(all).await;
+}
+
+fn garbled<T: std::fmt::Debug>(outcome: Result<T, ConsoleError>, words: &str) {
+    match outcome {
+        Err(ConsoleError::Garbled(what)) => assert!(what.contains(words), "{what}"),
+        other => panic!("expected `{words}`, came {other:?}"),
+    }
+}
+
+/// Goal: the flags are read, with one login for many reads. Method: three reads; the login form's
+/// hidden state and other fields must come back as a browser sends them, or the script refuses.
+#[tokio::test]
+async fn flags_are_read_behind_one_login() {
+    check(|pages, console, via| async move {
+        for _ in 0..3 {
+            let rows = console.servers(&via).await.expect("the list");
+            let flags: Vec<_> = rows.iter().map(|r| (r.name.as_str(), r.enabled)).collect();
+            assert_eq!(flags, [("fe-1", true), ("fe-10", false)]);
+            assert_eq!(rows[0].address, "10.0.0.1");
+        }
+        assert_eq!(pages.count("POST /ServiceCenter/Login.aspx"), 1);
+        assert_eq!(pages.count("GET /ServiceCenter/Servers.aspx"), 3);
+        // Another page is read anew, although the one before is remembered.
+        pages.put("Servers.aspx", &servers(&[("fe-1", ""), ("fe-10", "")]));
+        let rows = console.servers(&via).await.expect("the list");
+        assert!(!rows[0].enabled, "a stale page was taken for the new one");
+    })
+    .await;
+}
+
+/// Goal: a refused login is never tried again by itself. Method: both texts; then calls of every
+/// kind, which must not make one exchange, until somebody says that it has been put right.
+#[tokio::test]
+async fn a_refused_login_is_not_tried_again() {
+    for words in [INVALID, LOCKED] {
+        check(|pages, console, via| async move {
+            pages.script().refuses = Some(words);
+            let refused = Err(ConsoleError::LoginRefused(words.to_owned()));
+            assert_eq!(console.servers(&via).await, refused);
+            let exchanges = pages.exchanges();
+            assert_eq!(exchanges, 2, "the form, and its post");
+            assert_eq!(console.servers(&via).await, refused);
+            assert_eq!(console.set_enabled(&via, "fe-1", false).await, refused);
+            assert!(console.threads(&via, "fe-1").await.is_err());
+            assert_eq!(pages.exchanges(), exchanges, "something was sent after the refusal");
+            pages.script().refuses = None;
+            console.forget_refusal();
+            assert_eq!(console.servers(&via).await.map(|rows| rows.len()), Ok(2));
+        })
+        .await;
+    }
+}
+
+/// Goal: many readers of a new session try a wrong password once, not once each. Method: five
+/// reads at the same time, refused and then accepted.
+#[tokio::test]
+async fn readers_at_the_same_time_log_in_once() {
+    check(|pages, console, via| async move {
+        let all = || {
+            let reads = [&via; 5].map(|via| console.servers(via));
+            futures_util::future::join_all(reads)
+        };
+        pages.script().refuses = Some(INVALID);
+        for outcome in all().await {
+            assert!(matches!(outcome, Err(ConsoleError::LoginRefused(_))), "{outcome:?}");
+        }
+        assert_eq!(pages.count("POST /ServiceCenter/Login.aspx"), 1);
+        pages.script().refuses = None;
+        console.forget_refusal();
+        assert!(all().await.iter().all(Result::is_ok));
+        assert_eq!(pages.count("POST /ServiceCenter/Login.aspx"), 2);
+    })
+    .await;
+}
+
+/// Goal: an expired session is renewed, and no more. Method: a session that ends between reads,
+/// then one between a form and its post, then a console that forgets every session at once.
+#[tokio::test]
+async fn an_expired_session_is_renewed_once() {
+    check(|pages, console, via| async move {
+        console.servers(&via).await.expect("the list");
+        pages.script().forgets = true;
+        console.servers(&via).await.expect("the list, after a login");
+        assert_eq!(pages.count("POST /ServiceCenter/Login.aspx"), 2);
+
+        pages.script().amnesia = true;
+        pages.script().forgets = true;
+        let exchanges = pages.exchanges();
+        garbled(console.servers(&via).await, "right after a successful one");
+        assert_eq!(pages.exchanges() - exchanges, 4, "page, form, post, page: no loop");
+    })
+    .await;
+}
+
+/// Goal: a form's post is made once, with everything a browser would send. Method: Disable on an
+/// enabled server; the flag that is already as wanted; the session ending before the post.
+#[tokio::test]
+async fn a_flag_is_set_by_the_buttons_form() {
+    check(|pages, console, via| async move {
+        let rows = console.set_enabled(&via, "fe-1", false).await.expect("the list");
+        assert_eq!(rows.len(), 2);
+        let posts = || {
+            let script = pages.script();
+            let to_edit = script
+                .log
+                .iter()
+                .filter(|(line, _)| line.starts_with("POST") && line.contains("Edit"));
+            to_edit.cloned().collect::<Vec<_>>()
+        };
+        let line = "POST /ServiceCenter/Server_Edit.aspx?Id=fe-1&x=1".to_owned();
+        let body = "__OSVSTATE=of+fe-1&timers=on&ctl%24wtDisable=Disable".to_owned();
+        assert_eq!(posts(), [(line, body)]);
+
+        console.set_enabled(&via, "fe-10", false).await.expect("the list");
+        assert_eq!(posts().len(), 1, "nothing to post: it is disabled already");
+
+        console.set_enabled(&via, "fe-10", true).await.expect("the list");
+        assert!(posts()[1].1.ends_with("ctl%24wtEnable=Enable"), "{:?}", posts());
+    })
+    .await;
+}
+
+/// Goal: a post that met the login form is made again from a fresh form. Method: a session that
+/// ends right there.
+#[tokio::test]
+async fn a_post_into_an_expired_session_is_made_again() {
+    check(|pages, console, via| async move {
+        console.servers(&via).await.expect("the list");
+        // The post itself is answered with the login, once.
+        pages.script().posted = Some(redirect("/ServiceCenter/Login.aspx"));
+        let posted = pages.clone();
+        let watcher = async {
+            while posted.count("POST /ServiceCenter/Server_Edit.aspx?Id=fe-1&x=1") == 0 {
+                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            posted.script().posted = None;
+        };
+        let (rows, ()) =
+            futures_util::future::join(console.set_enabled(&via, "fe-1", false), watcher).await;
+        assert_eq!(rows.map(|rows| rows.len()), Ok(2));
+        assert_eq!(pages.count("POST /ServiceCenter/Server_Edit.aspx?Id=fe-1&x=1"), 2);
+        assert_eq!(pages.count("POST /ServiceCenter/Login.aspx"), 2);
+    })
+    .await;
+}
+
+/// Goal: what is not the expected page is an error that names the page and what was expected.
+/// Method: one broken page each.
+#[tokio::test]
+async fn a_page_that_is_not_as_expected_is_an_error_by_name() {
+    check(|pages, console, via| async move {
+        let edit = "Server_Edit.aspx?Id=fe-1&x=1";
+        pages.put(edit, &detail("fe-1", &["Delete"]));
+        garbled(
+            console.set_enabled(&via, "fe-1", false).await,
+            "no button `Disable` or `Enable` on",
+        );
+        pages.put(edit, &detail("fe-1", &["Enable", "Disable"]));
+        garbled(console.set_enabled(&via, "fe-1", false).await, "both `Disable` and `Enable`");
+        pages.put(edit, &detail("fe-10", &["Disable"]));
+        garbled(console.set_enabled(&via, "fe-1", false).await, "does not name it");
+        garbled(console.set_enabled(&via, "fe-2", false).await, "no row of fe-2 on");
+        assert_eq!(pages.count(&format!("POST /ServiceCenter/{edit}")), 0);
+
+        for (body, words) in [
+            (page("Servers", "<table><tr><th>Name</th><th>Enabled</th></tr></table>"), "columns"),
+            ("\u{0}\u{1}garbage</html>".into(), "no table with the columns Name, IP Address"),
+            (
+                servers(&[("fe-1", "✔")]).split("</tbody>").next().expect("a half").into(),
+                "cut short",
+            ),
+        ] {
+            pages.put("Servers.aspx", &body);
+            garbled(console.servers(&via).await, words);
+        }
+        pages.answer("Servers.aspx", redirect("Error.aspx"));
+        garbled(console.servers(&via).await, "redirects to /ServiceCenter/Error.aspx");
+        pages.answer("Servers.aspx", ResponseTemplate::new(500));
+        let outcome = console.servers(&via).await;
+        let expected = ConsoleError::Status(500, "/ServiceCenter/Servers.aspx".into());
+        assert_eq!(outcome, Err(expected));
+        pages.put("Servers.aspx", &servers(&[]));
+        assert_eq!(console.servers(&via).await, Ok(vec![]));
+    })
+    .await;
+}
+
+/// Goal: a console of the other generation is recognised as such, and read when the farm file says
+/// so. Method: pages under the older names.
+#[tokio::test]
+async fn the_other_generations_pages_have_other_names() {
+    check(|pages, console, via| async move {
+        let list = servers(&[("fe-1", "✔")]);
+        pages.script().pages.clear();
+        pages.put("FrontEnd_Servers.aspx", &list);
+        match console.servers(&via).await {
+            Err(ConsoleError::Status(404, what)) => {
+                assert!(what.contains("Servers.aspx") && what.contains("`generation`"), "{what}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let older = setup(|config| config.generation = Generation::Platform).await;
+        older.pages.put("FrontEnd_Servers.aspx", &list);
+        older.pages.put("Platform_Monitoring.aspx", &health(&[("fe-1", "D.aspx")]));
+        older.pages.put("D.aspx", &threads("fe-1", &[("Deployment Worker 1", "Sleeping")]));
+        assert_eq!(older.console.servers(&older.via).await.map(|rows| rows.len()), Ok(1));
+        assert_eq!(older.console.threads(&older.via, "fe-1").await.map(|rows| rows.len()), Ok(1));
+    })
+    .await;
+}
+
+/// Goal: threads are found through Environment Health, and afterwards by one exchange. Method:
+/// three polls; then the link leads nowhere, and a new one must be looked up.
+#[tokio::test]
+async fn threads_are_polled_by_one_exchange() {
+    check(|pages, console, via| async move {
+        let rows = [("fe-10 (Controller)", "Detail.aspx?Id=10"), ("fe-1", "./Detail.aspx?Id=1")];
+        pages.put("Environment_Health.aspx", &health(&rows));
+        let page =
+            threads("fe-1", &[("Deployment Worker 1", "Sleeping"), ("Pending Modules", "Error")]);
+        pages.put("Detail.aspx?Id=1", &page);
+        let words = [("Deployment Worker 1", "Processing")];
+        pages.put("Detail.aspx?Id=10", &threads("fe-10", &words));
+        for _ in 0..3 {
+            let rows = console.threads(&via, "fe-1").await.expect("threads");
+            let states: Vec<_> = rows.iter().map(|r| (r.name.as_str(), r.state)).collect();
+            let worker = ("Deployment Worker 1", ThreadState::Idle);
+            assert_eq!(states, [worker, ("Pending Modules", ThreadState::Failed)]);
+        }
+        assert_eq!(pages.count("GET /ServiceCenter/Environment_Health.aspx"), 1);
+        let busy = console.threads(&via, "fe-10").await.expect("threads");
+        assert_eq!(busy[0].state, ThreadState::Busy);
+
+        // The old link shows another server now: not its threads for ours.
+        pages.put("Detail.aspx?Id=1", &threads("fe-10", &words));
+        pages.put("Environment_Health.aspx", &health(&[("fe-1", "Detail.aspx?Id=7")]));
+        pages.put("Detail.aspx?Id=7", &page);
+        let rows = console.threads(&via, "fe-1").await.expect("threads");
+        assert_eq!(rows[0].state, ThreadState::Idle);
+        garbled(console.threads(&via, "fe-3").await, "no row of fe-3 on");
+    })
+    .await;
+}
+
+/// Goal: a service that has not initialised shows no threads, which is neither idle nor an error.
+/// Method: the message in place of the table, and under its header.
+#[tokio::test]
+async fn a_service_without_threads_is_an_empty_list() {
+    check(|pages, console, via| async move {
+        pages.put("Environment_Health.aspx", &health(&[("fe-1", "Detail.aspx")]));
+        let message = "OutSystems Deployment Service Status: No connection could be made because \
+                       the target machine actively refused it";
+        pages.put("Detail.aspx", &page("fe-1 Deployment", message));
+        assert_eq!(console.threads(&via, "fe-1").await, Ok(vec![]));
+        let table = threads("fe-1", &[]).replace(
+            "</table><div>",
+            &format!("</table><table><tr><td colspan=3>{message}</td></tr></table><div>"),
+        );
+        pages.put("Detail.aspx", &table);
+        assert_eq!(console.threads(&via, "fe-1").await, Ok(vec![]));
+    })
+    .await;
+}
+
+/// Goal: an unknown word is an error by name, and never idle. Method: a word of no list, also one
+/// that only looks like a known one, and an unknown mark in the column Enabled.
+#[tokio::test]
+async fn an_unknown_word_is_an_error_by_name() {
+    check(|pages, console, via| async move {
+        pages.put("Environment_Health.aspx", &health(&[("fe-1", "Detail.aspx")]));
+        for unknown in ["Pondering", "Idle (not really)", "sleeping", ""] {
+            let rows = [("Worker 1", "Idle"), ("Worker 2", unknown)];
+            pages.put("Detail.aspx", &threads("fe-1", &rows));
+            let outcome = console.threads(&via, "fe-1").await;
+            let place = "/ServiceCenter/Detail.aspx, status of thread Worker 2".to_owned();
+            let word = unknown.to_owned();
+            assert_eq!(outcome, Err(ConsoleError::UnknownWord { place, word }));
+        }
+        pages.put("Servers.aspx", &servers(&[("fe-1", "maybe")]));
+        let outcome = console.servers(&via).await;
+        assert!(
+            matches!(&outcome, Err(ConsoleError::UnknownWord { word, .. }) if word == "maybe"),
+            "{outcome:?}"
+        );
+    })
+    .await;
+}
+
+/// Goal: a lost answer is told from a refusal to connect, and nothing is sent again by itself.
+/// Method: a post that is answered after the deadline; a console that is not there.
+#[tokio::test]
+async fn a_lost_response_is_not_a_reason_to_post_again() {
+    check(|pages, console, via| async move {
+        let exchange = Duration::from_millis(300);
+        let console = console.waiting(Deadlines { dial: exchange, exchange });
+        console.servers(&via).await.expect("the list");
+        let late = redirect("Servers.aspx").set_delay(Duration::from_secs(30));
+        pages.script().posted = Some(late);
+        let outcome = console.set_enabled(&via, "fe-1", false).await;
+        assert!(matches!(outcome, Err(ConsoleError::Lost(_))), "{outcome:?}");
+        assert_eq!(pages.count("POST /ServiceCenter/Server_Edit.aspx?Id=fe-1&x=1"), 1);
+        console.servers(&via).await.expect("the list, on a new connection");
+
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("its address").port();
+        drop(free);
+        let outcome = console.servers(&FrontEnd { port, name: "fe-2".into(), ..via }).await;
+        assert!(matches!(outcome, Err(ConsoleError::Unreachable(_))), "{outcome:?}");
+    })
+    .await;
+}
+
+/// Goal: the version comes without a login, and its absence is an error. Method: the documented
+/// answer, then a console that is being republished.
+#[tokio::test]
+async fn the_version_needs_no_login() {
+    check(|pages, console, via| async move {
+        let xml = "<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\">\
+                   <soap:Body><GetPlatformInfoResponse xmlns=\"http://www.outsystems.com\">\
+                   <Version>11.36.1.43500</Version><Serial>ABC</Serial>\
+                   </GetPlatformInfoResponse></soap:Body></soap:Envelope>";
+        let answer = ResponseTemplate::new(200).set_body_raw(xml, "text/xml");
+        pages.answer("OutSystemsPlatform.asmx", answer);
+        let info = console.platform_info(&via).await.expect("a version");
+        assert_eq!(
+            (info.version.to_string().as_str(), info.serial.as_str()),
+            ("11.36.1.43500", "ABC")
+        );
+        let (line, body) = pages.script().log[0].clone();
+        assert_eq!(line, "POST /ServiceCenter/OutSystemsPlatform.asmx");
+        assert!(body.contains("<out:GetPlatformInfo/>"), "{body}");
+        assert_eq!(pages.exchanges(), 1);
+        pages.answer("OutSystemsPlatform.asmx", ResponseTemplate::new(404));
+        let outcome = console.platform_info(&via).await;
+        assert!(matches!(outcome, Err(ConsoleError::Status(404, _))), "{outcome:?}");
+    })
+    .await;
+}
