@@ -371,6 +371,20 @@ fn a_stopped_run_says_so_and_can_be_taken_up_again() {
     }
 }
 
+/// Goal: whoever takes a held run up reads the hold and its ways out, which were told to somebody
+/// else. Method: resume a held run, read its first lines.
+#[test]
+fn a_hold_is_told_to_whoever_resumes() {
+    let run = Run::new();
+    run.wrote(failed_in_step_3(&run));
+    let child = carried_out(&run, &["resume"], run.records().len() + 1);
+    signal(&child, "INT");
+    let answer = Answer::from(child);
+    assert!(answer.stdout.starts_with("HOLD: fe-1 cannot go on by itself"), "{answer:?}");
+    assert!(answer.stdout.contains("--by-hand fe-1"), "{answer:?}");
+    assert!(answer.stderr.contains("touched servers stay out of rotation"), "{answer:?}");
+}
+
 /// Goal: a password that is nowhere stops a run before it begins, without a trace. Method: leave
 /// its variable out.
 #[test]

@@ -82,13 +82,21 @@ impl Delivery<'_> {
         let mut all_possible = true;
         let deadline = Instant::now() + ANSWER_MAX;
         self.progress(&format!("asked to {}; waiting …", wanted(&requests[0].what)));
+        let mut bytes_read = 0;
         loop {
             // In this order: whatever the holder wrote before it went is read.
             let running = self.is_held()?;
-            let records = self.read()?;
-            let new = records.get(heard..).unwrap_or_default();
-            all_possible &= self.hear(new, &mut teller, &mut pending);
-            heard = records.len();
+            let bytes = self
+                .session
+                .folder
+                .journal_bytes()
+                .map_err(|error| report_unreadable(self.session, &error.into()))?;
+            if bytes != bytes_read {
+                let records = self.read()?;
+                let new = records.get(heard..).unwrap_or_default();
+                all_possible &= self.hear(new, &mut teller, &mut pending);
+                (heard, bytes_read) = (records.len(), bytes);
+            }
             if pending.is_empty() {
                 return Ok(if all_possible { Exit::Done } else { Exit::WrongUse });
             }

@@ -30,6 +30,13 @@ pub(crate) async fn drive_until_stopped(
 ) -> Exit {
     let mut teller = Teller::new(session.shown.clone());
     records.iter().for_each(|record| teller.hear(record));
+    // A hold that goes on is told by its first process only; whoever takes it up must read it too.
+    if let Some(hold) = &teller.standing().hold
+        && call.requests.is_empty()
+        && !call.how.json
+    {
+        answer(&tell::hold(&session.shown, &hold.reason, &hold.ways_out, teller.standing()));
+    }
     let teller = Rc::new(RefCell::new(teller));
     let refused = Rc::new(Notify::new());
     let world = World {

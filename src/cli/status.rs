@@ -149,7 +149,9 @@ fn as_text(session: &Session, standing: &Standing, carrier: &Carrier) -> String 
     lines.push("Servers:".to_owned());
     lines.extend(server_lines(session, standing));
     if !standing.in_flight.is_empty() {
-        lines.push("On its way:".to_owned());
+        let running = matches!(carrier, Carrier::Run(_));
+        let title = if running { "On its way:" } else { "Left without an outcome:" };
+        lines.push(title.to_owned());
         let told = |(id, action)| format!("  #{id} {}", tell::action(action));
         lines.extend(standing.in_flight.iter().map(told));
     }

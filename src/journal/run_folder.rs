@@ -71,6 +71,18 @@ impl RunFolder {
             None => Ok((Vec::new(), false)),
         }
     }
+
+    /// The journal's length in bytes, 0 when there is none: whether there is anything new to read.
+    ///
+    /// # Errors
+    /// The disk says no.
+    pub fn journal_bytes(&self) -> io::Result<u64> {
+        match fs::metadata(self.journal()) {
+            Ok(found) => Ok(found.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Makes a folder that only its owner can use (mode 0700), or checks that an existing one is so.

@@ -89,6 +89,9 @@ impl Standing {
                 self.plan_hash = Some(plan_hash.clone());
                 self.began.get_or_insert(record.at);
                 self.ended = None;
+                // What stood open is unknown until it is read, and waits are told anew.
+                self.in_flight.clear();
+                self.gate = None;
             }
             Event::Baseline(baseline) => {
                 for server in baseline.versions.keys() {
@@ -171,8 +174,11 @@ impl Standing {
                 self.approved.insert(*step);
                 self.gate = self.gate.filter(|gate| gate != step);
             }
-            Wanted::Retry { server: Some(server) } | Wanted::ByHand { server } => {
-                self.server(server).failed = None;
+            Wanted::Retry { server: Some(server) } => self.server(server).failed = None,
+            Wanted::ByHand { server } => {
+                let server = self.server(server);
+                server.failed = None;
+                server.job = None;
             }
             Wanted::Retry { server: None } => {
                 self.servers.values_mut().for_each(|server| server.failed = None);
