@@ -58,7 +58,7 @@ impl Pages {
 
     fn count(&self, request: &str) -> usize {
         let script = self.script();
-        script.log.iter().filter(|(line, _)| line == &format!("{request}")).count()
+        script.log.iter().filter(|(line, _)| line == request).count()
     }
 
     fn exchanges(&self) -> usize {

@@ -266,3 +266,6 @@ fn explain(to: &Address, error: &hyper::Error) -> HttpError {
     }
     if error.is_parse() { HttpError::Garbled(words) } else { HttpError::Lost(words) }
 }
+
+#[cfg(test)]
+mod tests;

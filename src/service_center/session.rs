@@ -221,7 +221,7 @@ fn login_form(page: &Page, user: &str, password: &str) -> Result<Form, ConsoleEr
     // By its id where the console has the known one, else the field before the password.
     let known = |ending: &str| {
         let names = form.fields.iter().map(|(name, _)| name);
-        names.filter(|name| name.ends_with(ending)).last().cloned()
+        names.rev().find(|name| name.ends_with(ending)).cloned()
     };
     let user_field = known("wtInput1").or_else(|| form.user.clone());
     let user_field = user_field.ok_or_else(|| missing("field for the user"))?;
