@@ -290,6 +290,30 @@ fn a_changed_plan_is_refused() {
     assert_eq!(run.records().len(), 1);
 }
 
+/// Goal: a run is begun only with the farm that was planned, and a plan only as it was made; one
+/// that was refused before step 1 may be begun again. Method: change the farm file, then the plan.
+#[test]
+fn a_farm_that_differs_from_the_plan_is_refused() {
+    let run = Run::new();
+    run.wrote(vec![run.began(), Event::Ended { verdict: Verdict::Refused { why: Vec::new() } }]);
+    let change = |path: &std::path::Path, from: &str, to: &str| {
+        let text = fs::read_to_string(path).expect("it is ours");
+        assert!(text.contains(from), "{text}");
+        fs::write(path, text.replace(from, to)).expect("there is room");
+    };
+    change(&run.plan.with_file_name("tiny.farm.toml"), "load_rps = 20", "load_rps = 21");
+    let answer = run.evenkeel(&["apply"]);
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    assert!(answer.stderr.contains("load_rps: 20 when planned, 21 now"), "{answer:?}");
+    change(&run.plan, "\"load_rps\": 20", "\"load_rps\": 21");
+    for command in ["apply", "resume", "status"] {
+        let answer = run.evenkeel(&[command]);
+        assert_eq!(answer.code, Some(2), "{answer:?}");
+        assert!(answer.stderr.contains("was changed after it was made"), "{answer:?}");
+    }
+    assert_eq!(run.records().len(), 2);
+}
+
 /// Goal: a damaged journal stops every command, untouched, with what to do. Method: change a byte
 /// of a record that others follow.
 #[test]

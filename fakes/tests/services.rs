@@ -2,6 +2,8 @@
 mod common;
 
 use common::*;
+use evenkeel_fakes::farm::Farm;
+use evenkeel_fakes::front_end::web;
 use evenkeel_fakes::ledger::{ApplicationState, ServiceState};
 use evenkeel_fakes::truth::{OldServices, Truth};
 
@@ -174,4 +176,26 @@ fn a_sound_farm_answers_as_its_farm_file_says() {
     let ping = get(&mut farm, "fe-1", "/Basket/_ping.html").expect("serves").body;
     let id = between(&ping, "<p id=\"", "\">OutSystems Platform Server is running</p>");
     assert_eq!(Some(id.to_owned()), farm.servers["fe-3"].deployed_id("Basket"));
+}
+
+/// Goal: a slow answer is what the server can still give when its time has come. Method: begin
+/// slow requests, then let nothing happen, an installer stop the pools, power go and come back.
+#[test]
+fn a_slow_answer_depends_on_what_became_of_its_server() {
+    let mut farm = shop(Truth::default());
+    let boots = farm.servers["fe-2"].boots();
+    let slow = get(&mut farm, "fe-2", "/Shop/Slow.aspx?ms=60000").expect("serves");
+    let then = |farm: &Farm| {
+        web::after_waiting(farm, "fe-2", boots, slow.clone()).map(|answer| answer.status)
+    };
+    assert_eq!(then(&farm), Some(200));
+    start(&mut farm, "fe-2", "j", "front-end-upgrade");
+    pass(&mut farm, MINUTE);
+    assert_eq!(then(&farm), Some(503));
+    farm.crash("fe-2");
+    assert_eq!(then(&farm), None);
+    farm.power_on("fe-2");
+    pass(&mut farm, 5 * MINUTE);
+    assert_eq!(status(&mut farm, "fe-2", "/Shop/Home.aspx"), 200);
+    assert_eq!(then(&farm), None, "the machine knows nothing of a request before its boot");
 }

@@ -12,7 +12,7 @@ use crate::journal::{Journal, JournalError, Record, Request, Verdict, Wanted};
 use crate::procedure::decide::{may_abort, may_fall_back};
 use crate::procedure::layout::Layout;
 use crate::procedure::progress::Progress;
-use crate::secret;
+use crate::{plan, secret};
 
 /// How a run is carried out in this terminal.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +128,7 @@ fn may_begin(
         complain(&format!("evenkeel: {text}"));
         Err(Exit::WrongUse)
     };
-    let begun = standing.plan_hash.is_some();
+    let mut begun = standing.plan_hash.is_some();
     match &standing.ended {
         Some(verdict @ (Verdict::Done { .. } | Verdict::Aborted)) => {
             complain(&format!(
@@ -139,7 +139,7 @@ fn may_begin(
             return Err(if kind == Kind::Resume { exit_of(verdict) } else { Exit::WrongUse });
         }
         // A run that was refused touched nothing: it may be begun again.
-        Some(Verdict::Refused { .. }) if kind == Kind::Apply => return Ok(()),
+        Some(Verdict::Refused { .. }) if kind == Kind::Apply => begun = false,
         _ => {}
     }
     match kind {
@@ -154,7 +154,11 @@ fn may_begin(
             Some(why) => refuse(format!("not possible: {why}; nothing was done")),
             None => Ok(()),
         },
-        Kind::Apply | Kind::Resume => Ok(()),
+        Kind::Apply => match plan::verify_farm_unchanged(&session.plan) {
+            Ok(()) => Ok(()),
+            Err(changed) => refuse(changed.to_string()),
+        },
+        Kind::Resume => Ok(()),
     }
 }
 

@@ -14,7 +14,6 @@ mod history;
 pub mod live;
 mod output;
 mod plan;
-mod plan_file;
 mod runbook;
 mod session;
 mod status;

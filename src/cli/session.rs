@@ -3,12 +3,12 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Approve, WhoArgs};
 use super::world::{self, SystemClock};
-use super::{Exit, complain, plan_file};
+use super::{Exit, complain};
 use crate::journal::run_folder::RunFolder;
 use crate::journal::standing::Standing;
 use crate::journal::{Request, Wanted, steps};
 use crate::names::ServerName;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::ports::WallClock as _;
 
 /// A plan that was read, and where its run lives.
@@ -25,12 +25,15 @@ pub(crate) struct Session {
 impl Session {
     /// Reads a plan; a complaint is printed when it cannot be.
     pub(crate) fn open(path: &Path) -> Result<Self, Exit> {
-        let refuse = |why: String| {
-            complain(&format!("evenkeel: {}: {why}", path.display()));
+        let refuse = |why: &dyn std::fmt::Display| {
+            complain(&format!("evenkeel: {why}"));
             Exit::WrongUse
         };
-        let real = std::fs::canonicalize(path).map_err(|error| refuse(error.to_string()))?;
-        let (plan, hash) = plan_file::load(&real).map_err(refuse)?;
+        let real = std::fs::canonicalize(path).map_err(|error| {
+            refuse(&format_args!("{}: {error}; nothing was touched", path.display()))
+        })?;
+        let plan = plan::load(&real).map_err(|error| refuse(&error))?;
+        let hash = plan.hash();
         let folder = RunFolder::of(&real);
         Ok(Self { shown: path.display().to_string(), path: real, plan, hash, folder })
     }

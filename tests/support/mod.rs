@@ -17,7 +17,7 @@ const LOOKS_MAX: u32 = 1_000;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// A TCP port of 127.0.0.1 that nobody listened on a moment ago.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     listener.local_addr().expect("a bound socket has an address").port()
 }
@@ -26,7 +26,7 @@ pub fn free_port() -> u16 {
 ///
 /// # Panics
 /// When it never does, naming `what` was waited for.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut look: impl FnMut() -> F,
 ) -> T {
@@ -40,7 +40,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
 }
 
 /// A real HAProxy, master and worker, which dies with this value.
-pub struct Haproxy {
+pub(crate) struct Haproxy {
     child: Child,
     folder: tempfile::TempDir,
 }
@@ -50,7 +50,7 @@ impl Haproxy {
     ///
     /// # Panics
     /// When it is not installed, or refuses the configuration.
-    pub fn start(config: &str) -> Self {
+    pub(crate) fn start(config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a scratch folder can be made");
         let path = folder.path().join("haproxy.cfg");
         std::fs::write(&path, config).expect("the scratch folder can be written");
@@ -82,12 +82,12 @@ impl Haproxy {
     }
 
     /// Reloads it, as `systemctl reload haproxy` does. It takes over a moment later.
-    pub fn reload(&self) {
+    pub(crate) fn reload(&self) {
         self.signal("USR2");
     }
 
     /// Where its messages go.
-    pub fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.folder.path().join("log")
     }
 

@@ -11,9 +11,7 @@ use evenkeel::journal::lock::{FarmLock, Holder};
 use evenkeel::journal::requests::FolderInbox;
 use evenkeel::journal::run_folder::RunFolder;
 use evenkeel::journal::{Event, Journal, Record, Request};
-use evenkeel::plan::{Plan, ServerJobs, Stage};
 use evenkeel::ports::Inbox as _;
-use evenkeel::procedure::action::JobKind;
 use tempfile::TempDir;
 
 use super::events::instant;
@@ -181,31 +179,13 @@ impl Answer {
     }
 }
 
-/// Writes the smallest farm's plan, made by hand, and returns its hash.
+/// Plans the upgrade of the smallest farm, from a copy of its file beside the plan.
 fn write_plan(path: &Path) -> String {
-    let farm_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/tiny.farm.toml");
-    let farm = evenkeel::farm::load(&farm_file).expect("a scenario is valid").farm;
-    let stage = |server: &str, kinds: &[JobKind]| Stage {
-        servers: vec![ServerJobs { server: server.into(), kinds: kinds.to_vec() }],
-    };
-    let plan = Plan {
-        format: 1,
-        program: "evenkeel 0.1.0".into(),
-        farm_file,
-        farm,
-        updating: vec!["fe-1".into()],
-        loaded: vec!["fe-2".into()],
-        updating_stages: vec![stage(
-            "fe-1",
-            &[JobKind::ControllerUpgrade, JobKind::ServiceCenterInstall],
-        )],
-        loaded_stages: vec![stage("fe-2", &[JobKind::FrontEndUpgrade])],
-        capacity: Vec::new(),
-        hazards: Vec::new(),
-        forced: None,
-    };
-    let text = serde_json::to_vec(&plan).expect("a plan has a JSON form");
-    fs::write(path, &text).expect("there is room");
-    use sha2::Digest as _;
-    evenkeel::farm::hex(&sha2::Sha256::digest(&text))
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/tiny.farm.toml");
+    let farm_file = path.with_file_name("tiny.farm.toml");
+    fs::copy(scenario, &farm_file).expect("there is room");
+    let loaded = evenkeel::farm::load(&farm_file).expect("a scenario is valid");
+    let plan = evenkeel::plan::build(&loaded, None).expect("a scenario can be planned");
+    evenkeel::plan::save(&plan, path).expect("there is room");
+    plan.hash()
 }

@@ -61,10 +61,10 @@ fn act(farm: &mut Farm, line: &str) -> Result<String, String> {
     Ok("ok".into())
 }
 
-fn known<'a>(
-    name: &'a str,
+fn known(
+    name: &str,
     mut names: impl Iterator<Item = impl AsRef<str>> + Clone,
-) -> Result<&'a str, String> {
+) -> Result<&str, String> {
     if names.clone().any(|known| known.as_ref() == name) {
         return Ok(name);
     }

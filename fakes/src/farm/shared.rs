@@ -11,8 +11,10 @@ use crate::ledger::Entry;
 
 use super::{Farm, Load};
 
-type Observer = Box<dyn FnMut(&Farm, &Entry)>;
-type RequestLog = Box<dyn FnMut(u64, &str)>;
+/// Who is told of every change, with the farm as it is after it.
+pub type Observer = Box<dyn FnMut(&Farm, &Entry)>;
+/// Who is told of every request: when, in milliseconds since the farm was built, and what.
+pub type RequestLog = Box<dyn FnMut(u64, &str)>;
 
 struct Inner {
     farm: RefCell<Farm>,
@@ -71,12 +73,12 @@ impl Shared {
     /// Sets who is told of every change, in order, with the farm as it is right after it. Changes
     /// of one happening (a job's end starts services) are told one after the other, with the farm
     /// as it is after the whole of it.
-    pub fn observe(&self, observer: Box<dyn FnMut(&Farm, &Entry)>) {
+    pub fn observe(&self, observer: Observer) {
         *self.0.observer.borrow_mut() = Some(observer);
     }
 
     /// Sets who is told of every request to a console, a shell or a runtime API, in a line.
-    pub fn log_requests(&self, log: Box<dyn FnMut(u64, &str)>) {
+    pub fn log_requests(&self, log: RequestLog) {
         *self.0.request_log.borrow_mut() = Some(log);
     }
 

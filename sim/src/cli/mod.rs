@@ -1,0 +1,47 @@
+//! The command line of `evenkeel-sim`: one file per subcommand.
+//!
+//! Answers go to stdout, complaints to stderr, progress only to a terminal. Exit codes: 0 no
+//! violation · 1 failed (a file could not be written) · 2 wrong use or invalid file, nothing was
+//! run · 4 an invariant was broken.
+mod rehearse;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Rehearses upgrades: the real orchestrator against a simulated farm, under injected faults.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel-sim", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a plan, a farm or a scenario under many seeds, and checks every invariant.
+    Rehearse(rehearse::Args),
+}
+
+/// How a call ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Good,
+    Failed,
+    WrongUse,
+    Violation,
+}
+
+/// The program: reads the command line and carries it out.
+#[must_use]
+pub fn main() -> ExitCode {
+    let exit = match Cli::parse().command {
+        Command::Rehearse(args) => rehearse::run(&args),
+    };
+    ExitCode::from(match exit {
+        Exit::Good => 0,
+        Exit::Failed => 1,
+        Exit::WrongUse => 2,
+        Exit::Violation => 4,
+    })
+}

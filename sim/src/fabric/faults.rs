@@ -1,0 +1,204 @@
+//! Faults: power cut, partition, lost connections; and senders that give up.
+use std::rc::Rc;
+
+use tokio::task::LocalSet;
+use turmoil_net::Packet;
+
+use super::HostId;
+use super::engine::{Engine, Event, Flow, Power, tcp};
+use super::link::{Direction, Held};
+use super::mend::{either_way, ends, reset};
+
+/// How long a sender waits for an acknowledgement before its own kernel breaks the connection:
+/// about what Linux's default of 15 retransmissions comes to.
+const GIVE_UP_MS: u64 = 15 * 60 * 1_000;
+
+/// How long a connection that its owner closed waits for the other's end: Linux's
+/// `tcp_fin_timeout`.
+const ORPHAN_MS: u64 = 60 * 1_000;
+
+impl Engine {
+    /// Cuts a host's power: from now on nothing leaves it and what is sent to it is held, also what
+    /// is under way. Its tasks are dropped by [`Engine::bury`] as soon as no task is being polled.
+    ///
+    /// What it sent before is on the wire and arrives.
+    pub(super) fn cut_power(&mut self, host: HostId) {
+        self.drain();
+        self.host_mut(host).power = Power::Off;
+        for other in self.others(host) {
+            self.pull_back(other, host);
+            for held in std::mem::take(&mut self.link(other, host).held) {
+                self.hold(other, host, held);
+            }
+        }
+    }
+
+    /// A host that is going down cannot be used before its tasks are gone.
+    pub(super) fn assert_settled(&self, host: HostId) {
+        let crashing = self.crashes.iter().any(|(crashing, _)| *crashing == host);
+        assert!(!crashing, "{} is still going down", self.host(host).name);
+    }
+
+    /// Resets what a dead host's kernel holds and returns its tasks, for the caller to drop outside
+    /// of the engine: their destructors use it.
+    pub(super) fn bury(&mut self, host: HostId) -> Rc<LocalSet> {
+        self.purge(host);
+        self.orphan_peers_of(host);
+        let fresh = Rc::new(LocalSet::new());
+        std::mem::replace(&mut self.host_mut(host).tasks, fresh)
+    }
+
+    /// Connections to a dead host that their owners dropped wait for an end that never comes.
+    fn orphan_peers_of(&mut self, host: HostId) {
+        let (ip, due_ms) = (self.host(host).ip, self.now_ms + ORPHAN_MS);
+        let orphans: Vec<Flow> =
+            self.abandoned.iter().filter(|(_, peer)| peer.ip() == ip).copied().collect();
+        for flow in orphans {
+            self.schedule(due_ms, Event::Orphan(flow));
+        }
+    }
+
+    /// Frees a connection whose peer died, unless it was ended meanwhile.
+    pub(super) fn free_orphan(&mut self, (local, peer): Flow) {
+        if self.abandoned.contains(&(local, peer)) {
+            self.arrive(reset(peer, local));
+        }
+    }
+
+    /// Lets a host's packets pass again. What was held for a dead host now meets a kernel that does
+    /// not know it and is answered by resets; connections begun meanwhile complete.
+    pub(super) fn power_on(&mut self, host: HostId) {
+        self.host_mut(host).power = Power::On;
+        for other in self.others(host) {
+            self.release(other, host);
+            self.release(host, other);
+        }
+    }
+
+    /// Cuts between two hosts. Packets are held, not dropped, also those under way.
+    pub(super) fn partition(&mut self, left: HostId, right: HostId, direction: Direction) {
+        assert!(left != right, "a host cannot be parted from itself");
+        self.drain();
+        if direction != Direction::Backward {
+            self.link(left, right).cut = true;
+            self.pull_back(left, right);
+        }
+        if direction != Direction::Forward {
+            self.link(right, left).cut = true;
+            self.pull_back(right, left);
+        }
+    }
+
+    /// Ends every cut between two hosts.
+    pub(super) fn heal(&mut self, left: HostId, right: HostId) {
+        for (from, to) in [(left, right), (right, left)] {
+            self.link(from, to).cut = false;
+            self.release(from, to);
+        }
+    }
+
+    pub(super) fn others(&self, host: HostId) -> impl Iterator<Item = HostId> + use<> {
+        (0..self.hosts.len()).map(HostId).filter(move |other| *other != host)
+    }
+
+    fn pull_back(&mut self, from: HostId, to: HostId) {
+        let now_ms = self.now_ms;
+        for packet in self.recall(from, to) {
+            self.hold(from, to, Held { packet, since_ms: now_ms });
+        }
+        self.link(from, to).restart_order(now_ms);
+    }
+
+    /// Keeps a packet until it can pass.
+    ///
+    /// For a dead host only what its sender would send again: bare acknowledgements and resets are
+    /// sent once in life, and the kernel that they were for is gone.
+    pub(super) fn hold(&mut self, from: HostId, to: HostId, held: Held) {
+        let (segment, flow) = (tcp(&held.packet), ends(&held.packet));
+        let sent_again = segment.flags.syn || segment.flags.fin || !segment.payload.is_empty();
+        if self.host(to).power != Power::On && !sent_again {
+            if segment.flags.rst {
+                self.count_severed(flow);
+            }
+            return;
+        }
+        let since_ms = held.since_ms;
+        let link = self.link(from, to);
+        link.held.push_back(held);
+        if !std::mem::replace(&mut link.watched, true) {
+            self.schedule(since_ms + GIVE_UP_MS, Event::GiveUp(from, to));
+        }
+    }
+
+    fn release(&mut self, from: HostId, to: HostId) {
+        if self.is_passable(from, to) {
+            for held in std::mem::take(&mut self.link(from, to).held) {
+                self.route(from, to, held.packet);
+            }
+        }
+    }
+
+    /// What was held too long is dropped, and its sender's kernel breaks the connection, as it
+    /// would after its last retransmission. A SYN is dropped in silence: who dials sets a deadline.
+    pub(super) fn give_up(&mut self, from: HostId, to: HostId) {
+        let now_ms = self.now_ms;
+        while let Some(held) = self.link(from, to).held.pop_front() {
+            if held.since_ms + GIVE_UP_MS > now_ms {
+                let again_ms = held.since_ms + GIVE_UP_MS;
+                self.link(from, to).held.push_front(held);
+                self.schedule(again_ms, Event::GiveUp(from, to));
+                return;
+            }
+            let flags = tcp(&held.packet).flags;
+            let is_dial = flags.syn && !flags.ack;
+            if !is_dial && !flags.rst {
+                let (sender, receiver) = ends(&held.packet);
+                self.arrive(reset(receiver, sender));
+            }
+        }
+        self.link(from, to).watched = false;
+    }
+
+    /// Whether this packet is the one that a lost response or request loses.
+    pub(super) fn is_lost(&mut self, from: HostId, to: HostId, packet: &Packet) -> bool {
+        if tcp(packet).payload.is_empty() || !self.is_passable(from, to) {
+            return false;
+        }
+        let lose = &mut self.link(from, to).lose;
+        let lost = *lose > 0;
+        *lose = lose.saturating_sub(1);
+        lost
+    }
+
+    /// Breaks a packet's connection: each end gets a reset, after what was sent to it before.
+    pub(super) fn sever(&mut self, from: HostId, to: HostId, packet: &Packet) {
+        let (sender, receiver) = ends(packet);
+        self.severed.insert(either_way((sender, receiver)), 2);
+        self.route(from, to, reset(sender, receiver));
+        self.route(to, from, reset(receiver, sender));
+    }
+
+    /// Whether a packet belongs to a connection that is being broken. One that opens a new
+    /// connection with the same ports does not.
+    pub(super) fn is_severed(&mut self, packet: &Packet) -> bool {
+        if self.severed.is_empty() {
+            return false;
+        }
+        let (flow, flags) = (either_way(ends(packet)), tcp(packet).flags);
+        if flags.syn && !flags.ack {
+            self.severed.remove(&flow);
+        }
+        self.severed.contains_key(&flow)
+    }
+
+    /// One of a broken connection's resets has arrived.
+    pub(super) fn count_severed(&mut self, flow: Flow) {
+        let flow = either_way(flow);
+        if let Some(left) = self.severed.get_mut(&flow) {
+            *left -= 1;
+            if *left == 0 {
+                self.severed.remove(&flow);
+            }
+        }
+    }
+}

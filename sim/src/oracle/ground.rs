@@ -1,0 +1,324 @@
+//! Ground truth as the oracle sees it: a fold of the ledger over the farm's first state.
+//!
+//! Before anything happens every server runs the version it comes from, is Enabled and
+//! initialised, and serves; every member is up, in nobody's maintenance, with its first weight.
+use std::collections::BTreeMap;
+
+use evenkeel::farm::Version;
+use evenkeel_fakes::ledger::{ApplicationState, Entry, Event, FlagBy, ServiceState};
+use evenkeel_fakes::spec::Spec;
+
+/// A member on a node, by the balancer's names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MemberKey {
+    /// The node.
+    pub node: String,
+    /// The pool.
+    pub pool: String,
+    /// The member.
+    pub member: String,
+}
+
+/// A member on a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The server behind it.
+    pub server: String,
+    /// HAProxy's administrative bits.
+    pub admin: u16,
+    /// It is up by the balancer's health checks.
+    pub up: bool,
+    /// Its weight.
+    pub weight: u32,
+    /// Its weight before anything happened.
+    pub weight_first: u32,
+}
+
+impl Member {
+    /// New requests go to it: up, neither drained nor in maintenance, of some weight.
+    #[must_use]
+    pub fn eligible(&self) -> bool {
+        self.up && self.admin == 0 && self.weight > 0
+    }
+}
+
+/// A job on a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its kind, as in `EVENKEEL_KIND`.
+    pub kind: String,
+    /// When it started.
+    pub since_ms: u64,
+}
+
+/// A server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Installed version.
+    pub version: String,
+    /// A job that changes software was ever started on it.
+    pub touched: bool,
+    /// Jobs that run on it, by id: one, and for an instant another that is refused.
+    pub jobs: BTreeMap<String, Job>,
+    /// How its last job ended: kind, exit code (`None`: the machine went down under it).
+    pub last_job: Option<(String, Option<i32>)>,
+    /// Since when the machine is down.
+    pub down_since_ms: Option<u64>,
+    /// When the machine last came up again.
+    pub up_at_ms: Option<u64>,
+    /// The Deployment Service.
+    pub service: ServiceState,
+    /// Since when the Deployment Service is not initialised.
+    pub uninitialised_since_ms: Option<u64>,
+    /// What the web server does with users.
+    pub applications: ApplicationState,
+    /// Since when something is being deployed to it.
+    pub deploying_since_ms: Option<u64>,
+    /// The Enabled flag.
+    pub enabled: bool,
+    /// When the Deployment Service last enabled it by starting.
+    pub enabled_itself_at_ms: Option<u64>,
+    /// It serves users (a pure controller does not).
+    pub front_end: bool,
+    /// Since when it is fit and answers, without interruption.
+    pub ready_since_ms: Option<u64>,
+}
+
+impl Server {
+    /// Its machine is up and its web server serves.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        self.down_since_ms.is_none() && self.applications == ApplicationState::Serving
+    }
+
+    /// The Deployment Service is initialised, and the machine up.
+    #[must_use]
+    pub fn initialised(&self) -> bool {
+        self.down_since_ms.is_none() && self.service == ServiceState::Initialised
+    }
+
+    /// A job that changes software runs.
+    #[must_use]
+    pub fn being_changed(&self) -> bool {
+        self.jobs.values().any(|job| changes_software(&job.kind))
+    }
+
+    /// It may serve users: never touched, or whole at the target version.
+    #[must_use]
+    pub fn fit(&self, target: &str) -> bool {
+        !self.touched || self.whole_at(target)
+    }
+
+    /// Target version, initialised, nothing running or being deployed, applications served.
+    #[must_use]
+    pub fn whole_at(&self, target: &str) -> bool {
+        same_version(&self.version, target)
+            && self.initialised()
+            && self.deploying_since_ms.is_none()
+            && !self.being_changed()
+            && (self.serves() || !self.front_end)
+    }
+}
+
+/// Kinds of jobs after whose start a server counts as touched. `ensure-deployment-service` only
+/// starts a service, and `publish` changes applications through the Deployment Services.
+fn changes_software(kind: &str) -> bool {
+    kind != "ensure-deployment-service"
+}
+
+/// Two texts mean the same version.
+#[must_use]
+pub fn same_version(a: &str, b: &str) -> bool {
+    match (a.parse::<Version>(), b.parse::<Version>()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+/// The farm's true state at an instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// The instant up to which this is known.
+    pub now_ms: u64,
+    /// The target version.
+    pub target: String,
+    /// Servers by name.
+    pub servers: BTreeMap<String, Server>,
+    /// Members.
+    pub members: BTreeMap<MemberKey, Member>,
+}
+
+impl Ground {
+    /// The state of a farm before anything happens; `weight` tells each member's.
+    #[must_use]
+    pub fn new(spec: &Spec, weight: impl Fn(&MemberKey) -> u32) -> Self {
+        let server = |front_end| Server {
+            version: spec.version_from.clone(),
+            touched: false,
+            jobs: BTreeMap::new(),
+            last_job: None,
+            down_since_ms: None,
+            up_at_ms: None,
+            service: ServiceState::Initialised,
+            uninitialised_since_ms: None,
+            applications: match front_end {
+                true => ApplicationState::Serving,
+                false => ApplicationState::Off,
+            },
+            deploying_since_ms: None,
+            enabled: front_end,
+            enabled_itself_at_ms: None,
+            front_end,
+            ready_since_ms: front_end.then_some(0),
+        };
+        let mut servers: BTreeMap<String, Server> =
+            spec.front_ends.iter().map(|it| (it.name.clone(), server(true))).collect();
+        if let Some(controller) = &spec.pure_controller {
+            servers.insert(controller.name.clone(), server(false));
+        }
+        let members = first_members(spec, weight);
+        Self { now_ms: 0, target: spec.version_to.clone(), servers, members }
+    }
+
+    /// Takes up one change.
+    pub fn apply(&mut self, entry: &Entry) {
+        self.now_ms = self.now_ms.max(entry.at_ms);
+        match &entry.event {
+            Event::MemberAdmin { node, pool, member, admin } => {
+                self.member(node, pool, member).admin = *admin;
+            }
+            Event::MemberOper { node, pool, member, up } => {
+                self.member(node, pool, member).up = *up;
+            }
+            Event::MemberWeight { node, pool, member, weight } => {
+                self.member(node, pool, member).weight = *weight;
+            }
+            Event::MemberCut { .. } | Event::Reloaded { .. } | Event::DatabaseVersion { .. } => {}
+            Event::Flag { server, .. }
+            | Event::JobStarted { server, .. }
+            | Event::JobEnded { server, .. }
+            | Event::Installed { server, .. }
+            | Event::Down { server }
+            | Event::Up { server }
+            | Event::Service { server, .. }
+            | Event::Applications { server, .. }
+            | Event::DeploymentBegan { server }
+            | Event::DeploymentEnded { server }
+            | Event::DeploymentStopped { server } => {
+                let target = self.target.clone();
+                let name = server;
+                let server = self
+                    .servers
+                    .get_mut(name)
+                    .unwrap_or_else(|| panic!("the ledger names {name}, which is not of the farm"));
+                server.apply(entry.at_ms, &entry.event);
+                let ready = server.serves() && server.fit(&target);
+                server.ready_since_ms = match server.ready_since_ms {
+                    Some(since) if ready => Some(since),
+                    _ => ready.then_some(entry.at_ms),
+                };
+            }
+        }
+    }
+
+    fn member(&mut self, node: &str, pool: &str, member: &str) -> &mut Member {
+        let key =
+            MemberKey { node: node.to_owned(), pool: pool.to_owned(), member: member.to_owned() };
+        self.members
+            .get_mut(&key)
+            .unwrap_or_else(|| panic!("the ledger names {key:?}, which is not of the farm"))
+    }
+
+    /// Every pool on every node, with its members.
+    pub fn lanes(&self) -> BTreeMap<(&str, &str), Vec<(&MemberKey, &Member)>> {
+        let mut lanes: BTreeMap<(&str, &str), Vec<(&MemberKey, &Member)>> = BTreeMap::new();
+        for (key, member) in &self.members {
+            lanes.entry((&key.node, &key.pool)).or_default().push((key, member));
+        }
+        lanes
+    }
+
+    /// The server behind a member.
+    #[must_use]
+    pub fn server_of(&self, member: &Member) -> &Server {
+        &self.servers[&member.server]
+    }
+
+    /// A server is fit and serves.
+    #[must_use]
+    pub fn ready(&self, server: &str) -> bool {
+        self.servers.get(server).is_some_and(|it| it.serves() && it.fit(&self.target))
+    }
+
+    /// A server gets new requests somewhere.
+    #[must_use]
+    pub fn in_rotation(&self, server: &str) -> bool {
+        self.members.values().any(|member| member.server == server && member.eligible())
+    }
+}
+
+impl Server {
+    fn apply(&mut self, at_ms: u64, event: &Event) {
+        match event {
+            Event::Flag { enabled, by, .. } => {
+                self.enabled = *enabled;
+                if *enabled && *by == FlagBy::Service {
+                    self.enabled_itself_at_ms = Some(at_ms);
+                }
+            }
+            Event::JobStarted { job, kind, .. } => {
+                self.touched |= changes_software(kind);
+                self.jobs.insert(job.clone(), Job { kind: kind.clone(), since_ms: at_ms });
+            }
+            Event::JobEnded { job, kind, code, .. } => {
+                self.jobs.remove(job);
+                self.last_job = Some((kind.clone(), *code));
+            }
+            Event::Installed { version, .. } => self.version.clone_from(version),
+            Event::Down { .. } => {
+                self.down_since_ms = Some(at_ms);
+                self.uninitialised_since_ms.get_or_insert(at_ms);
+            }
+            Event::Up { .. } => {
+                self.down_since_ms = None;
+                self.up_at_ms = Some(at_ms);
+            }
+            Event::Service { state, .. } => {
+                self.service = *state;
+                match state {
+                    ServiceState::Initialised => self.uninitialised_since_ms = None,
+                    _ => _ = self.uninitialised_since_ms.get_or_insert(at_ms),
+                }
+            }
+            Event::Applications { state, .. } => self.applications = *state,
+            Event::DeploymentBegan { .. } => self.deploying_since_ms = Some(at_ms),
+            Event::DeploymentEnded { .. } | Event::DeploymentStopped { .. } => {
+                self.deploying_since_ms = None;
+            }
+            _ => unreachable!("an event of the balancer is not a server's"),
+        }
+    }
+}
+
+fn first_members(spec: &Spec, weight: impl Fn(&MemberKey) -> u32) -> BTreeMap<MemberKey, Member> {
+    let mut members = BTreeMap::new();
+    for pool in &spec.pools {
+        for node in spec.balancers.iter().map(|node| &node.name) {
+            if !pool.nodes.is_empty() && !pool.nodes.contains(node) {
+                continue;
+            }
+            for server in &spec.front_ends {
+                let Some(member) = server.members.get(&pool.name) else { continue };
+                let key = MemberKey {
+                    node: node.clone(),
+                    pool: pool.name.clone(),
+                    member: member.clone(),
+                };
+                let (server, weight) = (server.name.clone(), weight(&key));
+                let member = Member { server, admin: 0, up: true, weight, weight_first: weight };
+                members.insert(key, member);
+            }
+        }
+    }
+    members
+}

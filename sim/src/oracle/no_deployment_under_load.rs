@@ -1,0 +1,66 @@
+//! **No deployment under load**: nothing is deployed to a server that gets users' requests.
+//!
+//! Why: deployment replaces applications under their users; keeping it away from the serving half
+//! is what step 2 of the procedure is for.
+//!
+//! Allowed to fail, for a front-end that enabled itself by starting its Deployment Service:
+//! * within the bound in which the flag is read and the server disabled or taken out
+//!   ([`super::Bounds::flag_ms`]);
+//! * while some pool of it has nobody to stand in: no other fit living member in rotation.
+//!
+//! And within the bound after a reload of the node that put the server back.
+//!
+//! Sabotage that breaks it: skip step 2; do not watch the flags; admit before deployment is idle.
+use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
+
+pub(super) struct NoDeploymentUnderLoad;
+
+impl Invariant for NoDeploymentUnderLoad {
+    fn name(&self) -> &'static str {
+        "no_deployment_under_load"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "nothing is deployed to a server that gets users' requests"
+    }
+
+    fn over(&mut self, _span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (key, member) in &ground.members {
+            let server = ground.server_of(member);
+            if !member.eligible() || server.deploying_since_ms.is_none() {
+                continue;
+            }
+            let faults = &context.faults;
+            let enabled = server.enabled_itself_at_ms.map(|at_ms| {
+                match nobody_stands_in(&member.server, ground) {
+                    true => Excuse::lasting("self-enabling", &member.server),
+                    false => {
+                        let end_ms = faults.end(at_ms, faults.bounds.flag_ms());
+                        Excuse::until("self-enabling", &member.server, end_ms)
+                    }
+                }
+            });
+            findings.push(Finding {
+                from_ms: None,
+                subject: format!("{} {}", key.node, member.server),
+                what: format!(
+                    "applications are deployed to {} while {} on {} sends it requests",
+                    member.server, key.pool, key.node
+                ),
+                excuse: longest(faults.reload_excuse(&key.node).into_iter().chain(enabled)),
+            });
+        }
+        findings
+    }
+}
+
+/// In some pool and node of a server no other fit living member gets requests.
+fn nobody_stands_in(server: &str, ground: &Ground) -> bool {
+    ground.lanes().values().any(|members| {
+        members.iter().any(|(_, it)| it.server == server)
+            && !members
+                .iter()
+                .any(|(_, it)| it.server != server && it.eligible() && ground.ready(&it.server))
+    })
+}

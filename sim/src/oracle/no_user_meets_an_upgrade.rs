@@ -1,0 +1,74 @@
+//! **No user meets an upgrade**: no member gets new requests while its server is touched and unfit.
+//!
+//! Why: between the first command that changes software and the proof that it is whole, a server
+//! answers 503, errors, or pages of two versions.
+//!
+//! Allowed to fail:
+//! * within the bound after a reload of the node, which loses drains: the orchestrator learns of
+//!   it from its next reading ([`super::Bounds::reload_ms`]);
+//! * for a fit server that crashed by itself: while it is down, and within the bound after it came
+//!   back ([`super::Bounds::back_ms`]), since the balancer admits it before its services are ready.
+//!
+//! Sabotage that breaks it: skip the drain; admit before the tests; do not assert again after a
+//! reload.
+use super::{Context, Finding, Ground, Invariant, Span, longest};
+
+pub(super) struct NoUserMeetsAnUpgrade;
+
+impl Invariant for NoUserMeetsAnUpgrade {
+    fn name(&self) -> &'static str {
+        "no_user_meets_an_upgrade"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "no member gets new requests while its server is touched and unfit"
+    }
+
+    fn over(&mut self, _span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (key, member) in &ground.members {
+            let server = ground.server_of(member);
+            if !member.eligible() || server.fit(&ground.target) {
+                continue;
+            }
+            let faults = &context.faults;
+            findings.push(Finding {
+                from_ms: None,
+                subject: format!("{} {} {}", key.node, key.pool, key.member),
+                what: format!(
+                    "{} on {} sends requests to {}: {}",
+                    key.pool,
+                    key.node,
+                    member.server,
+                    unfitness(server, &ground.target)
+                ),
+                excuse: longest(
+                    [faults.reload_excuse(&key.node), faults.crash_excuse(&member.server)]
+                        .into_iter()
+                        .flatten(),
+                ),
+            });
+        }
+        findings
+    }
+}
+
+/// Why a touched server is unfit, for people.
+pub(super) fn unfitness(server: &super::ground::Server, target: &str) -> String {
+    if server.down_since_ms.is_some() {
+        return "its machine is down".into();
+    }
+    if let Some(job) = server.jobs.values().next() {
+        return format!("{} runs on it", job.kind);
+    }
+    if !super::ground::same_version(&server.version, target) {
+        return format!("it runs {}", server.version);
+    }
+    if server.deploying_since_ms.is_some() {
+        return "applications are being deployed to it".into();
+    }
+    if !server.initialised() {
+        return "its Deployment Service is not initialised".into();
+    }
+    format!("its applications are {:?}", server.applications).to_lowercase()
+}

@@ -1,0 +1,99 @@
+//! **One version in rotation**: the members of a pool that get new requests run one version.
+//!
+//! Why: two versions behind one address break mobile clients' over-the-air upgrades, and screens
+//! whose requests meet both.
+//!
+//! Not a failure is the switch of step 5: every member that is upgraded first is whole at the
+//! target version or lost to a fault, and both versions serve for `policy.switch_ms_max` at most,
+//! counted over the whole run, and one bound for the effect that ends it.
+//!
+//! Allowed to fail:
+//! * a rescue: from the crash of a member of the pool on, since service goes before one version;
+//! * within the bound after a reload of the node, which puts everybody back.
+//!
+//! Sabotage that breaks it: admit each updating server as soon as it is proven; never stop loaded.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
+
+/// Since when two versions serve in a pool on a node, and for how long they did before.
+#[derive(Default)]
+struct Mixed {
+    since_ms: Option<u64>,
+    before_ms: u64,
+}
+
+#[derive(Default)]
+pub(super) struct OneVersionInRotation {
+    lanes: BTreeMap<String, Mixed>,
+}
+
+impl Invariant for OneVersionInRotation {
+    fn name(&self) -> &'static str {
+        "one_version_in_rotation"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "the members of a pool that get new requests run one version, but for the switch"
+    }
+
+    fn over(&mut self, span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for ((node, pool), members) in ground.lanes() {
+            let servers: Vec<&str> = members.iter().map(|(_, it)| it.server.as_str()).collect();
+            let versions: BTreeSet<&str> = members
+                .iter()
+                .filter(|(_, it)| it.eligible())
+                .map(|(_, it)| ground.server_of(it).version.as_str())
+                .collect();
+            let subject = format!("{node} {pool}");
+            let mixed = self.lanes.entry(subject.clone()).or_default();
+            if versions.len() < 2 {
+                if let Some(since_ms) = mixed.since_ms.take() {
+                    mixed.before_ms += span.from_ms - since_ms;
+                }
+                continue;
+            }
+            let since_ms = *mixed.since_ms.get_or_insert(span.from_ms);
+            let switch_ends_ms = switch_end(since_ms, mixed.before_ms, &servers, ground, context);
+            if span.to_ms <= switch_ends_ms {
+                continue;
+            }
+            let versions: Vec<&str> = versions.into_iter().collect();
+            findings.push(Finding {
+                subject,
+                what: format!("pool {pool} on {node} serves {} at once", versions.join(" and ")),
+                // The switch itself needs no excuse; what follows it does.
+                from_ms: Some(switch_ends_ms.max(span.from_ms)),
+                excuse: excuse(node, &servers, context),
+            });
+        }
+        findings
+    }
+}
+
+/// When the switch that may be under way in this pool must be over; 0 when it is none.
+fn switch_end(
+    since_ms: u64,
+    before_ms: u64,
+    servers: &[&str],
+    ground: &Ground,
+    context: &Context,
+) -> u64 {
+    let faults = &context.faults;
+    let ready = servers.iter().filter(|server| context.updating.contains(**server)).all(|name| {
+        ground.servers[*name].whole_at(&ground.target)
+            || faults.crashed_at(name).is_some()
+            || faults.installer_failed(name)
+    });
+    let left_ms =
+        (context.policy.switch_ms_max + faults.bounds.balancer_ms).saturating_sub(before_ms);
+    if ready { faults.end(since_ms, left_ms) } else { 0 }
+}
+
+fn excuse(node: &str, servers: &[&str], context: &Context) -> Option<Excuse> {
+    let faults = &context.faults;
+    let dead = servers.iter().filter_map(|server| faults.crashed_at(server).map(|at| (at, server)));
+    let rescue = dead.max().map(|(_, server)| Excuse::lasting("front-end-crash", server));
+    longest(faults.reload_excuse(node).into_iter().chain(rescue))
+}

@@ -1,0 +1,147 @@
+//! **The result is true**: what the journal claims of a server when it claims it, and the verdict,
+//! agree with ground truth.
+//!
+//! Why: people decide on the journal; a resumed run does too.
+//!
+//! Allowed to fail: for a server that crashed, or a node that was reloaded, so shortly before that
+//! the best orchestrator could not have known.
+//!
+//! Sabotage that breaks it: trust a stale page; record an outcome that was not read back.
+use evenkeel::journal::{Event, Milestone};
+
+use super::everyone_ends_upgraded::members_changed;
+use super::ground::{Server, same_version};
+use super::no_user_meets_an_upgrade::unfitness;
+use super::{Context, Finding, Ground, Invariant, RunVerdict, longest};
+
+pub(super) struct ResultIsTrue;
+
+impl Invariant for ResultIsTrue {
+    fn name(&self) -> &'static str {
+        "result_is_true"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "what the journal claims, and the verdict, agree with ground truth"
+    }
+
+    fn told(&mut self, event: &Event, ground: &Ground, context: &Context) -> Vec<Finding> {
+        let Event::Reached { server: name, milestone, .. } = event else { return Vec::new() };
+        let Some(server) = ground.servers.get(name.as_str()) else {
+            return vec![Finding {
+                from_ms: None,
+                subject: name.to_string(),
+                what: format!("the journal speaks of {name}, which is not of the farm"),
+                excuse: None,
+            }];
+        };
+        let Some(wrong) = contradiction(name.as_str(), server, milestone, ground) else {
+            return Vec::new();
+        };
+        let reloads = ground.members.iter().filter(|(_, it)| it.server == name.as_str());
+        vec![Finding {
+            from_ms: None,
+            subject: format!("{name} {milestone:?}"),
+            what: format!("the journal claims {milestone:?} of {name}, but {wrong}"),
+            excuse: longest(
+                reloads
+                    .filter_map(|(key, _)| context.faults.reload_excuse(&key.node))
+                    .chain(context.faults.crash_excuse(name.as_str())),
+            ),
+        }]
+    }
+
+    fn at_end(&mut self, verdict: &RunVerdict, ground: &Ground, context: &Context) -> Vec<Finding> {
+        match verdict {
+            RunVerdict::Aborted => {
+                let mut findings = members_changed(ground, context, &[]);
+                findings.extend(touched(ground, "the run was aborted"));
+                findings.extend(
+                    ground.servers.iter().filter(|(_, it)| it.front_end && !it.enabled).map(
+                        |(name, _)| Finding {
+                            from_ms: None,
+                            subject: name.clone(),
+                            what: format!("the run was aborted, and {name} is still Disabled"),
+                            excuse: None,
+                        },
+                    ),
+                );
+                findings
+            }
+            RunVerdict::Refused { .. } => {
+                let mut findings = members_changed(ground, context, &[]);
+                findings.extend(touched(ground, "the run was refused"));
+                findings
+            }
+            RunVerdict::Done { left_out } => left_out
+                .iter()
+                .filter(|name| {
+                    !context.faults.may_need_a_person() || !ground.servers.contains_key(*name)
+                })
+                .map(|name| Finding {
+                    from_ms: None,
+                    subject: name.clone(),
+                    what: format!("{name} was left out, and nobody asked for it"),
+                    excuse: None,
+                })
+                .collect(),
+            // The other verdicts claim nothing of the farm.
+            RunVerdict::Held { .. } | RunVerdict::Stuck | RunVerdict::Broken { .. } => Vec::new(),
+        }
+    }
+}
+
+fn touched(ground: &Ground, how: &str) -> Vec<Finding> {
+    ground
+        .servers
+        .iter()
+        .filter(|(_, it)| it.touched)
+        .map(|(name, _)| Finding {
+            from_ms: None,
+            subject: format!("{name} touched"),
+            what: format!("{how}, and {name} was touched"),
+            excuse: None,
+        })
+        .collect()
+}
+
+/// What of a claim is not so.
+fn contradiction(
+    name: &str,
+    server: &Server,
+    milestone: &Milestone,
+    ground: &Ground,
+) -> Option<String> {
+    let wrong = |is: bool, why: &str| is.then(|| why.to_owned());
+    match milestone {
+        Milestone::Quiet => wrong(ground.in_rotation(name), "it gets new requests somewhere"),
+        Milestone::Disabled { .. } => wrong(server.enabled, "it is Enabled"),
+        Milestone::Upgraded { version } => wrong(
+            !same_version(&server.version, &version.to_string()),
+            &format!("it runs {}", server.version),
+        ),
+        Milestone::DeploymentServiceEnsured => wrong(
+            !server.initialised() || (server.front_end && !server.enabled),
+            "its Deployment Service is not initialised, or it is Disabled",
+        ),
+        Milestone::Deployed => {
+            wrong(server.deploying_since_ms.is_some(), "applications are being deployed to it")
+        }
+        Milestone::Proven { version, .. } => {
+            if !same_version(&server.version, &version.to_string()) {
+                return Some(format!("it runs {}", server.version));
+            }
+            wrong(!server.whole_at(&ground.target), &unfitness(server, &ground.target))
+        }
+        // Written before the command leaves, and when a start was seen: both are caution, no claim.
+        Milestone::Touched | Milestone::Unproven => None,
+        Milestone::TakingTraffic | Milestone::Restored => wrong(
+            !ground
+                .members
+                .values()
+                .filter(|it| it.server == name)
+                .all(super::ground::Member::eligible),
+            "it is out of rotation somewhere",
+        ),
+    }
+}

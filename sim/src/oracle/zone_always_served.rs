@@ -1,0 +1,75 @@
+//! **A zone is always served**: at every instant, in every pool of every zone on every node, a fit
+//! member that serves gets new requests.
+//!
+//! Why: this is what "no downtime" means; a pool without such a member refuses users, or shows
+//! them a server in the middle of an upgrade.
+//!
+//! Allowed to fail, for the pool alone:
+//! * while a member of it has crashed by itself and no fit living member exists in it;
+//! * within the detection bound after one crashed: health check (`fall` + 1 intervals), one poll
+//!   of the node, and the effect that brings another one in ([`super::Bounds::death_ms`]);
+//! * within the proving bound after a member became whole again while nobody served;
+//! * within the bound after a reload of the node.
+//!
+//! Sabotage that breaks it: drain the last member; stop loaded before updating is started at step
+//! 5; no rescue.
+use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
+
+pub(super) struct ZoneAlwaysServed;
+
+impl Invariant for ZoneAlwaysServed {
+    fn name(&self) -> &'static str {
+        "zone_always_served"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "at every instant a fit, serving member of every pool gets new requests on every node"
+    }
+
+    fn over(&mut self, _span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for ((node, pool), members) in ground.lanes() {
+            if members.iter().any(|(_, it)| it.eligible() && ground.ready(&it.server)) {
+                continue;
+            }
+            let servers: Vec<&str> = members.iter().map(|(_, it)| it.server.as_str()).collect();
+            let eligible: Vec<&str> =
+                members.iter().filter(|(_, it)| it.eligible()).map(|(_, it)| &*it.server).collect();
+            let who = match eligible.is_empty() {
+                true => "nobody gets its requests".to_owned(),
+                false => format!("its requests go to {}, unfit or dead", eligible.join(", ")),
+            };
+            findings.push(Finding {
+                from_ms: None,
+                subject: format!("{node} {pool}"),
+                what: format!("pool {pool} on {node} is not served: {who}"),
+                excuse: excuse(node, &servers, ground, context),
+            });
+        }
+        findings
+    }
+}
+
+fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> Option<Excuse> {
+    let faults = &context.faults;
+    let crashes = servers
+        .iter()
+        .filter_map(|server| faults.crashed_at(server).map(|died_ms| (died_ms, *server)));
+    let mut excuses: Vec<Excuse> = faults.reload_excuse(node).into_iter().collect();
+    if let Some((died_ms, server)) = crashes.max() {
+        let bounds = faults.bounds;
+        let ready_ms =
+            servers.iter().filter_map(|server| ground.servers[*server].ready_since_ms).max();
+        let of_death_ms = faults.end(died_ms, bounds.death_ms());
+        excuses.push(match ready_ms {
+            None => Excuse::lasting("front-end-crash", server),
+            Some(ready_ms) if ready_ms > died_ms => {
+                let bound_ms = bounds.prove_ms + bounds.balancer_ms;
+                let proven_ms = faults.end(ready_ms, bound_ms);
+                Excuse::until("front-end-crash", server, proven_ms.max(of_death_ms))
+            }
+            Some(_) => Excuse::until("front-end-crash", server, of_death_ms),
+        });
+    }
+    longest(excuses)
+}

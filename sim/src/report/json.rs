@@ -1,0 +1,101 @@
+//! One JSON object a run and one for all of them, a line each. Stable: fields are added, never
+//! changed, and `v` counts up if one must be.
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::campaign::{Campaign, Summary, Told};
+use crate::nemesis::Schedule;
+use crate::oracle::{Excused, RunVerdict, Violation};
+use crate::traffic::Fates;
+
+use super::{NOT_REHEARSED, replay, verdict};
+
+/// Version of these objects.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Run<'a> {
+    v: u32,
+    seed: u64,
+    digest: &'a str,
+    verdict: &'static str,
+    /// What the verdict says besides its name: a hold's reason, servers left out.
+    detail: Value,
+    violations: &'a [Violation],
+    excused: &'a [Excused],
+    simulated_s: f64,
+    wall_s: f64,
+    events: u64,
+    exchanges: u64,
+    requests: Fates,
+    faults: &'a Schedule,
+    replay: String,
+}
+
+/// The object of one run.
+#[must_use]
+pub fn run(campaign: &Campaign<'_>, told: &Told) -> String {
+    let outcome = &told.outcome;
+    let path = campaign.scenario.path.display().to_string();
+    to_line(&Run {
+        v: FORMAT,
+        seed: outcome.seed,
+        digest: &outcome.digest,
+        verdict: verdict(&outcome.verdict),
+        detail: detail(&outcome.verdict),
+        violations: &outcome.judgement.violations,
+        excused: &outcome.judgement.excused,
+        simulated_s: seconds(outcome.simulated_ms),
+        wall_s: told.wall.as_secs_f64(),
+        events: outcome.events,
+        exchanges: outcome.exchanges,
+        requests: outcome.fates,
+        faults: &outcome.schedule,
+        replay: replay(&path, outcome.seed, &campaign.faults),
+    })
+}
+
+/// The object of all runs together.
+#[must_use]
+pub fn summary(campaign: &Campaign<'_>, summary: &Summary, wall_s: f64) -> String {
+    to_line(&json!({
+        "v": FORMAT,
+        "summary": {
+            "scenario": campaign.scenario.path.display().to_string(),
+            "plan_hash": campaign.scenario.plan_hash,
+            "faults": campaign.faults.to_string(),
+            "seed_first": campaign.seeds.start(),
+            "seed_last": campaign.seeds.end(),
+            "runs": summary.runs,
+            "done": summary.done,
+            "held": summary.held,
+            "violated": summary.violated,
+            "excused": summary.excused,
+            "nobody_needed": summary.nobody_needed,
+            "nobody_needed_done": summary.nobody_needed_done,
+            "struck": summary.struck,
+            "simulated_s": seconds(summary.simulated_ms),
+            "wall_s": wall_s,
+            "not_rehearsed": NOT_REHEARSED,
+        }
+    }))
+}
+
+fn detail(verdict: &RunVerdict) -> Value {
+    match verdict {
+        RunVerdict::Done { left_out } => json!({ "left_out": left_out }),
+        RunVerdict::Held { reason } => json!({ "reason": reason }),
+        RunVerdict::Refused { why } => json!({ "why": why }),
+        RunVerdict::Broken { why } => json!({ "why": why }),
+        RunVerdict::Aborted | RunVerdict::Stuck => Value::Null,
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // milliseconds of a run are far below 2^53
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
+}
+
+fn to_line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("every key of a report is a string")
+}

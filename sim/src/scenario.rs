@@ -1,0 +1,177 @@
+//! What is rehearsed: a plan, a farm or a scenario file, told apart by what is in it.
+//!
+//! A scenario names a farm file and says what the farm is really like:
+//!
+//! ```toml
+//! farm = "retail.farm.toml"      # beside this file
+//!
+//! [truth]                        # durations and variants; variants left out are drawn by seed
+//! front_end_upgrade_ms = 480_000
+//!
+//! [links]                        # how long a packet takes: base, and up to jitter more
+//! base_ms = 1
+//! jitter_ms = 3
+//! ```
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use evenkeel::farm;
+use evenkeel::plan::{self, Plan};
+use evenkeel_fakes::spec::Spec;
+use evenkeel_fakes::truth::Truth;
+use serde::Deserialize;
+
+use crate::fabric::Latency;
+use crate::random::Keyed;
+
+/// Longest file read: a plan holds its farm and more.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Something that can be rehearsed.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Where it was read, as the user wrote it.
+    pub path: PathBuf,
+    /// The plan that the orchestrator carries out.
+    pub plan: Plan,
+    /// Its hash, to which approvals are bound.
+    pub plan_hash: String,
+    /// The farm as the doubles read it.
+    pub spec: Spec,
+    /// What the scenario says of the truth.
+    pub truth: toml::Table,
+    /// How long packets take.
+    pub links: Latency,
+}
+
+/// Why a file cannot be rehearsed; nothing was run.
+#[derive(Debug)]
+pub struct ScenarioError(String);
+
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ScenarioError {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScenarioFile {
+    farm: PathBuf,
+    #[serde(default)]
+    truth: toml::Table,
+    #[serde(default)]
+    links: Links,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Links {
+    base_ms: u64,
+    jitter_ms: u64,
+}
+
+impl Default for Links {
+    /// A data centre's network with its load: 1 to 3 ms.
+    fn default() -> Self {
+        Self { base_ms: 1, jitter_ms: 2 }
+    }
+}
+
+impl Scenario {
+    /// Reads a plan, a farm or a scenario file.
+    ///
+    /// # Errors
+    /// Says what is wrong with the file, for a farm file every mistake at its line.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        let text = read(path)?;
+        if text.trim_start().starts_with('{') {
+            let plan = plan::load(path).map_err(|error| wrong(path, &error.to_string()))?;
+            return Self::of_plan(path, plan, toml::Table::new(), Links::default());
+        }
+        let table: toml::Table = text.parse().map_err(|error| wrong(path, &format!("{error}")))?;
+        // A farm file's `farm` would be a table; a scenario's is a path.
+        if !table.get("farm").is_some_and(toml::Value::is_str) {
+            return Self::of_plan(path, plan_of(path)?, toml::Table::new(), Links::default());
+        }
+        let file: ScenarioFile =
+            toml::from_str(&text).map_err(|error| wrong(path, &format!("{error}")))?;
+        let farm = path.parent().unwrap_or(Path::new("")).join(&file.farm);
+        let scenario = Self::of_plan(path, plan_of(&farm)?, file.truth, file.links)?;
+        // Said now, with the file's name, rather than in the middle of a run.
+        merge(&scenario.truth, &Keyed::new(0)).map_err(|error| wrong(path, &error))?;
+        Ok(scenario)
+    }
+
+    fn of_plan(
+        path: &Path,
+        mut plan: Plan,
+        truth: toml::Table,
+        links: Links,
+    ) -> Result<Self, ScenarioError> {
+        // TLS is not rehearsed: its random bytes would make every run another.
+        plan.farm.service_center.scheme = farm::Scheme::Http;
+        let plan_hash = plan.hash();
+        // The doubles read what the orchestrator reads, by a reader of their own.
+        let farm_text =
+            toml::to_string(&plan.farm).map_err(|error| wrong(path, &error.to_string()))?;
+        let spec = toml::from_str(&farm_text).map_err(|error| wrong(path, &error.to_string()))?;
+        let links = Latency { base_ms: links.base_ms, jitter_ms: links.jitter_ms };
+        Ok(Self { path: path.to_owned(), plan, plan_hash, spec, truth, links })
+    }
+
+    /// What the farm is really like in the run of a seed: what the scenario says, and of the
+    /// variants that it leaves open, those that the seed draws.
+    #[must_use]
+    pub fn truth(&self, keyed: &Keyed) -> Truth {
+        merge(&self.truth, keyed).expect("the scenario's truth was checked when it was read")
+    }
+}
+
+/// The named variants and their values, as `Truth` reads them.
+const VARIANTS: [(&str, &[&str]); 6] = [
+    ("disable_mode", &["flag", "stops-service", "stops-and-disables-service"]),
+    ("soap_version", &["build", "database"]),
+    ("old_services", &["cannot-start", "run-on"]),
+    ("old_console", &["works", "fails", "stale"]),
+    ("idle_word", &["sleeping", "idle"]),
+    ("after_start", &["busy-first", "idle-first"]),
+];
+
+fn merge(given: &toml::Table, keyed: &Keyed) -> Result<Truth, String> {
+    let mut table = toml::Table::new();
+    for (name, values) in VARIANTS {
+        let drawn = keyed.below("truth", name, 0, values.len() as u64) as usize;
+        table.insert(name.into(), values[drawn].into());
+    }
+    table.insert("start_enables".into(), keyed.ratio("truth", "start_enables", 0, (1, 2)).into());
+    table.extend(given.clone());
+    table.try_into().map_err(|error: toml::de::Error| format!("[truth]: {error}"))
+}
+
+fn plan_of(farm_file: &Path) -> Result<Plan, ScenarioError> {
+    let loaded = farm::load(farm_file).map_err(|mistakes| ScenarioError(mistakes.report(false)))?;
+    plan::build(&loaded, None).map_err(|refusals| {
+        let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        wrong(farm_file, &format!("no plan is safe: {}", reasons.join("; ")))
+    })
+}
+
+fn read(path: &Path) -> Result<String, ScenarioError> {
+    let unreadable = |error: std::io::Error| wrong(path, &format!("it cannot be read: {error}"));
+    let mut text = String::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(wrong(path, &format!("it is longer than {FILE_BYTES_MAX} bytes")));
+    }
+    Ok(text)
+}
+
+fn wrong(path: &Path, what: &str) -> ScenarioError {
+    ScenarioError(format!("{}: {what}; nothing was run", path.display()))
+}

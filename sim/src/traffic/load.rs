@@ -1,0 +1,163 @@
+//! The traffic behind the doubles' interface for load: reads who is eligible, writes counters.
+use std::cell::{Ref, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use evenkeel_fakes::balancer::{Balancer, MemberIndex};
+use evenkeel_fakes::farm::Load;
+use evenkeel_fakes::ledger::ApplicationState;
+
+use super::{Answer, Cell, Fates, MemberState, Tally, Traffic};
+
+/// The users of a farm: one handle drives the balancers' counters, the others tell what the
+/// servers do with requests, and look at what became of them.
+#[derive(Clone, Debug)]
+pub struct Users(Rc<RefCell<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    traffic: Traffic,
+    nodes: BTreeMap<String, Node>,
+}
+
+/// What was last seen of a node, and written to it.
+#[derive(Debug)]
+struct Node {
+    life: (u32, u64),
+    generation: u64,
+    members: Vec<Written>,
+}
+
+#[derive(Debug)]
+struct Written {
+    cell: Cell,
+    /// What the traffic had counted when the counters were last written.
+    tally: Tally,
+    /// Requests in flight that were written: the counter may hold others' too.
+    in_flight: u64,
+}
+
+impl Users {
+    /// The users that a traffic models.
+    #[must_use]
+    pub fn new(traffic: Traffic) -> Self {
+        Self(Rc::new(RefCell::new(Inner { traffic, nodes: BTreeMap::new() })))
+    }
+
+    /// Another handle, to be put behind the balancers.
+    #[must_use]
+    pub fn load(&self) -> Box<dyn Load> {
+        Box::new(self.clone())
+    }
+
+    /// A server does something else with requests from now on, or became fit or unfit.
+    pub fn server_changed(&self, server: &str, applications: ApplicationState, fit: bool) {
+        let answer = match applications {
+            ApplicationState::Serving => Answer::Page,
+            ApplicationState::Unavailable | ApplicationState::Broken => Answer::Error,
+            ApplicationState::Off => Answer::Nothing,
+        };
+        let mut inner = self.0.borrow_mut();
+        let traffic = &mut inner.traffic;
+        for cell in traffic.cells_of(server).to_vec() {
+            let state = traffic.state(cell);
+            traffic.set(cell, MemberState { answer, fit, ..state });
+        }
+    }
+
+    /// What became of all requests so far.
+    #[must_use]
+    pub fn fates(&self) -> Fates {
+        self.0.borrow().traffic.fates()
+    }
+
+    /// The model itself.
+    #[must_use]
+    pub fn traffic(&self) -> Ref<'_, Traffic> {
+        Ref::map(self.0.borrow(), |inner| &inner.traffic)
+    }
+}
+
+impl Load for Users {
+    fn advance(&mut self, now_ms: u64, nodes: &mut BTreeMap<String, Balancer>) {
+        let inner = &mut *self.0.borrow_mut();
+        // What the nodes are now, they have been since the last call: it came just before the
+        // change, and nothing else has happened since.
+        for (name, balancer) in nodes.iter() {
+            let node = match inner.nodes.get_mut(name) {
+                Some(node) => node,
+                None => inner.nodes.entry(name.clone()).or_insert(Node::new(
+                    name,
+                    balancer,
+                    &inner.traffic,
+                )),
+            };
+            node.read(balancer, &mut inner.traffic);
+        }
+        inner.traffic.advance(now_ms);
+        for (name, balancer) in nodes {
+            let node = inner.nodes.get_mut(name).expect("every node was read just now");
+            node.write(balancer, &inner.traffic, now_ms);
+        }
+    }
+}
+
+impl Node {
+    fn new(name: &str, balancer: &Balancer, traffic: &Traffic) -> Self {
+        let members = balancer.members().map(|member| Written {
+            cell: traffic
+                .cell(name, &member.pool, &member.name)
+                .expect("traffic and balancers come from the same farm file"),
+            tally: Tally::default(),
+            in_flight: 0,
+        });
+        // A life that no process has: the first reading takes everything up.
+        Self { life: (0, 0), generation: u64::MAX, members: members.collect() }
+    }
+
+    /// Takes up what has changed: another process, other eligible members, cut requests.
+    fn read(&mut self, balancer: &Balancer, traffic: &mut Traffic) {
+        let another_life = self.life != balancer.life();
+        let another_generation = self.generation != balancer.generation();
+        self.life = balancer.life();
+        self.generation = balancer.generation();
+        for (written, member) in self.members.iter_mut().zip(balancer.members()) {
+            if another_life {
+                traffic.hide(written.cell);
+                written.in_flight = 0;
+            } else if member.counters.in_flight < written.in_flight {
+                traffic.cut(written.cell);
+                // The balancer has counted them.
+                written.tally.failed_responses = traffic.tally(written.cell).failed_responses;
+                written.in_flight = member.counters.in_flight;
+            }
+            if another_life || another_generation {
+                let weight = if member.eligible() { member.weight } else { 0 };
+                let state = traffic.state(written.cell);
+                traffic.set(written.cell, MemberState { weight, ..state });
+            }
+        }
+    }
+
+    fn write(&mut self, balancer: &mut Balancer, traffic: &Traffic, now_ms: u64) {
+        for (index, written) in self.members.iter_mut().enumerate() {
+            let tally = traffic.tally(written.cell);
+            let in_flight = traffic.in_flight(written.cell);
+            if tally == written.tally && in_flight == written.in_flight {
+                continue;
+            }
+            let counters = balancer.counters_mut(MemberIndex(index));
+            if tally.arrivals != written.tally.arrivals {
+                counters.last_arrival_ms = Some(now_ms);
+            }
+            counters.arrivals += tally.arrivals - written.tally.arrivals;
+            counters.errors += tally.errors - written.tally.errors;
+            counters.failed_connections +=
+                tally.failed_connections - written.tally.failed_connections;
+            counters.failed_responses += tally.failed_responses - written.tally.failed_responses;
+            counters.in_flight = counters.in_flight - written.in_flight + in_flight;
+            written.tally = tally;
+            written.in_flight = in_flight;
+        }
+    }
+}

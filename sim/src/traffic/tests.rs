@@ -1,0 +1,243 @@
+//! What the traffic promises, as properties over random changes and random steps.
+use proptest::prelude::*;
+
+use crate::random::Keyed;
+
+use evenkeel_fakes::ledger::ApplicationState;
+
+use super::*;
+
+/// Two zones on two nodes; zone b has two pools with shares 3 : 1.
+fn spec(load_rps: u32) -> Spec {
+    let text = format!(
+        r#"
+        name = "t"
+        stack = "dotnet"
+        version_from = "11.1.0.1"
+        version_to = "11.2.0.1"
+        controller = "fe-1"
+        service_center = {{ user = "admin" }}
+        zone = [
+          {{ name = "a", public_name = "a.example", load_rps = {load_rps} }},
+          {{ name = "b", public_name = "b.example", load_rps = {load_rps} }},
+        ]
+        balancer = [ {{ name = "lb-1", api = "10.0.0.1:9999" }}, {{ name = "lb-2", api = "10.0.0.2:9999" }} ]
+        pool = [
+          {{ name = "pa", zone = "a" }},
+          {{ name = "pb", zone = "b", load_share = 3 }},
+          {{ name = "pc", zone = "b", nodes = ["lb-1"] }},
+        ]
+        front_end = [
+          {{ name = "fe-1", address = "10.0.1.1", zones = ["a", "b"], capacity_rps = 9, members = {{ pa = "m1", pb = "m1", pc = "m1" }} }},
+          {{ name = "fe-2", address = "10.0.1.2", zones = ["a"], capacity_rps = 9, members = {{ pa = "m2" }} }},
+          {{ name = "fe-3", address = "10.0.1.3", zones = ["b"], capacity_rps = 9, members = {{ pb = "m3", pc = "m3" }} }},
+        ]
+        "#
+    );
+    toml::from_str(&text).expect("the specimen is a farm")
+}
+
+/// The specimen's traffic, everybody eligible.
+fn traffic(seed: u64) -> Traffic {
+    let mut traffic = Traffic::new(&spec(50), |zone| Keyed::new(seed).stream("traffic", zone));
+    for cell in 0..traffic.members.len() {
+        traffic.set(cell, MemberState { weight: 100, answer: Answer::Page, fit: true });
+    }
+    traffic
+}
+
+/// A change of one member at an instant.
+#[derive(Clone, Debug)]
+struct Change {
+    at_ms: u64,
+    cell: usize,
+    state: MemberState,
+    after: After,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum After {
+    Nothing,
+    Cut,
+    Hide,
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let answer = prop::sample::select(vec![Answer::Page, Answer::Error, Answer::Nothing]);
+    let state = (prop::sample::select(vec![0, 0, 50, 100]), answer, any::<bool>())
+        .prop_map(|(weight, answer, fit)| MemberState { weight, answer, fit });
+    let after = prop::sample::select(vec![After::Nothing, After::Cut, After::Hide]);
+    let change = (0..300_000_u64, 0..10_usize, state, after)
+        .prop_map(|(at_ms, cell, state, after)| Change { at_ms, cell, state, after });
+    prop::collection::vec(change, 0..20).prop_map(|mut changes| {
+        changes.sort_by_key(|change| change.at_ms);
+        changes
+    })
+}
+
+/// Runs five minutes with changes, and stops on the way at further instants.
+fn run(seed: u64, changes: &[Change], stops: &[u64]) -> Traffic {
+    let mut traffic = traffic(seed);
+    let mut instants: Vec<u64> =
+        stops.iter().copied().chain(changes.iter().map(|change| change.at_ms)).collect();
+    instants.sort_unstable();
+    let mut left = changes.iter().peekable();
+    for at_ms in instants {
+        traffic.advance(at_ms);
+        while let Some(change) = left.next_if(|change| change.at_ms == at_ms) {
+            let cell = change.cell % traffic.members.len();
+            traffic.set(cell, change.state);
+            match change.after {
+                After::Nothing => {}
+                After::Cut => _ = traffic.cut(cell),
+                After::Hide => traffic.hide(cell),
+            }
+        }
+    }
+    traffic.advance(300_000);
+    traffic
+}
+
+fn counters(traffic: &Traffic) -> (Fates, Vec<(Tally, u64)>) {
+    let members = (0..traffic.members.len())
+        .map(|cell| (traffic.tally(cell), traffic.in_flight(cell)))
+        .collect();
+    (traffic.fates(), members)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Goal: what becomes of a request does not depend on how far the clock moves at a time.
+    /// Method: the same changes, in one go and with up to 1,000 stops on the way.
+    #[test]
+    fn fates_are_the_same_whatever_the_steps(
+        seed: u64,
+        changes in changes(),
+        stops in prop::collection::vec(0..300_000_u64, 0..1_000),
+    ) {
+        prop_assert_eq!(
+            counters(&run(seed, &changes, &[])),
+            counters(&run(seed, &changes, &stops))
+        );
+    }
+
+    /// Goal: no request is lost or counted twice. Method: arrivals and refusals against fates and
+    /// what is still in flight, after random changes.
+    #[test]
+    fn every_request_has_exactly_one_fate(seed: u64, changes in changes()) {
+        let traffic = run(seed, &changes, &[]);
+        let (fates, members) = counters(&traffic);
+        let arrivals: u64 = members.iter().map(|(tally, _)| tally.arrivals).sum();
+        let in_flight: u64 = members.iter().map(|(_, in_flight)| in_flight).sum();
+        let hidden: usize = traffic.members.iter().map(|it| it.hidden_ends_ns.len()).sum();
+        let ended = fates.served + fates.failed + fates.cut;
+        prop_assert_eq!(arrivals, ended + in_flight + hidden as u64);
+        prop_assert!(arrivals + fates.refused > 25_000, "100/s over 300 s");
+    }
+}
+
+/// Goal: a drained member gets nothing and runs empty; the others share its requests evenly.
+/// Method: drain one of three members of a lane group and look again after the longest request.
+#[test]
+fn drained_member_gets_nothing_and_runs_empty() {
+    let mut traffic = traffic(1);
+    traffic.advance(60_000);
+    let cell = traffic.cell("lb-1", "pa", "m1").expect("a member of the specimen");
+    assert!(traffic.in_flight(cell) > 0, "12 requests/s, 1 % of them long, leave some in flight");
+    let state = traffic.state(cell);
+    traffic.set(cell, MemberState { weight: 0, ..state });
+    let arrivals = traffic.tally(cell).arrivals;
+    traffic.advance(60_000 + 90_000);
+    assert_eq!((traffic.tally(cell).arrivals, traffic.in_flight(cell)), (arrivals, 0));
+    assert_eq!(traffic.fates().cut + traffic.fates().refused + traffic.fates().met_upgrade, 0);
+}
+
+/// Goal: requests follow the shares. Method: compare arrivals of pools with shares 3 : 1.
+#[test]
+fn pools_get_their_shares_and_members_their_turns() {
+    let mut traffic = traffic(2);
+    traffic.advance(600_000);
+    let of = |node, pool, member| {
+        traffic.tally(traffic.cell(node, pool, member).expect("a member of the specimen")).arrivals
+    };
+    let pb: u64 =
+        ["lb-1", "lb-2"].iter().map(|node| of(node, "pb", "m1") + of(node, "pb", "m3")).sum();
+    let pc = of("lb-1", "pc", "m1") + of("lb-1", "pc", "m3");
+    assert!(pb.abs_diff(3 * pc) <= 6, "{pb} against {pc}");
+    assert!(of("lb-1", "pa", "m1").abs_diff(of("lb-1", "pa", "m2")) <= 1, "members take turns");
+}
+
+/// Goal: a farm with nobody eligible refuses, and one without load does nothing.
+#[test]
+fn nobody_eligible_refuses_and_no_load_is_silence() {
+    let mut traffic = traffic(3);
+    for cell in 0..traffic.members.len() {
+        traffic.set(cell, MemberState { weight: 0, answer: Answer::Page, fit: true });
+    }
+    traffic.advance(10_000);
+    assert!(traffic.fates().refused > 500 && traffic.fates().served == 0);
+    let mut silent = Traffic::new(&spec(0), |zone| Keyed::new(1).stream("traffic", zone));
+    silent.advance(3_600_000);
+    assert_eq!(silent.fates(), Fates::default());
+}
+
+/// Goal: the doubles show what the traffic did, through drains, cuts and reloads. Method: a farm of
+/// the specimen with this load; compare the balancer's counters with the traffic's own.
+#[test]
+fn balancers_show_exactly_what_the_traffic_did() {
+    use evenkeel_fakes::balancer::{Balancer, CheckTiming, MemberIndex, MemberSetup, PoolSetup};
+
+    let member = |n: u32| MemberSetup {
+        name: format!("m{n}"),
+        server: format!("fe-{n}"),
+        weight: 100,
+        address: format!("10.0.1.{n}:80"),
+    };
+    let pool = |name: &str, members: Vec<MemberSetup>| PoolSetup {
+        name: name.into(),
+        health_check: true,
+        cut_when_down: false,
+        members,
+    };
+    let timing = CheckTiming { interval_ms: 2_000, fall: 3, rise: 2 };
+    let pools = |with_pc: bool| {
+        let mut pools =
+            vec![pool("pa", vec![member(1), member(2)]), pool("pb", vec![member(1), member(3)])];
+        pools.extend(with_pc.then(|| pool("pc", vec![member(1), member(3)])));
+        pools
+    };
+    let mut nodes = BTreeMap::from([
+        ("lb-1".to_owned(), Balancer::new("lb-1", pools(true), timing, 0)),
+        ("lb-2".to_owned(), Balancer::new("lb-2", pools(false), timing, 0)),
+    ]);
+    let users = Users::new(Traffic::new(&spec(50), |zone| Keyed::new(4).stream("traffic", zone)));
+    let mut load = users.load();
+    load.advance(60_000, &mut nodes);
+    let index = nodes["lb-1"].find("pa", "m1").expect("a member");
+    let before = nodes["lb-1"].member(index).counters;
+    assert!(before.arrivals > 500 && before.in_flight > 0, "{before:?}");
+
+    // The server goes down: what is in flight breaks, what follows gets no connection.
+    users.server_changed("fe-1", ApplicationState::Off, true);
+    load.advance(61_000, &mut nodes);
+    let counters = nodes["lb-1"].member(index).counters;
+    assert_eq!((counters.in_flight, counters.failed_responses), (0, before.in_flight));
+    assert_eq!(counters.failed_connections, counters.arrivals - before.arrivals);
+
+    // Another process: counters begin at zero, and what is in flight in the old one is not seen.
+    let other = nodes["lb-1"].find("pa", "m2").expect("a member");
+    assert!(nodes["lb-1"].member(other).counters.in_flight > 0);
+    nodes.get_mut("lb-1").expect("a node").reload(61_000);
+    load.advance(61_000, &mut nodes);
+    assert_eq!(nodes["lb-1"].member(other).counters.in_flight, 0);
+    load.advance(62_000, &mut nodes);
+    let after = nodes["lb-1"].member(MemberIndex(other.0)).counters;
+    assert!((1..60).contains(&after.arrivals), "a second's worth: {after:?}");
+    let (fates, _) = counters_of(&users);
+    assert_eq!((fates.refused, fates.met_upgrade), (0, 0));
+}
+
+fn counters_of(users: &Users) -> (Fates, Vec<(Tally, u64)>) {
+    counters(&users.traffic())
+}

@@ -1,0 +1,218 @@
+//! A farm of doubles and an orchestrator, from one scenario and one seed: one run.
+//!
+//! The doubles are served on hosts of the fabric, the orchestrator runs on a host of its own with
+//! the fabric as its network, the doubles' shells as its launcher and a simulated disk under its
+//! journal; the schedule strikes; users' requests are modelled; the oracle is told of every change
+//! of ground truth, of every fault and of every record of the journal.
+mod network;
+mod orchestrator;
+mod play;
+mod record;
+mod strike;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::rc::Rc;
+
+use evenkeel_fakes::farm::{Farm, Shared, serve_node, serve_server};
+use evenkeel_fakes::truth::Truth;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::fabric::{Ending, Fabric, Setup, run};
+use crate::nemesis::watch::Watch;
+use crate::nemesis::{Choice, Schedule, draw};
+use crate::oracle::{Bounds, Context, Faults, Ground, Judgement, Oracle, RunVerdict};
+use crate::random::Keyed;
+use crate::scenario::Scenario;
+use crate::traffic::{Fates, Traffic, Users};
+
+use network::Network;
+use play::Play;
+pub use record::clock;
+use record::{Message, Recorder};
+use strike::Breaker;
+
+/// A run that has not ended by then is stuck: two nights.
+const RUN_MS_MAX: u64 = 48 * 3_600_000;
+/// The console's password in a rehearsal.
+const PASSWORD: &str = "rehearsal";
+
+/// What one run is made of.
+pub struct Order<'a> {
+    /// What is rehearsed.
+    pub scenario: &'a Scenario,
+    /// The seed.
+    pub seed: u64,
+    /// Which faults may strike.
+    pub faults: &'a Choice,
+    /// Gets a line for every packet, change, record and fault.
+    pub trace: Option<Box<dyn Write>>,
+}
+
+/// What came of one run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// The fingerprint of everything that happened.
+    pub digest: String,
+    /// How it ended.
+    pub verdict: RunVerdict,
+    /// What the oracle says.
+    pub judgement: Judgement,
+    /// The last events before the first violation.
+    pub last_events: Vec<String>,
+    /// Simulated time.
+    pub simulated_ms: u64,
+    /// Packets, changes, records and faults.
+    pub events: u64,
+    /// Requests that reached a console, a shell or a runtime API.
+    pub exchanges: u64,
+    /// What became of the users' requests.
+    pub fates: Fates,
+    /// The faults of the seed.
+    pub schedule: Schedule,
+    /// Faults whose trigger never came.
+    pub unfired: usize,
+    /// What the farm was really like.
+    pub truth: Truth,
+    /// The bounds of excuses.
+    pub bounds: Bounds,
+}
+
+/// Rehearses one seed.
+#[must_use]
+pub fn rehearse(order: Order<'_>) -> Outcome {
+    let Order { scenario, seed, faults, trace } = order;
+    let keyed = Keyed::new(seed);
+    let truth = scenario.truth(&keyed);
+    let schedule = draw::schedule(&keyed, faults, &draw::Aims::of(&scenario.plan));
+    let bounds = Bounds::new(&scenario.plan.farm.policy, &truth);
+    let users = Users::new(Traffic::new(&scenario.spec, |zone| keyed.stream("traffic", zone)));
+    let (send, receive) = unbounded_channel();
+    let recorder = Recorder::new(
+        Oracle::new(ground(scenario), context(scenario, bounds)),
+        Watch::new(schedule.clone()),
+        users.clone(),
+        &scenario.path.display().to_string(),
+        send,
+    );
+    let setup = Setup { links: scenario.links, trace, ..Setup::new(seed, RUN_MS_MAX) };
+    let stage = Stage {
+        scenario: Rc::new(scenario.clone()),
+        keyed,
+        truth: truth.clone(),
+        users: users.clone(),
+        recorder: recorder.clone(),
+        receive,
+    };
+    let finished = run(setup, |fabric| stage.play(fabric));
+    let verdict = match finished.result {
+        Ending::Ended(verdict) => verdict,
+        Ending::Stuck { why } => {
+            recorder.note(finished.simulated_ms, &format!("stuck: {why}"));
+            RunVerdict::Stuck
+        }
+        Ending::Panicked { message, task } => {
+            RunVerdict::Broken { why: format!("{task} panicked: {message}") }
+        }
+    };
+    let recorded = recorder.take();
+    Outcome {
+        seed,
+        digest: finished.digest.to_string(),
+        judgement: recorded.oracle.finish(finished.simulated_ms, &verdict),
+        verdict,
+        last_events: recorded.before_violation,
+        simulated_ms: finished.simulated_ms,
+        events: finished.events,
+        exchanges: recorded.exchanges,
+        fates: users.fates(),
+        schedule,
+        unfired: recorded.unfired,
+        truth,
+        bounds,
+    }
+}
+
+fn ground(scenario: &Scenario) -> Ground {
+    let spec = &scenario.spec;
+    Ground::new(spec, |key| {
+        let behind = |it: &&evenkeel_fakes::spec::FrontEndSpec| {
+            it.members.get(&key.pool) == Some(&key.member)
+        };
+        let front_end = spec.front_ends.iter().find(behind).expect("a member has a server");
+        evenkeel_fakes::farm::weight(spec, &key.pool, front_end)
+    })
+}
+
+fn context(scenario: &Scenario, bounds: Bounds) -> Context {
+    let plan = &scenario.plan;
+    Context {
+        faults: Faults::new(bounds),
+        policy: plan.farm.policy.clone(),
+        updating: plan.updating.iter().map(ToString::to_string).collect(),
+        floors: plan.farm.pools.iter().map(|it| (it.name.to_string(), it.floor)).collect(),
+    }
+}
+
+/// Everything that a run begins with.
+struct Stage {
+    scenario: Rc<Scenario>,
+    keyed: Keyed,
+    truth: Truth,
+    users: Users,
+    recorder: Recorder,
+    receive: UnboundedReceiver<Message>,
+}
+
+impl Stage {
+    async fn play(self, fabric: Fabric) -> RunVerdict {
+        let network = Network::new(&fabric, &self.scenario.spec);
+        let farm = Farm::new(self.scenario.spec.clone(), self.truth.clone(), PASSWORD);
+        let shared = Shared::new(farm);
+        shared.set_load(self.users.load());
+        let recorder = self.recorder.clone();
+        shared.observe(Box::new(move |farm, entry| recorder.ledger(farm, entry)));
+        let recorder = self.recorder.clone();
+        shared.log_requests(Box::new(move |_, _| recorder.exchange()));
+        let clock = shared.clone();
+        fabric.spawn(network.clock, async move { clock.run_clock().await });
+        for name in network.servers.keys() {
+            switch_on(&fabric, &network, &shared, name);
+        }
+        for name in network.nodes.keys() {
+            serve_balancer(&fabric, &network, &shared, name);
+        }
+        let links = self.scenario.links;
+        let recorder = self.recorder.clone();
+        recorder.begin(&fabric);
+        let breaker = Breaker::new(fabric, network, shared, recorder, links);
+        Play::new(self.scenario, self.keyed, breaker, self.receive).run().await
+    }
+}
+
+/// Serves a server's web server and shell.
+fn switch_on(fabric: &Fabric, network: &Network, shared: &Shared, name: &str) {
+    let it = &network.servers[name];
+    let (at, shared, name) = (fabric.at(it.host), shared.clone(), name.to_owned());
+    let (http, shell) = (it.http, it.shell);
+    fabric.spawn(it.host, async move {
+        serve_server(shared, at, &name, http, Some(shell))
+            .await
+            .expect("a host's addresses are its own");
+    });
+}
+
+fn serve_balancer(fabric: &Fabric, network: &Network, shared: &Shared, name: &str) {
+    let it = network.nodes[name].clone();
+    let (at, shared, name) = (fabric.at(it.host), shared.clone(), name.to_owned());
+    let servers: BTreeMap<String, std::net::SocketAddr> =
+        network.servers.iter().map(|(name, it)| (name.clone(), it.http)).collect();
+    let resolve = Rc::new(move |server: &str| servers[server]);
+    fabric.spawn(it.host, async move {
+        serve_node(shared, at, &name, it.api, it.proxies, resolve)
+            .await
+            .expect("a host's addresses are its own");
+    });
+}

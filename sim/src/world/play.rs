@@ -1,0 +1,164 @@
+//! The loop of one run: what is due happens, what is heard is acted upon, until there is a verdict.
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use evenkeel::journal::{HoldReason, Verdict};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+
+use crate::oracle::RunVerdict;
+use crate::random::Keyed;
+use crate::scenario::Scenario;
+
+use super::orchestrator::Machine;
+use super::record::Message;
+use super::strike::{After, Breaker, Later};
+use super::switch_on;
+
+/// A hold that lasts this long has called a person, who does not come to a rehearsal.
+const HOLD_MS_MAX: u64 = 20 * 60_000;
+
+/// A run that goes on.
+pub(super) struct Play {
+    breaker: Breaker,
+    machine: Machine,
+    receive: UnboundedReceiver<Message>,
+    /// What is due, by instant and order.
+    later: BTreeMap<(u64, u64), Later>,
+    ordinal: u64,
+    /// Since when the run holds, and why. The orchestrator's absence does not count.
+    held: Option<(u64, HoldReason)>,
+}
+
+impl Play {
+    pub(super) fn new(
+        scenario: Rc<Scenario>,
+        keyed: Keyed,
+        breaker: Breaker,
+        receive: UnboundedReceiver<Message>,
+    ) -> Self {
+        let machine = Machine::new(
+            scenario,
+            keyed,
+            breaker.fabric.clone(),
+            breaker.network.clone(),
+            breaker.shared.clone(),
+            breaker.recorder.clone(),
+        );
+        Self { breaker, machine, receive, later: BTreeMap::new(), ordinal: 0, held: None }
+    }
+
+    /// Lets things happen until the run has a verdict.
+    pub(super) async fn run(mut self) -> RunVerdict {
+        self.machine.start();
+        loop {
+            let now_ms = self.now_ms();
+            while let Some(entry) = self.later.first_entry().filter(|it| it.key().0 <= now_ms) {
+                let later = entry.remove();
+                self.happen(later);
+            }
+            let held_ms = self.held.as_ref().map(|(since_ms, _)| since_ms + HOLD_MS_MAX);
+            if held_ms.is_some_and(|held_ms| held_ms <= now_ms)
+                && let Some((_, reason)) = self.held.take()
+            {
+                return RunVerdict::Held { reason };
+            }
+            let due_ms = self.later.keys().next().map(|(at_ms, _)| *at_ms);
+            let message = match due_ms.into_iter().chain(held_ms).min() {
+                Some(due_ms) => {
+                    let until = Instant::now() + Duration::from_millis(due_ms - now_ms);
+                    tokio::time::timeout_at(until, self.receive.recv()).await.ok()
+                }
+                None => Some(self.receive.recv().await),
+            };
+            let message = message.map(|it| it.expect("the recorder holds a sender"));
+            if let Some(verdict) = message.and_then(|message| self.hear(message)) {
+                return verdict;
+            }
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.breaker.shared.now_ms()
+    }
+
+    fn later(&mut self, at_ms: u64, what: Later) {
+        self.later.insert((at_ms, self.ordinal), what);
+        self.ordinal += 1;
+    }
+
+    fn happen(&mut self, later: Later) {
+        let now_ms = self.now_ms();
+        match later {
+            Later::Strike(strike) => match self.breaker.strike(strike) {
+                After::Nothing => {}
+                After::At(at_ms, later) => self.later(at_ms, later),
+                After::OrchestratorGone(away_ms) => {
+                    if self.machine.kill() {
+                        self.killed(away_ms);
+                    }
+                }
+            },
+            Later::StartOrchestrator => self.machine.start(),
+            Later::SwitchOn(server) => self.breaker.shared.with(|farm| farm.power_on(&server)),
+            Later::OnNetwork(server) => {
+                let host = self.breaker.network.servers[&server].host;
+                self.breaker.fabric.power_on(host);
+            }
+            Later::EndLatency => self.breaker.set_latencies(now_ms),
+        }
+    }
+
+    fn killed(&mut self, away_ms: u64) {
+        let back_ms = self.now_ms() + away_ms;
+        self.later(back_ms, Later::StartOrchestrator);
+        if let Some((since_ms, _)) = &mut self.held {
+            *since_ms = back_ms;
+        }
+    }
+
+    fn hear(&mut self, message: Message) -> Option<RunVerdict> {
+        let now_ms = self.now_ms();
+        match message {
+            Message::Strikes(strikes) => {
+                for strike in strikes {
+                    self.later(strike.at_ms, Later::Strike(strike));
+                }
+            }
+            Message::Killed(away_ms) => self.killed(away_ms),
+            Message::Up(server) => {
+                let Breaker { fabric, network, shared, .. } = &self.breaker;
+                if !fabric.is_up(network.servers[&server].host) {
+                    switch_on(fabric, network, shared, &server);
+                    // By then it has bound its addresses.
+                    self.later(now_ms + 1, Later::OnNetwork(server));
+                }
+            }
+            Message::Held(reason) => {
+                if self.held.as_ref().is_none_or(|(_, held)| *held != reason) {
+                    self.held = Some((now_ms, reason));
+                }
+            }
+            Message::Released => self.held = None,
+            Message::Ended(Ok(verdict)) => return Some(told(verdict)),
+            Message::Ended(Err(why)) => return Some(RunVerdict::Broken { why }),
+        }
+        None
+    }
+}
+
+/// The orchestrator's verdict as the oracle knows verdicts.
+fn told(verdict: Verdict) -> RunVerdict {
+    match verdict {
+        Verdict::Done { left_out } => {
+            RunVerdict::Done { left_out: left_out.iter().map(ToString::to_string).collect() }
+        }
+        Verdict::Aborted => RunVerdict::Aborted,
+        Verdict::Holding { reason: Some(reason) } => RunVerdict::Held { reason },
+        Verdict::Holding { reason: None } => {
+            RunVerdict::Broken { why: "it stopped at a gate that was approved".into() }
+        }
+        Verdict::Refused { why } => RunVerdict::Refused { why },
+    }
+}

@@ -1,0 +1,251 @@
+//! Everything that is known of a run while it goes on: the oracle, the watch for triggers, the
+//! last events, and what the world must do about them.
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use evenkeel::journal::tell::Teller;
+use evenkeel::journal::{self, HoldReason};
+use evenkeel_fakes::farm::Farm;
+use evenkeel_fakes::ledger;
+
+use crate::fabric::Fabric;
+use crate::nemesis::watch::{Strike, Watch};
+use crate::oracle::{Oracle, Struck};
+use crate::traffic::Users;
+
+/// Events kept for a report: what led to a violation is rarely further back.
+const LAST_EVENTS: usize = 20;
+
+/// Something that the world has to do, or to know.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Faults strike.
+    Strikes(Vec<Strike>),
+    /// A machine is up again.
+    Up(String),
+    /// The orchestrator was killed, and is away for this long.
+    Killed(u64),
+    /// The run holds.
+    Held(HoldReason),
+    /// It holds no more.
+    Released,
+    /// The orchestrator's process ended by itself.
+    Ended(Result<evenkeel::journal::Verdict, String>),
+}
+
+/// The record of one run, shared by all who add to it.
+#[derive(Clone)]
+pub(super) struct Recorder(Rc<RefCell<Inner>>);
+
+struct Inner {
+    fabric: Option<Fabric>,
+    oracle: Option<Oracle>,
+    watch: Watch,
+    teller: Teller,
+    users: Users,
+    /// Servers that crashed by themselves.
+    crashed: BTreeSet<String>,
+    last: VecDeque<String>,
+    /// The last events before the first violation.
+    before_violation: Option<Vec<String>>,
+    exchanges: u64,
+    send: tokio::sync::mpsc::UnboundedSender<Message>,
+}
+
+/// What a record holds in the end.
+pub(super) struct Recorded {
+    pub(super) oracle: Oracle,
+    pub(super) before_violation: Vec<String>,
+    pub(super) exchanges: u64,
+    pub(super) unfired: usize,
+}
+
+impl Recorder {
+    pub(super) fn new(
+        oracle: Oracle,
+        watch: Watch,
+        users: Users,
+        plan: &str,
+        send: tokio::sync::mpsc::UnboundedSender<Message>,
+    ) -> Self {
+        Self(Rc::new(RefCell::new(Inner {
+            fabric: None,
+            oracle: Some(oracle),
+            watch,
+            teller: Teller::new(plan),
+            users,
+            crashed: BTreeSet::new(),
+            last: VecDeque::new(),
+            before_violation: None,
+            exchanges: 0,
+            send,
+        })))
+    }
+
+    /// The run begins on this network.
+    pub(super) fn begin(&self, fabric: &Fabric) {
+        let mut inner = self.0.borrow_mut();
+        inner.fabric = Some(fabric.clone());
+        let strikes = inner.watch.begin();
+        inner.send(Message::Strikes(strikes));
+    }
+
+    /// Ground truth has changed.
+    pub(super) fn ledger(&self, farm: &Farm, entry: &ledger::Entry) {
+        let inner = &mut *self.0.borrow_mut();
+        inner.tell(entry.at_ms, &entry.event.to_string());
+        inner.oracle().entry(entry);
+        inner.servers_changed(farm, &entry.event);
+        if let ledger::Event::Up { server } = &entry.event {
+            if inner.crashed.contains(server) {
+                inner.oracle().strike(entry.at_ms, Struck::FrontEndBack { server: server.clone() });
+            }
+            inner.send(Message::Up(server.clone()));
+        }
+        let strikes = inner.watch.ledger(entry.at_ms, &entry.event);
+        inner.send(Message::Strikes(strikes));
+        inner.look();
+    }
+
+    /// The journal has a record. Faults that strike at once are returned: they come before
+    /// anything else happens.
+    pub(super) fn journal(&self, now_ms: u64, record: &journal::Record) -> Vec<Strike> {
+        let inner = &mut *self.0.borrow_mut();
+        let line = inner.teller.tell(record);
+        inner.tell(now_ms, &line);
+        inner.oracle().told(now_ms, &record.event);
+        match &record.event {
+            journal::Event::Held { reason, .. } => inner.send(Message::Held(reason.clone())),
+            journal::Event::Released => inner.send(Message::Released),
+            _ => {}
+        }
+        let strikes = inner.watch.journal(now_ms, &record.event);
+        inner.look();
+        let (at_once, later) = strikes.into_iter().partition(|strike| strike.at_ms <= now_ms);
+        inner.send(Message::Strikes(later));
+        at_once
+    }
+
+    /// A fault strikes.
+    pub(super) fn strike(&self, now_ms: u64, struck: Struck) {
+        let inner = &mut *self.0.borrow_mut();
+        inner.tell(now_ms, &format!("fault: {}", words(&struck)));
+        if let Struck::FrontEndCrash { server } = &struck {
+            inner.crashed.insert(server.clone());
+        }
+        inner.oracle().strike(now_ms, struck);
+        inner.look();
+    }
+
+    /// Something worth knowing for whoever reads the last events.
+    pub(super) fn note(&self, now_ms: u64, line: &str) {
+        self.0.borrow_mut().tell(now_ms, line);
+    }
+
+    /// The world's loop has to do, or to know, something.
+    pub(super) fn send(&self, message: Message) {
+        self.0.borrow().send(message);
+    }
+
+    /// The orchestrator's process ended by itself.
+    pub(super) fn ended(&self, how: Result<evenkeel::journal::Verdict, String>) {
+        self.0.borrow().send(Message::Ended(how));
+    }
+
+    /// A request reached a double.
+    pub(super) fn exchange(&self) {
+        self.0.borrow_mut().exchanges += 1;
+    }
+
+    /// The run is over: what is known of it.
+    pub(super) fn take(&self) -> Recorded {
+        let inner = &mut *self.0.borrow_mut();
+        Recorded {
+            oracle: inner.oracle.take().expect("a run is over once"),
+            before_violation: inner
+                .before_violation
+                .take()
+                .unwrap_or_else(|| inner.last.iter().cloned().collect()),
+            exchanges: inner.exchanges,
+            unfired: inner.watch.left(),
+        }
+    }
+}
+
+impl Inner {
+    fn oracle(&mut self) -> &mut Oracle {
+        self.oracle.as_mut().expect("nothing happens after the end")
+    }
+
+    /// The world's loop may be gone already, when a run is being torn down.
+    fn send(&self, message: Message) {
+        if !matches!(&message, Message::Strikes(strikes) if strikes.is_empty()) {
+            let _gone = self.send.send(message);
+        }
+    }
+
+    /// A line for people, and for the digest.
+    fn tell(&mut self, at_ms: u64, line: &str) {
+        if let Some(fabric) = &self.fabric {
+            fabric.note(line);
+        }
+        if self.last.len() == LAST_EVENTS {
+            self.last.pop_front();
+        }
+        self.last.push_back(format!("{}  {line}", clock(at_ms)));
+    }
+
+    /// Keeps the last events when the first invariant broke.
+    fn look(&mut self) {
+        if self.before_violation.is_none() && !self.oracle().content() {
+            self.before_violation = Some(self.last.iter().cloned().collect());
+        }
+    }
+
+    /// Tells the users what servers do with requests from now on.
+    fn servers_changed(&mut self, farm: &Farm, event: &ledger::Event) {
+        use ledger::Event as E;
+        let (E::JobStarted { server, .. }
+        | E::JobEnded { server, .. }
+        | E::Installed { server, .. }
+        | E::Down { server }
+        | E::Up { server }
+        | E::Service { server, .. }
+        | E::Applications { server, .. }
+        | E::DeploymentBegan { server }
+        | E::DeploymentEnded { server }
+        | E::DeploymentStopped { server }) = event
+        else {
+            return;
+        };
+        let oracle = self.oracle.as_ref().expect("nothing happens after the end");
+        let ground = oracle.ground();
+        let fit = ground.servers.get(server).is_some_and(|it| it.fit(&ground.target));
+        let applications = farm.servers[server].applications();
+        self.users.server_changed(server, applications, fit);
+    }
+}
+
+/// `h:mm:ss.mmm` since the run began.
+#[must_use]
+pub fn clock(at_ms: u64) -> String {
+    let (s, ms) = (at_ms / 1_000, at_ms % 1_000);
+    format!("{}:{:02}:{:02}.{ms:03}", s / 3_600, s / 60 % 60, s % 60)
+}
+
+/// A fault in words.
+fn words(struck: &Struck) -> String {
+    match struck {
+        Struck::FrontEndCrash { server } => format!("{server} crashes"),
+        Struck::FrontEndBack { server } => format!("{server} is back"),
+        Struck::InstallerFails { server } => format!("the installer on {server} will fail"),
+        Struck::BalancerReload { node } => format!("{node} is reloaded"),
+        Struck::OrchestratorCrash => "the orchestrator is killed".into(),
+        Struck::OrchestratorBack => "the orchestrator is started again".into(),
+        Struck::LostResponse => "the next answer to the orchestrator is lost".into(),
+        Struck::Latency { extra_ms, for_ms } => {
+            format!("links are {extra_ms} ms slower for {} s", for_ms / 1_000)
+        }
+    }
+}
