@@ -2,7 +2,7 @@
 //! with two pools, the farm's doubles behind them, and users who notice every request that fails.
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use support::served::Served;
-use support::users::{Entrance, Tally, Users};
+use support::users::{Entrance, Long, Tally, Users};
 use support::working::Working;
 use support::{Haproxy, eventually};
 
@@ -20,6 +20,8 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 const NODES: [&str; 2] = ["lb-1", "lb-2"];
 const TARGET: &str = "11.36.1.43500";
+/// Memberships of the farm's front-ends in its pools, over both nodes.
+const PLACES: usize = 14;
 
 /// The served farm behind its balancers.
 struct Stage {
@@ -113,6 +115,24 @@ impl Stage {
         assert!(answer.status.success(), "not approved: {answer:?}");
     }
 
+    /// Waits until an installer has stopped a server's web server.
+    async fn until_installing(&self, server: &str) {
+        let stopped = async || {
+            let truth = self.served.truth_of(server).await;
+            (truth["applications"] == "unavailable").then_some(())
+        };
+        eventually(&format!("an installer to stop {server}"), stopped).await;
+    }
+
+    /// Waits until a node has these members drained.
+    async fn until_drained(&self, node: &str, wanted: &[&str]) {
+        let drained = async || {
+            let members = self.members(node).await?;
+            wanted.iter().all(|member| members[*member].drained).then_some(())
+        };
+        eventually(&format!("{wanted:?} to be drained on {node}"), drained).await;
+    }
+
     /// Reloads a node, as `systemctl reload haproxy` does.
     fn reload(&self, node: &str) {
         self.haproxies[node].reload();
@@ -148,12 +168,12 @@ fn upgrade(
         run = disturb_updating(&stage, run).await;
         stage.approve(&mut run, 6).await;
         run = disturb_loaded(&stage, run).await;
-        let (code, events) = run.end().await;
+        let code = run.end().await;
 
         let tally = users.stop().await;
         let story = || format!("{}", stage.served.story());
         assert_eq!(code, 0, "{}", story());
-        check_users(&tally, &events, &story);
+        check_users(&tally, &stage.served.events.borrow(), &story);
         check_farm(&stage, &before).await;
         let mut second_tries = 0;
         for node in NODES {
@@ -175,18 +195,18 @@ fn check_users(tally: &Tally, events: &[(Instant, Value)], story: &dyn Fn() -> S
     assert!(failed.is_empty(), "{} failed:\n{}\n{}", failed.len(), failed.join("\n"), story());
     assert!(tally.answered >= 20_000, "only {} requests: no load", tally.answered);
     assert!(tally.in_flight_min >= 32, "only {} in flight at times", tally.in_flight_min);
-    let mut drains = 0;
+    // Once for each place; after a reload it is drained again, with nobody on it any more.
+    let mut drained = BTreeSet::new();
     for (at, event) in events {
-        if event["event"] == "intent" && event["action"]["change"] == "drain" {
-            drains += 1;
-            let server = &event["action"]["member"]["server"];
-            let waits = |it: &&support::users::Long| {
-                it.server == *server && it.began < *at && *at < it.ended
-            };
-            assert!(tally.long.iter().any(|it| waits(&it)), "nothing long in flight on {server}");
+        let action = &event["action"];
+        let place = format!("{} {}", action["node"], action["member"]);
+        if action["change"] == "drain" && drained.insert(place) {
+            let server = &action["member"]["server"];
+            let on_it = |it: &&Long| it.server == *server && it.began < *at && *at < it.ended;
+            assert!(tally.long.iter().any(|it| on_it(&it)), "nothing long in flight on {server}");
         }
     }
-    assert!(drains > 0);
+    assert_eq!(drained.len(), PLACES, "{drained:?}");
 }
 
 /// Everything is upgraded, and as it was before.
@@ -218,4 +238,52 @@ async fn check_farm(stage: &Stage, before: &BTreeMap<&str, BTreeMap<String, Memb
 #[test]
 fn a_loaded_farm_is_upgraded_and_no_request_fails() {
     upgrade(async |_, run| run, async |_, run| run, false);
+}
+
+/// Goal: a killed orchestrator costs nothing but time. Method: `kill -9` while an installer runs,
+/// and again while the other half drains, each followed by `resume`, which must find the job that
+/// runs and the drains that stand.
+#[test]
+fn killed_and_resumed_it_is_upgraded_and_no_request_fails() {
+    let kill_in_installer = async |stage: &Stage, mut run: Working| {
+        let start = json!({ "do": "start", "server": "fe-2", "kind": "front-end-upgrade" });
+        run.until_event("intent", json!({ "action": start })).await;
+        stage.until_installing("fe-2").await;
+        run.kill().await;
+        let mut run = stage.served.start_evenkeel("resume", &[]);
+        run.until_event("began", json!({ "resumed": true })).await;
+        run.until_event("job-ended", json!({ "server": "fe-2" })).await;
+
+        let drain = json!({ "do": "balancer", "member": { "server": "fe-3" }, "change": "drain" });
+        run.until_event("intent", json!({ "action": drain })).await;
+        run.kill().await;
+        stage.served.start_evenkeel("resume", &[])
+    };
+    upgrade(kill_in_installer, async |_, run| run, false);
+}
+
+/// Goal: a reload of HAProxy, which puts every drained member back, fails no request either.
+/// Method: reload one node while the first half is being upgraded and the other while the second
+/// is, each when an installer has stopped a web server; both times the drains must be made again.
+#[test]
+fn with_haproxy_reloaded_it_is_upgraded_and_no_request_fails() {
+    let reload_first = async |stage: &Stage, mut run: Working| {
+        stage.until_installing("fe-1").await;
+        stage.reload("lb-1");
+        run.until_event("noticed", json!({ "notice": "epoch-ended", "node": "lb-1" })).await;
+        let drain = json!({ "node": "lb-1", "member": { "server": "fe-1" }, "change": "drain" });
+        run.until_event("intent", json!({ "action": drain })).await;
+        stage.until_drained("lb-1", &["shop/fe-1", "shop/fe-2", "staff/fe-1"]).await;
+        run
+    };
+    let reload_second = async |stage: &Stage, mut run: Working| {
+        stage.until_installing("fe-3").await;
+        stage.reload("lb-2");
+        run.until_event("noticed", json!({ "notice": "epoch-ended", "node": "lb-2" })).await;
+        let drain = json!({ "node": "lb-2", "member": { "server": "fe-3" }, "change": "drain" });
+        run.until_event("intent", json!({ "action": drain })).await;
+        stage.until_drained("lb-2", &["shop/fe-3", "staff/fe-3"]).await;
+        run
+    };
+    upgrade(reload_first, reload_second, true);
 }

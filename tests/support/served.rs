@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use super::eventually;
-use super::working::Working;
+use super::working::{Events, Working};
 
 /// The farm of these tests.
 const FARM: &str = "tests/farms/shop.farm.toml";
@@ -25,6 +25,8 @@ const PASSWORD: (&str, &str) = ("EVENKEEL_SC_PASSWORD", "only-in-this-test");
 pub(crate) struct Served {
     folder: TempDir,
     control: SocketAddr,
+    /// What the processes that carry the run out have told.
+    pub(crate) events: Events,
     _doubles: Child,
 }
 
@@ -61,7 +63,8 @@ impl Served {
             line.split(' ').find_map(|word| word.parse().ok())
         })
         .await;
-        let served = Self { folder, control, _doubles: doubles };
+        let events = Events::default();
+        let served = Self { folder, control, events, _doubles: doubles };
         let farm = served.file("shop.farm.toml");
         let planned = served.evenkeel_on("plan", &farm, &["-o", "shop.plan"]).await;
         assert!(planned.status.success(), "the farm cannot be planned: {planned:?}");
@@ -87,7 +90,7 @@ impl Served {
     pub(crate) fn start_evenkeel(&self, verb: &str, arguments: &[&str]) -> Working {
         let mut command = self.command(verb, &self.file("shop.plan"), arguments);
         command.arg("--json");
-        Working::start(command, self.file("stderr"))
+        Working::start(command, self.events.clone(), self.file("stderr"))
     }
 
     fn command(&self, verb: &str, what: &Path, arguments: &[&str]) -> Command {

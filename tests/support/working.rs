@@ -1,6 +1,8 @@
 //! An `evenkeel` process that carries a run out, followed event by event.
+use std::cell::RefCell;
 use std::fs::File;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,21 +14,23 @@ use tokio::time::{Instant, timeout};
 /// a run, some 20 s on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The events of a run over all its processes, and when each was read.
+pub(crate) type Events = Rc<RefCell<Vec<(Instant, Value)>>>;
+
 /// A process at work. It is killed with this value.
 pub(crate) struct Working {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    /// Every event so far, and when it was read.
-    pub(crate) events: Vec<(Instant, Value)>,
+    events: Events,
     stderr: PathBuf,
 }
 
 impl Working {
-    pub(super) fn start(mut command: Command, stderr: PathBuf) -> Self {
+    pub(super) fn start(mut command: Command, events: Events, stderr: PathBuf) -> Self {
         command.stderr(File::create(&stderr).expect("there is room"));
         let mut child = command.spawn().expect("the program runs");
         let stdout = child.stdout.take().expect("it is piped");
-        Self { child, lines: BufReader::new(stdout).lines(), events: Vec::new(), stderr }
+        Self { child, lines: BufReader::new(stdout).lines(), events, stderr }
     }
 
     /// Reads events until one is as wanted.
@@ -51,36 +55,39 @@ impl Working {
         self.until(&what, |event| event["event"] == kind && covers(event, &fields)).await
     }
 
-    /// Kills it, as `kill -9` does, and waits until it is gone.
+    /// Kills it, as `kill -9` does, and waits until it is gone. What it had written is read.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("it is our child");
+        while self.next().await.is_some() {}
     }
 
-    /// Reads on to the end, and returns the exit code and every event.
+    /// Reads on to the end, and returns the exit code.
     ///
     /// # Panics
     /// It takes too long, or a signal ended it.
-    pub(crate) async fn end(mut self) -> (i32, Vec<(Instant, Value)>) {
+    pub(crate) async fn end(mut self) -> i32 {
         let deadline = Instant::now() + PATIENCE;
         while let Ok(Some(_)) = tokio::time::timeout_at(deadline, self.next()).await {}
         let Ok(ended) = timeout(PATIENCE, self.child.wait()).await else {
             panic!("evenkeel does not end; {}", self.told());
         };
         let code = ended.expect("it is our child").code();
-        (code.unwrap_or_else(|| panic!("a signal ended it; {}", self.told())), self.events)
+        code.unwrap_or_else(|| panic!("a signal ended it; {}", self.told()))
     }
 
     async fn next(&mut self) -> Option<Value> {
         let line = self.lines.next_line().await.expect("its output is text")?;
         let record: Value = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("{line:?} is not JSON: {error}"));
-        self.events.push((Instant::now(), record["event"].clone()));
-        Some(record["event"].clone())
+        let event = record["event"].clone();
+        self.events.borrow_mut().push((Instant::now(), event.clone()));
+        Some(event)
     }
 
     fn told(&self) -> String {
-        let from = self.events.len().saturating_sub(10);
-        let last: Vec<_> = self.events[from..].iter().map(|(_, it)| it.to_string()).collect();
+        let events = self.events.borrow();
+        let from = events.len().saturating_sub(10);
+        let last: Vec<_> = events[from..].iter().map(|(_, event)| event.to_string()).collect();
         let stderr = std::fs::read_to_string(&self.stderr).unwrap_or_default();
         format!("its last events:\n{}\nits complaints:\n{stderr}", last.join("\n"))
     }
