@@ -25,6 +25,7 @@ const PASSWORD: (&str, &str) = ("EVENKEEL_SC_PASSWORD", "only-in-this-test");
 pub(crate) struct Served {
     folder: TempDir,
     control: SocketAddr,
+    shell_at: String,
     /// What the processes that carry the run out have told.
     pub(crate) events: Events,
     _doubles: Child,
@@ -56,15 +57,19 @@ impl Served {
             .kill_on_drop(true)
             .spawn()
             .expect("the program was there a moment ago");
-        let control = eventually("the doubles to serve", async || {
+        let log = eventually("the doubles to serve", async || {
             let log = std::fs::read_to_string(folder.path().join("doubles.log")).ok()?;
-            log.lines().find(|line| line.starts_with("ready;"))?;
-            let line = log.lines().find(|line| line.contains("control by hand: "))?;
-            line.split(' ').find_map(|word| word.parse().ok())
+            log.lines().any(|line| line.starts_with("ready;")).then_some(log)
         })
         .await;
-        let events = Events::default();
-        let served = Self { folder, control, events, _doubles: doubles };
+        let told = |what: &str| -> Option<SocketAddr> {
+            let line = log.lines().find(|line| line.contains(what))?;
+            line.split(' ').find_map(|word| word.parse().ok())
+        };
+        let control = told("control by hand: ").expect("the doubles tell where");
+        let shell_at = told("shell of every server: ").expect("the doubles tell where");
+        let (shell_at, events) = (shell_at.to_string(), Events::default());
+        let served = Self { folder, control, shell_at, events, _doubles: doubles };
         let farm = served.file("shop.farm.toml");
         let planned = served.evenkeel_on("plan", &farm, &["-o", "shop.plan"]).await;
         assert!(planned.status.success(), "the farm cannot be planned: {planned:?}");
@@ -95,18 +100,44 @@ impl Served {
 
     fn command(&self, verb: &str, what: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("evenkeel"));
+        command.arg(verb).arg(what).args(arguments);
+        self.surround(&mut command);
         command
-            .arg(verb)
-            .arg(what)
-            .args(arguments)
+    }
+
+    /// What every program that works on this farm is started with.
+    fn surround<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
             .current_dir(self.folder.path())
             .env(PASSWORD.0, PASSWORD.1)
             .env("EVENKEEL_LOCK_DIR", self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        command
+            .kill_on_drop(true)
+    }
+
+    /// Runs a printed command line, word for word, in a shell.
+    pub(crate) async fn shell(&self, line: &str) -> Output {
+        let programs = program("evenkeel");
+        let programs = programs.parent().expect("a program lies in a folder");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).env("PATH", format!("{}:{path}", programs.display()));
+        self.surround(&mut command).output().await.expect("there is a shell")
+    }
+
+    /// Runs a host verb on a server, as a person does who is logged in there.
+    ///
+    /// # Panics
+    /// It fails.
+    pub(crate) async fn verb(&self, server: &str, verb: &str, values: &[(&str, &str)]) {
+        let mut command = Command::new(program("evenkeel-fakes"));
+        command.args(["shell", &self.shell_at]).env("EVENKEEL_SERVER", server);
+        command.env("EVENKEEL_VERB", verb).env("EVENKEEL_JOB", "by-hand");
+        command.envs(values.iter().map(|(name, value)| (format!("EVENKEEL_{name}"), value)));
+        let output = self.surround(&mut command).output().await.expect("the program runs");
+        assert!(output.status.success(), "{verb} on {server}: {output:?}");
     }
 
     /// Does something to the doubles by hand.
