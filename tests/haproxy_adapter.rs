@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::future::Future;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
@@ -41,7 +42,9 @@ impl Process {
         let file = folder.path().join("haproxy.cfg");
         fs::write(&file, whole.replace("{folder}", path)).expect("a configuration file");
         let child = Command::new("haproxy")
-            .args(["-W", "-f"])
+            .args(["-W", "-S"])
+            .arg(folder.path().join("master.sock"))
+            .arg("-f")
             .arg(&file)
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log")).expect("a log file"))
@@ -50,6 +53,11 @@ impl Process {
         let process = Self { folder, child };
         let node = process.node(&[]);
         until("HAProxy answers", || async { node.observe().await.is_ok() }).await;
+        // The worker answers before its master listens for signals, which would then be lost.
+        until("its master answers", || async {
+            process.ask("master.sock", "show proc").await.is_ok_and(|answer| !answer.is_empty())
+        })
+        .await;
         process
     }
 
@@ -78,13 +86,14 @@ impl Process {
         get(&self.path("users.sock"), path).await
     }
 
-    /// A line to the runtime API, as a person would send it.
-    async fn raw(&self, line: &str) -> String {
-        let mut stream = UnixStream::connect(self.path("api.sock")).await.expect("the API");
-        stream.write_all(format!("{line}\n").as_bytes()).await.expect("the API reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("the API answers");
-        answer
+    /// A line to a socket of the process, as a person would send it, and the beginning of its
+    /// answer: the master's socket stays open after it.
+    async fn ask(&self, socket: &str, line: &str) -> io::Result<String> {
+        let mut stream = UnixStream::connect(self.path(socket)).await?;
+        stream.write_all(format!("{line}\n").as_bytes()).await?;
+        let mut answer = [0; 1024];
+        let length = stream.read(&mut answer).await?;
+        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
     }
 }
 
@@ -352,7 +361,8 @@ async fn an_agent_check_does_not_undo_a_drain() {
         .await;
         let (node, fe_1) = (haproxy.node(&[("retail", "fe-1")]), id("retail", "fe-1"));
         until("the agent is asked", || async { asked.get() > 0 }).await;
-        assert_eq!(haproxy.raw("set server retail/fe-1 state drain").await, "\n");
+        let drain = haproxy.ask("api.sock", "set server retail/fe-1 state drain").await;
+        assert_eq!(drain.expect("an answer"), "\n");
         until("the agent has cancelled it", || async {
             let reading = node.observe().await.expect("a reading");
             member(&reading, "retail", "fe-1").admin.ready()

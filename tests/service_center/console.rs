@@ -21,7 +21,7 @@ pub(crate) const LOCKED: &str =
 pub(crate) struct Script {
     /// Pages behind the login, by path and query.
     pub(crate) pages: BTreeMap<String, ResponseTemplate>,
-    /// What it answers to a posted form.
+    /// What it answers to the next posted form; to others, the list of servers.
     pub(crate) posted: Option<ResponseTemplate>,
     /// What it says instead of letting us in.
     pub(crate) refuses: Option<&'static str>,
@@ -129,7 +129,7 @@ impl Respond for Pages {
             return redirect("Login.aspx?OriginalURL=x");
         }
         if request.method.as_str() == "POST" {
-            return script.posted.clone().unwrap_or_else(|| redirect("Servers.aspx"));
+            return script.posted.take().unwrap_or_else(|| redirect("Servers.aspx"));
         }
         script.pages.get(&place).cloned().unwrap_or(ResponseTemplate::new(404))
     }

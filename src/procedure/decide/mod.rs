@@ -20,7 +20,7 @@ use super::rotation;
 use super::steps;
 use super::view::View;
 
-pub use faces::{console_faces, console_for};
+pub use faces::{console_faces, console_for, console_has_rested};
 pub use holds::{may_abort, may_fall_back, may_leave_out, ways_out};
 pub use proof::deployment_since_ms;
 pub use super::steps::waiting_gate;
