@@ -18,6 +18,10 @@ use crate::procedure::readings::{
 use crate::procedure::view::Question;
 use crate::service_center::{Console, ConsoleError};
 
+/// Requests of one nudge for each member of the pool: rotation by equal weights reaches every
+/// member with one; two leave room for unequal weights and for users who came in between.
+const NUDGES_PER_MEMBER: usize = 2;
+
 /// Every adapter of a run.
 pub(super) struct Adapters<D: Dial, L: Launcher> {
     layout: Rc<Layout>,
@@ -197,7 +201,8 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
             }
             Action::Test { server } => (self.test(ix(server)).await, None, None),
             Action::Nudge { node, pool } => {
-                (self.nudge(node.as_str(), pool.as_str()).await, None, None)
+                let (result, seen) = self.nudge(node.as_str(), pool.as_str()).await;
+                (result, seen, None)
             }
         }
     }
@@ -265,7 +270,9 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
             .collect()
     }
 
-    async fn nudge(&self, node: &str, pool: &str) -> ActionResult {
+    /// Requests of ours through a node, and what the node says of them: only its reading tells
+    /// whom they reached.
+    async fn nudge(&self, node: &str, pool: &str) -> (ActionResult, Option<Seen>) {
         let farm = &self.layout.farm;
         let pool = farm.pools.iter().find(|entry| entry.name.as_str() == pool);
         let pool = pool.expect("actions name pools of the plan");
@@ -275,10 +282,26 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
         let host_name = zone.map_or("localhost", |zone| zone.public_name.as_str());
         let test = farm.tests.iter().find(|test| test.zone == pool.zone);
         let path = test.map_or("/", |test| test.path.as_str());
-        match self.probe.nudge(to, host_name, path).await {
-            Ok(status) => ActionResult::Done { evidence: format!("answered {status}") },
-            Err(why) => ActionResult::Unknown { why: why.to_string() },
+        let members = farm.front_ends.iter().filter(|one| one.members.contains_key(&pool.name));
+        let requests = members.count() * NUDGES_PER_MEMBER;
+        let mut evidence = String::new();
+        for _ in 0..requests {
+            match self.probe.nudge(to, host_name, path).await {
+                Ok(status) if status < 500 => {
+                    evidence = format!("{requests} requests, answered {status}");
+                }
+                Ok(status) => {
+                    let why = format!("answered {status}");
+                    return (ActionResult::Refused { why }, None);
+                }
+                Err(why) => return (ActionResult::Unknown { why: why.to_string() }, None),
+            }
         }
+        let nodes = &self.layout.nodes;
+        let ix = nodes.iter().position(|entry| entry.name.as_str() == node);
+        let ix = ix.expect("actions name nodes of the plan");
+        let seen = self.balancers[ix].observe().await.ok();
+        (ActionResult::Done { evidence }, seen.map(|reading| Seen::Node(ix, reading)))
     }
 }
 
