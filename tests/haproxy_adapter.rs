@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::future::Future;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
@@ -41,7 +42,9 @@ impl Process {
         let file = folder.path().join("haproxy.cfg");
         fs::write(&file, whole.replace("{folder}", path)).expect("a configuration file");
         let child = Command::new("haproxy")
-            .args(["-W", "-f"])
+            .args(["-W", "-S"])
+            .arg(folder.path().join("master.sock"))
+            .arg("-f")
             .arg(&file)
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log")).expect("a log file"))
@@ -50,6 +53,11 @@ impl Process {
         let process = Self { folder, child };
         let node = process.node(&[]);
         until("HAProxy answers", || async { node.observe().await.is_ok() }).await;
+        // The worker answers before its master listens for signals, which would then be lost.
+        until("its master answers", || async {
+            process.ask("master.sock", "show proc").await.is_ok_and(|answer| !answer.is_empty())
+        })
+        .await;
         process
     }
 
@@ -78,13 +86,14 @@ impl Process {
         get(&self.path("users.sock"), path).await
     }
 
-    /// A line to the runtime API, as a person would send it.
-    async fn raw(&self, line: &str) -> String {
-        let mut stream = UnixStream::connect(self.path("api.sock")).await.expect("the API");
-        stream.write_all(format!("{line}\n").as_bytes()).await.expect("the API reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("the API answers");
-        answer
+    /// A line to a socket of the process, as a person would send it, and the beginning of its
+    /// answer: the master's socket stays open after it.
+    async fn ask(&self, socket: &str, line: &str) -> io::Result<String> {
+        let mut stream = UnixStream::connect(self.path(socket)).await?;
+        stream.write_all(format!("{line}\n").as_bytes()).await?;
+        let mut answer = [0; 1024];
+        let length = stream.read(&mut answer).await?;
+        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
     }
 }
 
@@ -231,7 +240,7 @@ async fn a_drain_lets_requests_finish_and_an_admit_lets_new_ones_in() {
             member(&reading, "retail", "fe-1").in_flight == 1
         })
         .await;
-        let drained = node.change(&fe_1, MemberChange::Drain).await.expect("drained");
+        let drained = node.change(std::slice::from_ref(&fe_1), MemberChange::Drain).await.expect("drained");
         let state = member(&drained, "retail", "fe-1");
         assert!(state.admin.draining() && !state.admin.in_maintenance());
         assert_eq!((state.in_flight, state.arrivals), (1, 1));
@@ -244,7 +253,7 @@ async fn a_drain_lets_requests_finish_and_an_admit_lets_new_ones_in() {
             member(&reading, "retail", "fe-1").in_flight == 0
         })
         .await;
-        let admitted = node.change(&fe_1, MemberChange::Admit).await.expect("admitted");
+        let admitted = node.change(std::slice::from_ref(&fe_1), MemberChange::Admit).await.expect("admitted");
         assert!(member(&admitted, "retail", "fe-1").admin.ready());
         assert_eq!(haproxy.get("/").await, Some(200));
     })
@@ -261,7 +270,7 @@ async fn weight_maintenance_and_cut_are_read_back() {
         let config = format!("backend retail\n  server fe-1 127.0.0.1:{port} weight 10\n");
         let haproxy = Process::start(&config).await;
         let (node, fe_1) = (haproxy.node(&[("retail", "fe-1")]), id("retail", "fe-1"));
-        let weighed = node.change(&fe_1, MemberChange::Weight(7)).await.expect("weighed");
+        let weighed = node.change(std::slice::from_ref(&fe_1), MemberChange::Weight(7)).await.expect("weighed");
         assert_eq!(member(&weighed, "retail", "fe-1").weight, 7);
 
         let users = haproxy.path("users.sock");
@@ -271,13 +280,13 @@ async fn weight_maintenance_and_cut_are_read_back() {
             member(&reading, "retail", "fe-1").in_flight == 1
         })
         .await;
-        node.change(&fe_1, MemberChange::Cut).await.expect("cut");
+        node.change(std::slice::from_ref(&fe_1), MemberChange::Cut).await.expect("cut");
         assert_eq!(held.await.expect("the request's task"), Some(502));
 
-        let out = node.change(&fe_1, MemberChange::Maintain).await.expect("out");
+        let out = node.change(std::slice::from_ref(&fe_1), MemberChange::Maintain).await.expect("out");
         let state = member(&out, "retail", "fe-1");
         assert!(state.admin.in_maintenance() && state.status.starts_with("MAINT"));
-        let drained = node.change(&fe_1, MemberChange::Drain).await.expect("drained");
+        let drained = node.change(std::slice::from_ref(&fe_1), MemberChange::Drain).await.expect("drained");
         let state = member(&drained, "retail", "fe-1");
         assert!(state.admin.draining() && !state.admin.in_maintenance());
     })
@@ -297,13 +306,13 @@ async fn prose_is_a_refusal_in_haproxys_words() {
     };
     let node = haproxy.node(&[("retail", "fe-1"), ("retail", "fe-9")]);
     for change in [MemberChange::Drain, MemberChange::Weight(3), MemberChange::Cut] {
-        refused(node.change(&id("retail", "fe-9"), change).await, "No such server.");
+        refused(node.change(std::slice::from_ref(&id("retail", "fe-9")), change).await, "No such server.");
     }
-    refused(node.change(&id("retail", "fe-1"), MemberChange::Weight(3)).await, "static LB");
-    refused(node.change(&id("retail", "fe-5"), MemberChange::Drain).await, "no member");
+    refused(node.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Weight(3)).await, "static LB");
+    refused(node.change(std::slice::from_ref(&id("retail", "fe-5")), MemberChange::Drain).await, "no member");
     let api = format!("unix:{}", haproxy.path("operator.sock").display());
     let operator = self::node(&api, &[("retail", "fe-1")]);
-    refused(operator.change(&id("retail", "fe-1"), MemberChange::Drain).await, "Permission denied");
+    refused(operator.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Drain).await, "Permission denied");
     let reading = node.observe().await.expect("a reading");
     assert!(member(&reading, "retail", "fe-1").admin.ready());
 }
@@ -314,7 +323,7 @@ async fn prose_is_a_refusal_in_haproxys_words() {
 async fn a_reload_begins_another_epoch() {
     let haproxy = Process::start("backend retail\n  server fe-1 127.0.0.1:1\n").await;
     let node = haproxy.node(&[("retail", "fe-1")]);
-    let before = node.change(&id("retail", "fe-1"), MemberChange::Drain).await.expect("drained");
+    let before = node.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Drain).await.expect("drained");
     haproxy.signal("USR2");
     until("another epoch", || async {
         node.observe().await.is_ok_and(|reading| reading.epoch != before.epoch)
@@ -352,14 +361,15 @@ async fn an_agent_check_does_not_undo_a_drain() {
         .await;
         let (node, fe_1) = (haproxy.node(&[("retail", "fe-1")]), id("retail", "fe-1"));
         until("the agent is asked", || async { asked.get() > 0 }).await;
-        assert_eq!(haproxy.raw("set server retail/fe-1 state drain").await, "\n");
+        let drain = haproxy.ask("api.sock", "set server retail/fe-1 state drain").await;
+        assert_eq!(drain.expect("an answer"), "\n");
         until("the agent has cancelled it", || async {
             let reading = node.observe().await.expect("a reading");
             member(&reading, "retail", "fe-1").admin.ready()
         })
         .await;
 
-        let drained = node.change(&fe_1, MemberChange::Drain).await.expect("drained");
+        let drained = node.change(std::slice::from_ref(&fe_1), MemberChange::Drain).await.expect("drained");
         assert!(member(&drained, "retail", "fe-1").admin.draining());
         // A check that was on its way may still come; after that, none.
         let mut counts = vec![asked.get()];
@@ -385,7 +395,7 @@ async fn a_tracking_member_is_refused_by_the_name_of_the_tracked_one() {
     .await;
     let node = haproxy.node(&[("retail", "fe-1"), ("admin", "fe-1")]);
     for change in [MemberChange::Drain, MemberChange::Admit, MemberChange::Maintain] {
-        match node.change(&id("admin", "fe-1"), change).await {
+        match node.change(std::slice::from_ref(&id("admin", "fe-1")), change).await {
             Err(BalancerError::Refused(words)) => {
                 assert!(words.contains("admin/fe-1 tracks retail/fe-1"), "{words}");
             }
@@ -394,7 +404,7 @@ async fn a_tracking_member_is_refused_by_the_name_of_the_tracked_one() {
     }
     let reading = node.observe().await.expect("a reading");
     assert!(member(&reading, "admin", "fe-1").admin.ready(), "something was sent");
-    let drained = node.change(&id("retail", "fe-1"), MemberChange::Drain).await.expect("drained");
+    let drained = node.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Drain).await.expect("drained");
     let follower = member(&drained, "admin", "fe-1");
     assert!(follower.admin.draining() && follower.admin.inherited());
 }
@@ -411,7 +421,7 @@ async fn the_api_works_over_tcp() {
     ))
     .await;
     let node = node(&api, &[("retail", "fe-1")]);
-    let drained = node.change(&id("retail", "fe-1"), MemberChange::Drain).await.expect("drained");
+    let drained = node.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Drain).await.expect("drained");
     assert!(member(&drained, "retail", "fe-1").admin.draining());
 }
 
@@ -453,7 +463,7 @@ async fn unreachable_lost_and_garbled_differ() {
             let outcome = node.observe().await;
             assert!(matches!(outcome, Err(BalancerError::Lost(_))), "{what}: {outcome:?}");
         }
-        let cut = node.change(&id("retail", "fe-1"), MemberChange::Cut).await;
+        let cut = node.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Cut).await;
         assert!(matches!(cut, Err(BalancerError::Lost(_))), "{cut:?}");
         let outcome = node.observe().await;
         assert!(matches!(outcome, Err(BalancerError::Garbled(_))), "{outcome:?}");

@@ -1,5 +1,6 @@
 //! What the doubles need of HTTP: a request in, an answer out, carried over any stream by hyper.
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -12,6 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The largest body a double reads: a form or a SOAP envelope is a few kilobytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A connection without a request is left after that long: IIS's `connectionTimeout`. A shorter
+/// one would race with a balancer that keeps connections to its servers for reuse.
+const IDLE_MS_MAX: u64 = 120_000;
 
 /// The methods the doubles distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,6 +226,7 @@ where
     let _ended = http1::Builder::new()
         .auto_date_header(false) // hyper's own is the wall clock's
         .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(IDLE_MS_MAX))
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }

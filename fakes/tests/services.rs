@@ -199,3 +199,19 @@ fn a_slow_answer_depends_on_what_became_of_its_server() {
     assert_eq!(status(&mut farm, "fe-2", "/Shop/Home.aspx"), 200);
     assert_eq!(then(&farm), None, "the machine knows nothing of a request before its boot");
 }
+
+/// Goal: a reloaded balancer believes in everybody until its checks say otherwise. Method: reload
+/// a node while a server is down, after its member was drained and taken down.
+#[test]
+fn a_reloaded_node_takes_a_dead_member_for_alive_until_its_first_check() {
+    let mut farm = shop(Truth::default());
+    pass(&mut farm, MINUTE);
+    farm.crash("fe-3");
+    pass(&mut farm, MINUTE);
+    assert_eq!(farm.nodes["lb-1"].eligible("web").len(), 2);
+    farm.reload("lb-1");
+    assert_eq!(farm.nodes["lb-1"].eligible("web").len(), 3, "assumed up");
+    assert_eq!(farm.nodes["lb-2"].eligible("web").len(), 2, "another process");
+    pass(&mut farm, 10_000);
+    assert_eq!(farm.nodes["lb-1"].eligible("web").len(), 2);
+}

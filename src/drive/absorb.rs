@@ -4,6 +4,7 @@ use std::time::Duration;
 use crate::journal::{ActionResult, Event, Notice};
 use crate::ports::{Dial, Inbox, Launcher, Storage, WallClock};
 use crate::procedure::action::{Action, MemberChange};
+use crate::procedure::decide::{console_for, console_has_rested};
 use crate::procedure::layout::{Layout, NodeIx, ServerIx};
 use crate::procedure::polls::Poll;
 use crate::procedure::readings::{Reading, ServerRow};
@@ -147,8 +148,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 let seen = &mut self.view.servers[via];
                 seen.console_failed_ms = Some(at_ms);
                 let first = fails(&mut seen.console_failing_since_ms, at_ms);
-                // Another console may answer: ask it at once.
-                seen.asked_ms[question as usize] = None;
+                self.ask_another_console(poll);
                 (format!("{}'s Service Center", self.layout.servers[via].name), first)
             }
             Poll::Server { question: Question::Pings, .. } => return Ok(()),
@@ -161,6 +161,17 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             self.record(vec![Event::Noticed(Notice::Unreadable { what, why })])?;
         }
         Ok(())
+    }
+
+    /// A console that has not failed lately is asked at once; when there is none, the question
+    /// waits its turn.
+    fn ask_another_console(&mut self, poll: &Poll) {
+        let Poll::Server { server, question, .. } = *poll else { return };
+        let next = console_for(&self.layout, &self.progress, &self.view);
+        let rested = next.is_some_and(|next| console_has_rested(&self.view, next));
+        if rested {
+            self.view.servers[server].asked_ms[question as usize] = None;
+        }
     }
 
     fn acted(
@@ -188,7 +199,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
     /// What we left a member at, so that somebody else's change is told from ours.
     /// After a change whose fate is unknown we left it at nothing.
     fn assert_seat(&mut self, action: &Action, went_well: bool) {
-        let Action::Balancer { node, member, change } = action else { return };
+        let Action::Balancer { node, members, change } = action else { return };
         let ready = match change {
             MemberChange::Admit => true,
             MemberChange::Drain => false,
@@ -196,7 +207,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         };
         for (ix, seat) in self.layout.seats.iter().enumerate() {
             let entry = &self.layout.nodes[seat.node];
-            if entry.name == *node && seat.member == *member {
+            if entry.name == *node && members.contains(&seat.member) {
                 let view = &mut self.view.nodes[seat.node];
                 let epoch = view.samples.back().map(|sample| sample.epoch.clone());
                 let left = epoch.map(|epoch| (epoch, ready));

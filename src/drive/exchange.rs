@@ -18,6 +18,10 @@ use crate::procedure::readings::{
 use crate::procedure::view::Question;
 use crate::service_center::{Console, ConsoleError};
 
+/// Requests of one nudge for each member of the pool: rotation by equal weights reaches every
+/// member with one; two leave room for unequal weights and for users who came in between.
+const NUDGES_PER_MEMBER: usize = 2;
+
 /// Every adapter of a run.
 pub(super) struct Adapters<D: Dial, L: Launcher> {
     layout: Rc<Layout>,
@@ -179,8 +183,8 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
     ) -> (ActionResult, Option<Seen>, Option<String>) {
         let ix = |name| self.layout.server(name).expect("actions name servers of the plan");
         match action {
-            Action::Balancer { node, member, change } => {
-                let (result, seen) = self.change_member(node.as_str(), member, *change).await;
+            Action::Balancer { node, members, change } => {
+                let (result, seen) = self.change_members(node.as_str(), members, *change).await;
                 (result, seen, None)
             }
             Action::Flag { via, server, enabled } => {
@@ -197,22 +201,23 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
             }
             Action::Test { server } => (self.test(ix(server)).await, None, None),
             Action::Nudge { node, pool } => {
-                (self.nudge(node.as_str(), pool.as_str()).await, None, None)
+                let (result, seen) = self.nudge(node.as_str(), pool.as_str()).await;
+                (result, seen, None)
             }
         }
     }
 
-    async fn change_member(
+    async fn change_members(
         &self,
         node: &str,
-        member: &MemberId,
+        members: &[MemberId],
         change: MemberChange,
     ) -> (ActionResult, Option<Seen>) {
         let nodes = &self.layout.nodes;
         let ix = nodes.iter().position(|entry| entry.name.as_str() == node);
         let ix = ix.expect("actions name nodes of the plan");
-        match self.balancers[ix].change(member, change).await {
-            Ok(reading) => (read_back(&reading, member, change), Some(Seen::Node(ix, reading))),
+        match self.balancers[ix].change(members, change).await {
+            Ok(reading) => (read_back(&reading, members, change), Some(Seen::Node(ix, reading))),
             Err(why @ BalancerError::Lost(_)) => {
                 (ActionResult::Unknown { why: why.to_string() }, None)
             }
@@ -265,7 +270,9 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
             .collect()
     }
 
-    async fn nudge(&self, node: &str, pool: &str) -> ActionResult {
+    /// Requests of ours through a node, and what the node says of them: only its reading tells
+    /// whom they reached.
+    async fn nudge(&self, node: &str, pool: &str) -> (ActionResult, Option<Seen>) {
         let farm = &self.layout.farm;
         let pool = farm.pools.iter().find(|entry| entry.name.as_str() == pool);
         let pool = pool.expect("actions name pools of the plan");
@@ -275,10 +282,26 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
         let host_name = zone.map_or("localhost", |zone| zone.public_name.as_str());
         let test = farm.tests.iter().find(|test| test.zone == pool.zone);
         let path = test.map_or("/", |test| test.path.as_str());
-        match self.probe.nudge(to, host_name, path).await {
-            Ok(status) => ActionResult::Done { evidence: format!("answered {status}") },
-            Err(why) => ActionResult::Unknown { why: why.to_string() },
+        let members = farm.front_ends.iter().filter(|one| one.members.contains_key(&pool.name));
+        let requests = members.count() * NUDGES_PER_MEMBER;
+        let mut evidence = String::new();
+        for _ in 0..requests {
+            match self.probe.nudge(to, host_name, path).await {
+                Ok(status) if status < 500 => {
+                    evidence = format!("{requests} requests, answered {status}");
+                }
+                Ok(status) => {
+                    let why = format!("answered {status}");
+                    return (ActionResult::Refused { why }, None);
+                }
+                Err(why) => return (ActionResult::Unknown { why: why.to_string() }, None),
+            }
         }
+        let nodes = &self.layout.nodes;
+        let ix = nodes.iter().position(|entry| entry.name.as_str() == node);
+        let ix = ix.expect("actions name nodes of the plan");
+        let seen = self.balancers[ix].observe().await.ok();
+        (ActionResult::Done { evidence }, seen.map(|reading| Seen::Node(ix, reading)))
     }
 }
 
@@ -298,25 +321,36 @@ fn members_on(layout: &Layout, node: &crate::names::NodeName) -> Vec<PoolMembers
 }
 
 /// An answer of OK may have had no effect (hazard H15): only the reading says what was done.
-fn read_back(reading: &NodeReading, member: &MemberId, change: MemberChange) -> ActionResult {
-    let Some(read) = reading.members.get(member) else {
-        return ActionResult::Unknown { why: "the node does not list the member".into() };
-    };
-    let done = match change {
-        MemberChange::Drain => !read.admin.ready(),
-        MemberChange::Admit => read.admin.ready(),
-        MemberChange::Maintain => read.admin.in_maintenance(),
-        MemberChange::Weight(weight) => read.weight == weight,
-        MemberChange::Cut => true,
-    };
-    let seen = format!(
-        "{} admin {} scur {} stot {} weight {}",
-        read.status, read.admin.0, read.in_flight, read.arrivals, read.weight
-    );
-    if done {
-        ActionResult::Done { evidence: seen }
-    } else {
+fn read_back(reading: &NodeReading, members: &[MemberId], change: MemberChange) -> ActionResult {
+    let (mut seen, mut without_effect) = (Vec::new(), false);
+    for member in members {
+        let Some(read) = reading.members.get(member) else {
+            let why = format!("the node does not list {} in {}", member.server, member.pool);
+            return ActionResult::Unknown { why };
+        };
+        without_effect |= !match change {
+            MemberChange::Drain => !read.admin.ready(),
+            MemberChange::Admit => read.admin.ready(),
+            MemberChange::Maintain => read.admin.in_maintenance(),
+            MemberChange::Weight(weight) => read.weight == weight,
+            MemberChange::Cut => true,
+        };
+        seen.push(format!(
+            "{}/{} {} admin {} scur {} stot {} weight {}",
+            member.pool,
+            member.server,
+            read.status,
+            read.admin.0,
+            read.in_flight,
+            read.arrivals,
+            read.weight
+        ));
+    }
+    let seen = seen.join(", ");
+    if without_effect {
         ActionResult::Refused { why: format!("accepted without effect: read back as {seen}") }
+    } else {
+        ActionResult::Done { evidence: seen }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What to read now: each question as often as policy says, and only while its answer matters.
 use crate::farm::Half;
 
-use super::decide::{console_for, deployment_since_ms};
+use super::decide::{console_for, console_has_rested, deployment_since_ms};
 use super::layout::{Layout, NodeIx, ServerIx};
 use super::progress::{Direction, Progress};
 use super::rotation::{Wanted, wanted};
@@ -154,7 +154,7 @@ fn questions(
 }
 
 fn own_or(view: &View, server: ServerIx, other: ServerIx) -> ServerIx {
-    if view.servers[server].console_failed_ms.is_none() { server } else { other }
+    if console_has_rested(view, server) { server } else { other }
 }
 
 fn somebody_deploys(layout: &Layout, progress: &Progress) -> bool {

@@ -415,8 +415,10 @@ impl ServerProgress {
         self.wants_reboot = false;
         self.jobs_done = jobs;
         self.job_ended_ms = now_ms;
+        // How our own attempts ended, and how many there were, says nothing any more.
+        self.tries.clear();
         if let Some(job) = &mut self.job {
-            job.ended.get_or_insert(JobReading::Exited { code: 0, output: "by hand".to_owned() });
+            job.ended = Some(JobReading::Exited { code: 0, output: "by hand".to_owned() });
         }
     }
 

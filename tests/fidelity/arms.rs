@@ -1,7 +1,6 @@
 //! The two arms: our double and the real HAProxy, in front of the same two back-ends.
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -11,17 +10,16 @@ use evenkeel_fakes::balancer::{
 };
 use evenkeel_fakes::listen::{Listen, Tokio};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::Request;
+use hyper::body::Bytes;
 use hyper::client::conn::http1::SendRequest;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::Instant;
 
+use crate::backend::Backend;
 use crate::support::{Haproxy, eventually, free_port};
 
 /// One pool of both arms; its members are `m1` and `m2`, on the back-ends `s1` and `s2`.
@@ -30,70 +28,6 @@ pub(crate) struct Pool {
     pub(crate) name: &'static str,
     pub(crate) check: bool,
     pub(crate) cut_when_down: bool,
-}
-
-/// A server that the test serves itself.
-pub(crate) struct Backend {
-    name: &'static str,
-    address: SocketAddr,
-    healthy: Cell<bool>,
-    /// Requests that are no health checks.
-    pub(crate) requests: Cell<u64>,
-    released: Cell<bool>,
-    releases: Notify,
-}
-
-impl Backend {
-    async fn start(name: &'static str) -> Rc<Self> {
-        let mut socket = Tokio.bind(([127, 0, 0, 1], 0).into()).await.expect("loopback has ports");
-        let address = Tokio::local_addr(&socket).expect("a bound socket has an address");
-        let backend = Rc::new(Self {
-            name,
-            address,
-            healthy: Cell::new(true),
-            requests: Cell::new(0),
-            released: Cell::new(false),
-            releases: Notify::new(),
-        });
-        let serving = backend.clone();
-        spawn_local(async move {
-            while let Ok((stream, _)) = Tokio::accept(&mut socket).await {
-                let backend = serving.clone();
-                let service = service_fn(move |request| {
-                    let backend = backend.clone();
-                    async move { Ok::<_, Infallible>(backend.answer(request).await) }
-                });
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service);
-                spawn_local(connection);
-            }
-        });
-        backend
-    }
-
-    /// `/hold…` answers only after [`Backend::release`]: a slow request that ends when the test
-    /// wants it to.
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let path = request.uri().path();
-        if path != "/check" {
-            self.requests.set(self.requests.get() + 1);
-        }
-        while path.starts_with("/hold") && !self.released.get() {
-            self.releases.notified().await;
-        }
-        let host = request.headers().get("host").and_then(|h| h.to_str().ok()).unwrap_or("-");
-        let mut response = Response::new(Full::new(format!("{} for {host}", self.name).into()));
-        if !self.healthy.get() {
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        }
-        response
-    }
-
-    /// Lets held requests, and those that come, be answered.
-    pub(crate) fn release(&self) {
-        self.released.set(true);
-        self.releases.notify_waiters();
-    }
 }
 
 /// Our double, kept the way a farm keeps it.
@@ -253,7 +187,9 @@ impl Arm {
     /// Sends bytes to the runtime API and reads until it closes.
     pub(crate) async fn raw(&self, bytes: &str) -> String {
         let mut stream = TcpStream::connect(self.api).await.expect("the runtime API accepts");
-        stream.write_all(bytes.as_bytes()).await.expect("the runtime API reads");
+        // A line that is too long is not read to its end.
+        let _ = stream.write_all(bytes.as_bytes()).await;
+        let _ = stream.shutdown().await;
         let mut reply = Vec::new();
         // The real thing resets the connection when it leaves bytes unread: that is a close too.
         let _ = stream.read_to_end(&mut reply).await;
@@ -300,6 +236,26 @@ impl Arm {
             let _ = write!(line, " {}={}", column.trim_start_matches("srv_"), state[column]);
         }
         self.note(line);
+    }
+
+    /// Notes every cell of both tables, with `#` for a measure.
+    pub(crate) async fn tables(&mut self) {
+        for (command, separator) in [("show servers state", ' '), ("show stat", ',')] {
+            let reply = self.api(command).await;
+            let mut lines = reply.lines().skip_while(|line| !line.starts_with('#'));
+            let header = lines.next().expect("there is a header").to_owned();
+            let columns: Vec<&str> = header.split(separator).filter(|cell| *cell != "#").collect();
+            for row in lines.filter(|row| !row.is_empty()) {
+                let cells: Vec<String> = row
+                    .split(separator)
+                    .zip(&columns)
+                    .map(|(cell, column)| normal(column, cell, &self.backends))
+                    .collect();
+                self.trace.push_str(&cells.join(&separator.to_string()));
+                self.trace.push('\n');
+            }
+            self.note(header);
+        }
     }
 
     /// Waits until `show stat` says this of a member, and notes it.
@@ -359,19 +315,74 @@ impl Arm {
             Kind::Real(haproxy) => haproxy.reload(),
         }
         let another = async || {
-            // While one process takes over from the other, neither may answer.
-            let stream = TcpStream::connect(self.api).await;
-            stream.ok()?;
-            let reply = self.api("show info").await;
-            (!reply.is_empty() && info(&reply, "Pid") != before).then_some(())
+            // The old process may answer a little longer, and for a moment neither may.
+            for _ in 0..5 {
+                TcpStream::connect(self.api).await.ok()?;
+                let reply = self.api("show info").await;
+                if reply.is_empty() || info(&reply, "Pid") == before {
+                    return None;
+                }
+            }
+            Some(())
         };
         eventually("the new process", another).await;
         self.note("reloaded: another Pid");
     }
 }
 
+/// Columns that measure time, rates, bytes or connections: of those only the form is compared.
+const MEASURES: &[&str] = &[
+    "srv_time_since_last_change",
+    "smax",
+    "slim",
+    "bin",
+    "bout",
+    "lastchg",
+    "downtime",
+    "rate",
+    "rate_max",
+    "check_duration",
+    "req_rate",
+    "req_rate_max",
+    "lastsess",
+    "qtime",
+    "ctime",
+    "rtime",
+    "ttime",
+    "conn_rate",
+    "conn_rate_max",
+    "conn_tot",
+    "srv_icur",
+    "qtime_max",
+    "ctime_max",
+    "rtime_max",
+    "ttime_max",
+    "idle_conn_cur",
+    "safe_conn_cur",
+    "used_conn_cur",
+    "need_conn_est",
+    "h1_open_connections",
+    "h1_open_streams",
+    "h1_total_connections",
+    "h1_total_streams",
+    "h1_bytes_in",
+    "h1_bytes_out",
+];
+
+/// A cell as both arms would write it: ports by the back-end's name, measures by their form.
+fn normal(column: &str, cell: &str, backends: &[Rc<Backend>; 2]) -> String {
+    if MEASURES.contains(&column) && cell.parse::<u64>().is_ok() {
+        return "#".into();
+    }
+    let mut cell = cell.trim_start_matches("* ").to_owned();
+    for backend in backends {
+        cell = cell.replace(&backend.address.port().to_string(), backend.name);
+    }
+    cell
+}
+
 /// A value of `show info`.
-pub(crate) fn info(reply: &str, key: &str) -> String {
+fn info(reply: &str, key: &str) -> String {
     let line = reply.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
     line.unwrap_or_else(|| panic!("no {key} in {reply}")).into()
 }

@@ -3,6 +3,9 @@
 
 pub(crate) mod events;
 pub(crate) mod run;
+pub(crate) mod served;
+pub(crate) mod users;
+pub(crate) mod working;
 
 use std::future::Future;
 use std::io::ErrorKind;

@@ -69,7 +69,10 @@ impl Balancer {
                 Level::Admin => "admin\n",
             }),
             ["prompt", ..] => session.interactive = !session.interactive,
-            ["operator", ..] => session.level = session.level.min(Level::Operator),
+            ["operator", ..] if session.level < Level::Operator => {
+                out.push_str("Permission denied\n");
+            }
+            ["operator", ..] => session.level = Level::Operator,
             ["user", ..] => session.level = Level::User,
             ["get", "weight", rest @ ..] => match self.target(rest.first()) {
                 Ok(index) => show_weight(&self.members[index.0], out),

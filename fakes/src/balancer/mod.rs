@@ -34,6 +34,9 @@ mod state;
 mod tables;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use command::Session;
 pub use in_flight::{Outcome, Ticket};
 pub(crate) use member::MAINT;
@@ -138,11 +141,11 @@ impl Balancer {
     /// all checked members.
     fn begin_checks(&mut self, now_ms: u64) {
         let checked = self.members.iter().filter(|m| m.check.configured).count() as u64;
-        let mut place = 0;
-        for member in self.members.iter_mut().filter(|m| m.check.configured) {
-            member.check.phase_ms = now_ms + self.timing.interval_ms * place / checked;
+        let members = self.members.iter_mut().filter(|m| m.check.configured);
+        for (place, member) in members.enumerate() {
+            let spread_ms = self.timing.interval_ms * place as u64 / checked;
+            member.check.phase_ms = now_ms + spread_ms;
             member.check.due_ms = Some(member.check.phase_ms);
-            place += 1;
         }
     }
 

@@ -24,6 +24,10 @@ const STATE_HEADER: &str = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_s
 
 /// Appends a number in decimal.
 pub(crate) fn number(out: &mut String, mut n: u64) {
+    const DIGITS: &str = "0123456789";
+    if n < 10 {
+        return out.push_str(&DIGITS[n as usize..n as usize + 1]); // most cells are
+    }
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
     loop {

@@ -3,15 +3,16 @@
 //! A command that is unknown, and one that this double does not model, gets what HAProxy says of
 //! unknown commands: the nearest ones by the fingerprints of their words.
 
-/// `help` of the real thing, one command a line, sorted as it prints them.
+/// `help` of the real thing, one command a line, in the order in which HAProxy's files register
+/// them: of commands that are equally near, the first ones are shown.
 const COMMANDS: &str = include_str!("commands.txt");
 
 /// What `help` adds whatever was asked for.
-const ALWAYS: &str = "\
-  help [<command>]                        : list matching or all commands
-  prompt                                  : toggle interactive mode with prompt
-  quit                                    : disconnect
-";
+const ALWAYS: &str = concat!(
+    "  help [<command>]                        : list matching or all commands\n",
+    "  prompt                                  : toggle interactive mode with prompt\n",
+    "  quit                                    : disconnect\n",
+);
 
 /// `CLI_MAX_MATCHES`: guesses shown.
 const GUESSES_MAX: usize = 5;

@@ -12,6 +12,18 @@ use super::places::{Places, pools_of};
 /// Long enough for the slowest request that a served application takes (120 s).
 const TIMEOUT_S: u32 = 150;
 
+/// What a careful operator adds, because a reload of HAProxy forgets drains.
+const AROUND_A_RELOAD: &str = "    \
+    # A reload puts drained members back, and the first failed check takes those down that cannot
+    # serve. Meanwhile a request that a member refused, dropped or answered with 503 goes to
+    # another member; only a GET, which does no harm twice.
+    option redispatch 1
+    retries 3
+    retry-on conn-failure empty-response 503
+    # Clients' idle connections are not closed by a reload, but after their next answer.
+    option idle-close-on-response
+";
+
 /// The configuration of a node.
 pub(super) fn configuration(spec: &Spec, truth: &Truth, places: &Places, node: &str) -> String {
     let place = &places.nodes[node];
@@ -25,7 +37,7 @@ pub(super) fn configuration(spec: &Spec, truth: &Truth, places: &Places, node: &
          mode http\n    \
          timeout connect 5s\n    \
          timeout client {TIMEOUT_S}s\n    \
-         timeout server {TIMEOUT_S}s\n",
+         timeout server {TIMEOUT_S}s\n{AROUND_A_RELOAD}",
         farm = spec.name,
         api = place.api,
     );
@@ -34,7 +46,8 @@ pub(super) fn configuration(spec: &Spec, truth: &Truth, places: &Places, node: &
         let _ = write!(
             text,
             "\nfrontend in-{name}\n    bind {}\n    default_backend {name}\n\n\
-             backend {name}\n    balance roundrobin\n",
+             backend {name}\n    balance roundrobin\n    \
+             http-request disable-l7-retry unless METH_GET\n",
             place.traffic[name]
         );
         if pool.health_check {

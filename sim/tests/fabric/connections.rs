@@ -164,6 +164,22 @@ fn a_stream_carries_its_host() {
     });
 }
 
+/// Goal: a client's ports come round without a connection inheriting anything from the one that
+/// had its port before. Method: one connection more than there are ephemeral ports, each asked and
+/// dropped by the client, as most are.
+#[test]
+fn ports_come_round() {
+    check(|pair| async move {
+        pair.serve_lines();
+        for _ in 49_152..=65_536 {
+            let mut stream = pair.connect().await.unwrap();
+            assert_eq!(ask(&mut stream, "mine").await.unwrap(), "mine");
+        }
+        sleep_ms(10).await;
+        assert_eq!(pair.fabric.connections_at(pair.client), 0);
+    });
+}
+
 /// Goal: a polite stop frees the port as SO_REUSEADDR does, although closed connections linger
 /// (K1); a listener or a connection in use is named and not broken. Method: bind again with the
 /// listener there, with the accepted connection open, and with it closed on our side only.

@@ -141,6 +141,7 @@ fn a_booting_host_may_dial() {
         });
         sleep_ms(1_000).await;
         assert!(!boot.is_finished());
+        assert_eq!(pair.fabric.connections_at(pair.client), 0, "not even a half-open one");
         pair.fabric.power_on(pair.server);
         At::accept(&mut socket).await.unwrap();
         boot.await.unwrap().unwrap();

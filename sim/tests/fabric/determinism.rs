@@ -94,6 +94,23 @@ fn another_seed_is_another_run() {
     assert_eq!(digest, restless(11, Some(Box::new(io::sink()))).digest);
 }
 
+/// Goal: what packets carry counts, not only that they flow. Method: two runs alike but for one
+/// letter.
+#[test]
+fn one_letter_is_another_run() {
+    let asked = |word: &'static str| {
+        let finished = run(Setup::new(1, HOUR_MS), |fabric| async move {
+            let pair = Pair::new(fabric);
+            pair.serve_lines();
+            ask(&mut pair.connect().await.unwrap(), word).await.unwrap();
+        });
+        (finished.packets, finished.digest)
+    };
+    assert_eq!(asked("drain"), asked("drain"));
+    assert_eq!(asked("drain").0, asked("train").0);
+    assert_ne!(asked("drain").1, asked("train").1);
+}
+
 /// Goal: a host that others do not talk to changes nothing for them. Method: the latencies of a
 /// transfer with and without a third host in the network, which has traffic of its own.
 #[test]

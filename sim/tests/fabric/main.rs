@@ -5,6 +5,7 @@
 mod connections;
 mod crash;
 mod determinism;
+mod dice;
 mod losses;
 mod partitions;
 mod runs;

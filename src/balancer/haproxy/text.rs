@@ -84,7 +84,7 @@ fn epoch(info: &str) -> Result<Epoch, BalancerError> {
     };
     let missing = |name: &str| {
         let seen: String = info.trim().chars().take(200).collect();
-        garbled(format!("`show info` has no `{name}` (HAProxy 2.4 or later has): {seen}"))
+        garbled(format!("`show info` has no `{name}` (HAProxy 2.6 and later have): {seen}"))
     };
     let pid = field("Pid").ok_or_else(|| missing("Pid"))?;
     let start = field("Start_time_sec").ok_or_else(|| missing("Start_time_sec"))?;

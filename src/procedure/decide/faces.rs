@@ -42,13 +42,20 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
     }
     let mut longest_ago = None;
     for server in console_faces(layout, progress) {
-        let Some(failed_ms) = view.servers[server].console_failed_ms else { return Some(server) };
-        if failed_ms + FAILED_CONSOLE_REST_MS < view.now_ms {
+        if console_has_rested(view, server) {
             return Some(server);
         }
+        let failed_ms = view.servers[server].console_failed_ms.unwrap_or(0);
         if longest_ago.is_none_or(|(ago, _)| failed_ms < ago) {
             longest_ago = Some((failed_ms, server));
         }
     }
     longest_ago.map(|(_, server)| server)
+}
+
+/// A console has not failed, or its failure is long enough ago to ask it again.
+#[must_use]
+pub fn console_has_rested(view: &View, server: ServerIx) -> bool {
+    let failed_ms = view.servers[server].console_failed_ms;
+    failed_ms.is_none_or(|failed_ms| failed_ms + FAILED_CONSOLE_REST_MS < view.now_ms)
 }

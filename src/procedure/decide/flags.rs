@@ -12,8 +12,17 @@ use super::super::steps::{everyone_in, may_begin};
 use super::super::view::View;
 use super::{Decision, console_for};
 
+/// How long a started Deployment Service is given to enable its front-end by itself: twice its
+/// usual initialisation (29 s in the published log).
+const SELF_ENABLING_MS_MAX: u64 = 60_000;
+
 /// What a server's flag shall be; `None` while that is its own business.
-fn wanted_flag(layout: &Layout, progress: &Progress, server: ServerIx) -> Option<bool> {
+fn wanted_flag(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> Option<bool> {
     let record = &progress.servers[server];
     if record.left_out {
         return None;
@@ -30,7 +39,11 @@ fn wanted_flag(layout: &Layout, progress: &Progress, server: ServerIx) -> Option
             || everyone_in(layout, progress, Half::Updating, |one| one.quiet || one.touched);
         return (begun && may_begin(layout, progress, 2)).then_some(false);
     }
-    record.jobs_done.contains(&JobKind::EnsureDeploymentService).then_some(true)
+    // Its service enables it by itself as it starts; the button is pressed where that did not happen.
+    let time_enough = view.now_ms > record.job_ended_ms + SELF_ENABLING_MS_MAX
+        && view.service(layout, server).is_some_and(|read| read.initialised);
+    let ensured = record.jobs_done.contains(&JobKind::EnsureDeploymentService);
+    (ensured && time_enough).then_some(true)
 }
 
 fn baseline_flag(layout: &Layout, progress: &Progress, server: ServerIx) -> Option<bool> {
@@ -51,7 +64,7 @@ pub(super) fn actions(
     }
     let Some(via) = console_for(layout, progress, view) else { return };
     for server in layout.front_ends() {
-        let Some(wanted) = wanted_flag(layout, progress, server) else { continue };
+        let Some(wanted) = wanted_flag(layout, progress, view, server) else { continue };
         let record = &progress.servers[server];
         // A hold begins nothing, but it goes on protecting what was disabled.
         let protects = !wanted && (record.disabled.is_some() || record.flag_came_back > 0);
@@ -82,7 +95,7 @@ pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision:
         }
         let name = &layout.servers[server].name;
         if !record.touched {
-            let watched = wanted_flag(layout, progress, server) == Some(false);
+            let watched = wanted_flag(layout, progress, view, server) == Some(false);
             match view.flag(layout, server) {
                 Some(false) if watched && record.disabled.is_none() => {
                     let start = view.service(layout, server).map(|read| read.start.clone());
