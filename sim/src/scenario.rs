@@ -175,3 +175,70 @@ fn read(path: &Path) -> Result<String, ScenarioError> {
 fn wrong(path: &Path, what: &str) -> ScenarioError {
     ScenarioError(format!("{}: {what}; nothing was run", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenarios() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
+    }
+
+    /// Goal: a farm, its scenario and its plan are three ways to one rehearsal. Method: load all
+    /// three, the plan from a file that was just written; the same plan comes out.
+    #[test]
+    fn plan_farm_and_scenario_are_told_apart_by_what_is_in_them() {
+        let scenario = Scenario::load(&scenarios().join("tiny.toml")).expect("a scenario");
+        let farm = Scenario::load(&scenarios().join("tiny.farm.toml")).expect("a farm");
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let path = folder.path().join("no-matter-what-it-is-called");
+        plan::save(&farm.plan, &path).expect("the scratch folder can be written");
+        let planned = Scenario::load(&path).expect("a plan");
+        assert_eq!(planned.plan.farm, scenario.plan.farm);
+        assert_eq!(planned.plan.updating, farm.plan.updating);
+        assert!(scenario.truth.contains_key("deploy_ms") && farm.truth.is_empty());
+    }
+
+    /// Goal: every scenario of the repository can be rehearsed. Method: load each.
+    #[test]
+    fn scenarios_of_the_repository_load() {
+        for name in ["retail", "bank", "tiny"] {
+            let path = scenarios().join(format!("{name}.toml"));
+            let scenario = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(scenario.plan.farm.name, name);
+        }
+    }
+
+    /// Goal: seeds draw what a scenario leaves open and nothing else. Method: over many seeds each
+    /// variant is met, and what is given never changes.
+    #[test]
+    fn seeds_draw_the_variants_that_a_scenario_leaves_open() {
+        let given: toml::Table = "old_console = \"stale\"\ndeploy_ms = 7".parse().expect("TOML");
+        let truths: Vec<Truth> =
+            (0..100).map(|seed| merge(&given, &Keyed::new(seed)).expect("a truth")).collect();
+        let stale = evenkeel_fakes::truth::OldConsole::Stale;
+        assert!(truths.iter().all(|it| it.old_console == stale && it.deploy_ms == 7));
+        for enables in [true, false] {
+            assert!(truths.iter().any(|it| it.start_enables == enables));
+        }
+        let modes: std::collections::BTreeSet<String> =
+            truths.iter().map(|it| format!("{:?}", it.disable_mode)).collect();
+        assert_eq!(modes.len(), 3);
+    }
+
+    /// Goal: a mistake is named and nothing is run. Method: an unknown key, and a file that is
+    /// not there.
+    #[test]
+    fn mistakes_are_told_with_the_file() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let farm = scenarios().join("tiny.farm.toml");
+        let path = folder.path().join("wrong.toml");
+        let text = format!("farm = {:?}\n[truth]\nspeed = 9\n", farm.display().to_string());
+        std::fs::write(&path, text).expect("the scratch folder can be written");
+        let mistake = Scenario::load(&path).expect_err("there is no such truth").to_string();
+        assert!(mistake.contains("wrong.toml") && mistake.contains("speed"), "{mistake}");
+        let missing = folder.path().join("missing.toml");
+        let mistake = Scenario::load(&missing).expect_err("it is not there").to_string();
+        assert!(mistake.contains("missing.toml") && mistake.contains("nothing was run"));
+    }
+}

@@ -14,14 +14,16 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::rc::Rc;
 
+use evenkeel::procedure::action::JobKind;
 use evenkeel_fakes::farm::{Farm, Shared, serve_node, serve_server};
+use evenkeel_fakes::spec::FrontEndSpec;
 use evenkeel_fakes::truth::Truth;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::fabric::{Ending, Fabric, Setup, run};
 use crate::nemesis::watch::Watch;
 use crate::nemesis::{Choice, Schedule, draw};
-use crate::oracle::{Bounds, Context, Faults, Ground, Judgement, Oracle, RunVerdict};
+use crate::oracle::{Bounds, Context, Faults, Ground, Judgement, MemberKey, Oracle, RunVerdict};
 use crate::random::Keyed;
 use crate::scenario::Scenario;
 use crate::traffic::{Fates, Traffic, Users};
@@ -87,14 +89,13 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
     let keyed = Keyed::new(seed);
     let truth = scenario.truth(&keyed);
     let schedule = draw::schedule(&keyed, faults, &draw::Aims::of(&scenario.plan));
-    let bounds = Bounds::new(&scenario.plan.farm.policy, &truth);
+    let bounds = bounds(scenario, &truth);
     let users = Users::new(Traffic::new(&scenario.spec, |zone| keyed.stream("traffic", zone)));
     let (send, receive) = unbounded_channel();
     let recorder = Recorder::new(
         Oracle::new(ground(scenario), context(scenario, bounds)),
         Watch::new(schedule.clone()),
         users.clone(),
-        &scenario.path.display().to_string(),
         send,
     );
     let setup = Setup { links: scenario.links, trace, ..Setup::new(seed, RUN_MS_MAX) };
@@ -136,14 +137,31 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
 }
 
 fn ground(scenario: &Scenario) -> Ground {
-    let spec = &scenario.spec;
-    Ground::new(spec, |key| {
-        let behind = |it: &&evenkeel_fakes::spec::FrontEndSpec| {
-            it.members.get(&key.pool) == Some(&key.member)
-        };
+    let (spec, plan) = (&scenario.spec, &scenario.plan);
+    let weight = |key: &MemberKey| {
+        let behind = |it: &&FrontEndSpec| it.members.get(&key.pool) == Some(&key.member);
         let front_end = spec.front_ends.iter().find(behind).expect("a member has a server");
         evenkeel_fakes::farm::weight(spec, &key.pool, front_end)
-    })
+    };
+    let jobs = |server: &str| {
+        let stages = plan.updating_stages.iter().chain(&plan.loaded_stages);
+        let of_server = stages.flat_map(|it| &it.servers).filter(|it| it.server.as_str() == server);
+        of_server
+            .flat_map(|it| &it.kinds)
+            // Publishing changes applications, not whether this server is whole.
+            .filter(|kind| kind.touches() && **kind != JobKind::Publish)
+            .map(|kind| kind.as_str().to_owned())
+            .collect()
+    };
+    Ground::new(spec, weight, jobs)
+}
+
+fn bounds(scenario: &Scenario, truth: &Truth) -> Bounds {
+    let spec = &scenario.spec;
+    // Every pool may be on every node: then this is the largest node.
+    let members = spec.front_ends.iter().map(|it| it.members.len() as u64).sum();
+    let pools = spec.pools.len() as u64;
+    Bounds::new(&scenario.plan.farm.policy, truth, scenario.links, members, pools)
 }
 
 fn context(scenario: &Scenario, bounds: Bounds) -> Context {
@@ -175,7 +193,7 @@ impl Stage {
         let recorder = self.recorder.clone();
         shared.observe(Box::new(move |farm, entry| recorder.ledger(farm, entry)));
         let recorder = self.recorder.clone();
-        shared.log_requests(Box::new(move |_, _| recorder.exchange()));
+        shared.log_requests(Box::new(move |_, line| recorder.exchange(line)));
         let clock = shared.clone();
         fabric.spawn(network.clock, async move { clock.run_clock().await });
         for name in network.servers.keys() {

@@ -64,51 +64,68 @@ impl<D: Dial> Haproxy<D> {
         Ok(self.facts().await?.reading)
     }
 
-    /// Changes a member and returns how the node stands afterwards, by an exchange of its own. The
-    /// caller checks that the reading shows the change.
+    /// Changes members with one line of commands and returns how the node stands afterwards, by an
+    /// exchange of its own. The caller checks that the reading shows the change.
     ///
     /// # Errors
-    /// See [`BalancerError`]. After [`BalancerError::Lost`] the change may stand.
+    /// See [`BalancerError`]. After [`BalancerError::Lost`] the changes may stand; after
+    /// [`BalancerError::Refused`] those of the other members may.
     pub async fn change(
         &self,
-        member: &MemberId,
+        members: &[MemberId],
         change: MemberChange,
     ) -> Result<NodeReading, BalancerError> {
-        let (pool, name) = self.names.get(member).ok_or_else(|| {
-            let MemberId { pool, server } = member;
-            BalancerError::Refused(format!("{server} has no member in pool {pool} on this node"))
-        })?;
-        let target = format!("{pool}/{name}");
-        let command = match change {
-            MemberChange::Weight(weight) => format!("set server {target} weight {weight}"),
-            MemberChange::Cut => format!("shutdown sessions server {target}"),
-            MemberChange::Drain => self.state(member, &target, "drain").await?,
-            MemberChange::Admit => self.state(member, &target, "ready").await?,
-            MemberChange::Maintain => self.state(member, &target, "maint").await?,
+        let mut targets = Vec::with_capacity(members.len());
+        for member in members {
+            let (pool, name) = self.names.get(member).ok_or_else(|| {
+                let MemberId { pool, server } = member;
+                let words = format!("{server} has no member in pool {pool} on this node");
+                BalancerError::Refused(words)
+            })?;
+            targets.push((member, format!("{pool}/{name}")));
+        }
+        let commands = match change {
+            MemberChange::Weight(weight) => {
+                each(&targets, |target| format!("set server {target} weight {weight}"))
+            }
+            MemberChange::Cut => {
+                each(&targets, |target| format!("shutdown sessions server {target}"))
+            }
+            MemberChange::Drain => self.states(&targets, "drain").await?,
+            MemberChange::Admit => self.states(&targets, "ready").await?,
+            MemberChange::Maintain => self.states(&targets, "maint").await?,
         };
-        self.command(&command).await?;
+        for line in lines(&commands) {
+            self.command(&line).await?;
+        }
         self.observe().await
     }
 
-    /// The command that sets a member's state, once a fresh reading says that it will hold.
-    async fn state(
+    /// The commands that set members' state, once a fresh reading says that they will hold.
+    async fn states(
         &self,
-        member: &MemberId,
-        target: &str,
+        targets: &[(&MemberId, String)],
         state: &str,
-    ) -> Result<String, BalancerError> {
+    ) -> Result<Vec<String>, BalancerError> {
         let facts = self.facts().await?;
-        let command = format!("set server {target} state {state}");
-        // A tracker answers OK and stays as it is: whoever drains it must drain the other.
-        if let Some(followed) = facts.tracked.get(member) {
-            return Err(BalancerError::Refused(format!(
-                "{target} tracks {followed}, so `{command}` would have no effect; nothing was \
-                 sent: change {followed} instead"
-            )));
+        let mut commands = Vec::with_capacity(targets.len());
+        for (member, target) in targets {
+            let command = format!("set server {target} state {state}");
+            // A tracker answers OK and stays as it is: whoever drains it must drain the other.
+            if let Some(followed) = facts.tracked.get(*member) {
+                return Err(BalancerError::Refused(format!(
+                    "{target} tracks {followed}, so `{command}` would have no effect; nothing was \
+                     sent: change {followed} instead"
+                )));
+            }
+            // An agent that says `ready` cancels a drain within its interval, and the other way
+            // round.
+            if facts.agents.contains(*member) {
+                commands.push(format!("disable agent {target}"));
+            }
+            commands.push(command);
         }
-        // An agent that says `ready` cancels a drain within its interval, and the other way round.
-        let agent = facts.agents.contains(member);
-        Ok(if agent { format!("disable agent {target};{command}") } else { command })
+        Ok(commands)
     }
 
     async fn facts(&self) -> Result<Facts, BalancerError> {
@@ -159,4 +176,27 @@ impl<D: Dial> Haproxy<D> {
         }
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
+}
+
+fn each(
+    targets: &[(&MemberId, String)],
+    command: impl Fn(&str) -> String,
+) -> Vec<String> {
+    targets.iter().map(|(_, target)| command(target)).collect()
+}
+
+/// Commands joined into lines that HAProxy's buffer (`tune.bufsize`, 16 KiB) takes.
+fn lines(commands: &[String]) -> Vec<String> {
+    const LINE_BYTES_MAX: usize = 8 * 1024;
+    let mut lines: Vec<String> = Vec::new();
+    for command in commands {
+        match lines.last_mut() {
+            Some(line) if line.len() + command.len() < LINE_BYTES_MAX => {
+                line.push(';');
+                line.push_str(command);
+            }
+            _ => lines.push(command.clone()),
+        }
+    }
+    lines
 }

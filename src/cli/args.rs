@@ -35,10 +35,15 @@ pub enum Command {
     /// Go on with a run: answer its gate or hold, or take it up again after it was killed.
     Resume(ResumeArgs),
     /// Stop a run's progress; it keeps observing and protecting.
+    #[command(after_help = "Example:\n  evenkeel hold retail.plan --as maria --ticket CHG-4711")]
     Hold(RequestArgs),
     /// Restore the baseline and end, while nothing has been upgraded yet.
+    #[command(after_help = "Example:\n  evenkeel abort retail.plan --as maria --ticket CHG-4711")]
     Abort(RequestArgs),
     /// Put traffic back on the loaded half, until the first of them is touched.
+    #[command(
+        after_help = "Example:\n  evenkeel fall-back retail.plan --as maria --ticket CHG-4711"
+    )]
     FallBack(RequestArgs),
     /// Tell where a run stands.
     Status(StatusArgs),
@@ -209,7 +214,6 @@ pub struct ResumeArgs {
 
 /// Arguments of `hold`, `abort` and `fall-back`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  evenkeel hold retail.plan --as maria --ticket CHG-4711")]
 pub struct RequestArgs {
     /// The plan.
     #[arg(value_name = "PLAN")]

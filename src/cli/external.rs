@@ -50,6 +50,10 @@ fn find(program: &OsStr) -> Option<PathBuf> {
     beside
         .into_iter()
         .chain(env::split_paths(&path))
-        .map(|folder| folder.join(program).with_extension(env::consts::EXE_EXTENSION))
+        .map(|folder| {
+            let mut file = folder.join(program).into_os_string();
+            file.push(env::consts::EXE_SUFFIX);
+            PathBuf::from(file)
+        })
         .find(|candidate| candidate.is_file())
 }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::balancer::PoolMembers;
 use crate::balancer::haproxy::Haproxy;
-use crate::farm::{BalancerNode, Farm, FrontEnd};
+use crate::farm::{BalancerNode, Farm, FrontEnd, LoadedFarm};
 use crate::host::Host;
 use crate::names::ServerName;
 use crate::ports::{Dial, Launcher};
@@ -22,11 +22,27 @@ const NEVER_STARTED: &str = "check-live-never-started";
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct LiveReport {
     /// What was read and is as the file says.
-    pub agrees: Vec<String>,
-    /// What differs from the file, or stands in the way of a run.
-    pub differs: Vec<String>,
-    /// What could not be read.
-    pub unreadable: Vec<String>,
+    pub read: Vec<String>,
+    /// What differs from the file, stands in the way of a run, or could not be read.
+    pub differences: Vec<String>,
+}
+
+/// Logs in everywhere, reads everything and runs each template's harmless verb.
+///
+/// # Errors
+/// This machine cannot even begin: no password, no runtime.
+pub fn check_live(loaded: &LoadedFarm) -> Result<LiveReport, String> {
+    let farm = &loaded.farm;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|why| format!("no runtime: {why}"))?;
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let password = crate::secret::read(&farm.service_center.password)
+            .await
+            .map_err(|why| format!("Service Center's password: {why}; nothing was read"))?;
+        Ok(look(farm, crate::net::Tokio, crate::host::process::Processes, password).await)
+    })
 }
 
 /// Looks at the whole farm. Runs inside a `LocalSet`.
@@ -61,7 +77,7 @@ struct Live<'a> {
 
 impl Live<'_> {
     fn compare(&mut self, agrees: bool, text: String) {
-        if agrees { self.report.agrees.push(text) } else { self.report.differs.push(text) }
+        if agrees { self.report.read.push(text) } else { self.report.differences.push(text) }
     }
 
     async fn read<T, E: std::fmt::Display>(
@@ -72,7 +88,7 @@ impl Live<'_> {
         match reading.await {
             Ok(value) => Some(value),
             Err(why) => {
-                self.report.unreadable.push(format!("{what}: {why}"));
+                self.report.differences.push(format!("{what} could not be read: {why}"));
                 None
             }
         }
@@ -107,15 +123,15 @@ impl Live<'_> {
         for (member, read) in &reading.members {
             let whom = format!("{what}, pool {}, {}", member.pool, member.server);
             if !read.admin.ready() {
-                self.report.differs.push(format!("{whom}: is not in rotation ({})", read.status));
+                self.report.differences.push(format!("{whom}: is not in rotation ({})", read.status));
             }
             if read.admin.inherited() {
-                self.report.differs.push(format!("{whom}: follows another server's state (track)"));
+                self.report.differences.push(format!("{whom}: follows another server's state (track)"));
             }
             let pool = farm.pools.iter().find(|pool| pool.name == member.pool);
             let checked = read.check != CheckState::None;
             if pool.is_some_and(|pool| pool.health_check != checked) {
-                self.report.differs.push(format!("{whom}: health check is {checked}"));
+                self.report.differences.push(format!("{whom}: health check is {checked}"));
             }
         }
     }
@@ -133,12 +149,12 @@ impl Live<'_> {
                 let known = *stranger == self.farm.controller.as_str();
                 if !known {
                     let text = format!("{what} lists {stranger}, which the file does not name");
-                    self.report.differs.push(text);
+                    self.report.differences.push(text);
                 }
             }
             let own = rows.iter().find(|row| row.name == name.as_str());
             if own.is_some_and(|row| !row.enabled) {
-                self.report.differs.push(format!("{name} is Disabled in Service Center"));
+                self.report.differences.push(format!("{name} is Disabled in Service Center"));
             }
         }
         let threads = console.threads(front_end, name.as_str());
@@ -159,7 +175,7 @@ impl Live<'_> {
             let ids = probe.pings(front_end, &zone.public_name, &zone.modules);
             let what = format!("{name}'s pings in zone {}", zone.name);
             if let Some(ids) = self.read(&what, ids).await {
-                self.report.agrees.push(format!("{what}: {} modules answer", ids.len()));
+                self.report.read.push(format!("{what}: {} modules answer", ids.len()));
             }
             let tests: Vec<_> = self
                 .farm

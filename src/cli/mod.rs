@@ -10,10 +10,12 @@ mod control;
 mod deliver;
 mod driving;
 mod external;
+mod files;
 mod history;
 pub mod live;
 mod output;
 mod plan;
+mod plan_text;
 mod runbook;
 mod session;
 mod status;
@@ -25,7 +27,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use args::{Cli, Command};
-pub(crate) use output::{answer, complain};
+pub(crate) use output::{answer, complain, wrapped};
 
 /// How a call ends: its exit code. The numbers are a promise to scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,42 @@
-//! `plan`: written on its own branch.
-use super::Exit;
-use super::args::PlanArgs;
+//! `evenkeel plan FARM -o PLAN`: decides who goes first and tells what that means.
+use serde_json::json;
 
-pub(crate) fn run(_: &PlanArgs) -> Exit {
-    super::complain("not yet");
-    Exit::Failed
+use crate::plan;
+
+use super::args::PlanArgs;
+use super::{Exit, answer, complain, files, plan_text};
+
+/// Makes and writes a plan.
+pub(crate) fn run(args: &PlanArgs) -> Exit {
+    if args.force.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+        complain("evenkeel: `--force` wants a reason: it is kept in the plan");
+        return Exit::WrongUse;
+    }
+    let same = |path: &std::path::Path| path.canonicalize().ok();
+    if same(&args.output).is_some_and(|output| Some(output) == same(&args.farm)) {
+        complain("evenkeel: the plan would overwrite its farm file; give `-o` another path");
+        return Exit::WrongUse;
+    }
+    let made = files::farm(&args.farm, args.json)
+        .and_then(|loaded| files::build(&args.farm, &loaded, args.force.clone(), args.json));
+    let plan = match made {
+        Ok(plan) => plan,
+        Err(exit) => return exit,
+    };
+    if let Err(error) = plan::save(&plan, &args.output) {
+        complain(&format!("evenkeel: {error}"));
+        return Exit::Failed;
+    }
+    if args.json {
+        let file = args.output.display().to_string();
+        answer(
+            &json!({
+                "format": files::JSON_FORMAT, "file": file, "hash": plan.hash(), "plan": plan,
+            })
+            .to_string(),
+        );
+    } else {
+        answer(&plan_text::told(&plan, &args.output));
+    }
+    Exit::Done
 }

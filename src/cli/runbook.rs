@@ -1,8 +1,17 @@
-//! `runbook`: written on its own branch.
-use super::Exit;
-use super::args::RunbookArgs;
+//! `evenkeel runbook PLAN [--html]`: the nine steps for people.
+use crate::runbook;
 
-pub(crate) fn run(_: &RunbookArgs) -> Exit {
-    super::complain("not yet");
-    Exit::Failed
+use super::args::RunbookArgs;
+use super::{Exit, answer, files};
+
+/// Writes a plan's runbook to stdout.
+pub(crate) fn run(args: &RunbookArgs) -> Exit {
+    match files::plan(&args.plan) {
+        Ok(plan) => {
+            let document = runbook::of(&plan);
+            answer(&if args.html { document.html() } else { document.markdown() });
+            Exit::Done
+        }
+        Err(exit) => exit,
+    }
 }

@@ -199,7 +199,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
     /// What we left a member at, so that somebody else's change is told from ours.
     /// After a change whose fate is unknown we left it at nothing.
     fn assert_seat(&mut self, action: &Action, went_well: bool) {
-        let Action::Balancer { node, member, change } = action else { return };
+        let Action::Balancer { node, members, change } = action else { return };
         let ready = match change {
             MemberChange::Admit => true,
             MemberChange::Drain => false,
@@ -207,7 +207,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         };
         for (ix, seat) in self.layout.seats.iter().enumerate() {
             let entry = &self.layout.nodes[seat.node];
-            if entry.name == *node && seat.member == *member {
+            if entry.name == *node && members.contains(&seat.member) {
                 let view = &mut self.view.nodes[seat.node];
                 let epoch = view.samples.back().map(|sample| sample.epoch.clone());
                 let left = epoch.map(|epoch| (epoch, ready));

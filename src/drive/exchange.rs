@@ -183,8 +183,8 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
     ) -> (ActionResult, Option<Seen>, Option<String>) {
         let ix = |name| self.layout.server(name).expect("actions name servers of the plan");
         match action {
-            Action::Balancer { node, member, change } => {
-                let (result, seen) = self.change_member(node.as_str(), member, *change).await;
+            Action::Balancer { node, members, change } => {
+                let (result, seen) = self.change_members(node.as_str(), members, *change).await;
                 (result, seen, None)
             }
             Action::Flag { via, server, enabled } => {
@@ -207,17 +207,17 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
         }
     }
 
-    async fn change_member(
+    async fn change_members(
         &self,
         node: &str,
-        member: &MemberId,
+        members: &[MemberId],
         change: MemberChange,
     ) -> (ActionResult, Option<Seen>) {
         let nodes = &self.layout.nodes;
         let ix = nodes.iter().position(|entry| entry.name.as_str() == node);
         let ix = ix.expect("actions name nodes of the plan");
-        match self.balancers[ix].change(member, change).await {
-            Ok(reading) => (read_back(&reading, member, change), Some(Seen::Node(ix, reading))),
+        match self.balancers[ix].change(members, change).await {
+            Ok(reading) => (read_back(&reading, members, change), Some(Seen::Node(ix, reading))),
             Err(why @ BalancerError::Lost(_)) => {
                 (ActionResult::Unknown { why: why.to_string() }, None)
             }
@@ -321,25 +321,36 @@ fn members_on(layout: &Layout, node: &crate::names::NodeName) -> Vec<PoolMembers
 }
 
 /// An answer of OK may have had no effect (hazard H15): only the reading says what was done.
-fn read_back(reading: &NodeReading, member: &MemberId, change: MemberChange) -> ActionResult {
-    let Some(read) = reading.members.get(member) else {
-        return ActionResult::Unknown { why: "the node does not list the member".into() };
-    };
-    let done = match change {
-        MemberChange::Drain => !read.admin.ready(),
-        MemberChange::Admit => read.admin.ready(),
-        MemberChange::Maintain => read.admin.in_maintenance(),
-        MemberChange::Weight(weight) => read.weight == weight,
-        MemberChange::Cut => true,
-    };
-    let seen = format!(
-        "{} admin {} scur {} stot {} weight {}",
-        read.status, read.admin.0, read.in_flight, read.arrivals, read.weight
-    );
-    if done {
-        ActionResult::Done { evidence: seen }
-    } else {
+fn read_back(reading: &NodeReading, members: &[MemberId], change: MemberChange) -> ActionResult {
+    let (mut seen, mut without_effect) = (Vec::new(), false);
+    for member in members {
+        let Some(read) = reading.members.get(member) else {
+            let why = format!("the node does not list {} in {}", member.server, member.pool);
+            return ActionResult::Unknown { why };
+        };
+        without_effect |= !match change {
+            MemberChange::Drain => !read.admin.ready(),
+            MemberChange::Admit => read.admin.ready(),
+            MemberChange::Maintain => read.admin.in_maintenance(),
+            MemberChange::Weight(weight) => read.weight == weight,
+            MemberChange::Cut => true,
+        };
+        seen.push(format!(
+            "{}/{} {} admin {} scur {} stot {} weight {}",
+            member.pool,
+            member.server,
+            read.status,
+            read.admin.0,
+            read.in_flight,
+            read.arrivals,
+            read.weight
+        ));
+    }
+    let seen = seen.join(", ");
+    if without_effect {
         ActionResult::Refused { why: format!("accepted without effect: read back as {seen}") }
+    } else {
+        ActionResult::Done { evidence: seen }
     }
 }
 

@@ -1,9 +1,9 @@
 //! What only the whole farm can tell: names that refer to nothing, duplicates, zones that cannot
 //! be split, versions that do not go upward.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::walk::{Walk, list, nearest};
-use super::{Farm, Half, Stack, Version};
+use super::{Farm, Half, Stack, Version, check_front_ends};
 
 /// Lowest versions the balanced upgrade exists for (the public guide).
 const LOWEST_DOTNET: &str = "4.2";
@@ -15,7 +15,7 @@ pub(super) fn whole(farm: &Farm, walk: &mut Walk) {
     duplicates(farm, walk);
     controller(farm, walk);
     zones(farm, walk);
-    front_ends(farm, walk);
+    check_front_ends::all(farm, walk);
     pools(farm, walk);
     tests(farm, walk);
 }
@@ -42,7 +42,7 @@ fn versions(farm: &Farm, walk: &mut Walk) {
 }
 
 /// Adds a mistake for each value that was there before.
-fn twice(walk: &mut Walk, what: &str, items: impl Iterator<Item = (String, String)>) {
+pub(super) fn twice(walk: &mut Walk, what: &str, items: impl Iterator<Item = (String, String)>) {
     let mut seen = BTreeMap::new();
     for (path, value) in items {
         if value.is_empty() {
@@ -53,7 +53,7 @@ fn twice(walk: &mut Walk, what: &str, items: impl Iterator<Item = (String, Strin
                 seen.insert(value, path);
             }
             Some(first) => {
-                let owner = first.rsplit_once('.').map_or(first.as_str(), |(owner, _)| owner);
+                let owner = walk.owner(first);
                 let message = format!("{what} `{value}` is given twice: {owner} has it too");
                 walk.wrong(&path, message, "give each its own, or delete one of the two");
             }
@@ -115,11 +115,44 @@ fn named(
     names.enumerate().map(move |(index, name)| (format!("{kind}[{index}].name"), name))
 }
 
+/// What names refer to.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    FrontEnd,
+    Zone,
+    Node,
+    Pool,
+}
+
+impl Kind {
+    /// Its key in the file.
+    fn key(self) -> &'static str {
+        match self {
+            Self::FrontEnd => "front_end",
+            Self::Zone => "zone",
+            Self::Node => "balancer",
+            Self::Pool => "pool",
+        }
+    }
+
+    fn called(self) -> &'static str {
+        match self {
+            Self::FrontEnd => "front-end",
+            Self::Zone => "zone",
+            Self::Node => "balancer node",
+            Self::Pool => "pool",
+        }
+    }
+}
+
 /// Adds a mistake when a name refers to nothing.
-fn refers(walk: &mut Walk, path: &str, name: &str, kind: &str, known: &[&str]) {
-    if name.is_empty() || known.contains(&name) {
+pub(super) fn refers(walk: &mut Walk, path: &str, name: &str, kind: Kind, known: &[&str]) {
+    if name.is_empty() || known.contains(&name) || walk.names_blurred(kind.key()) {
         return;
     }
+    let known: &[&str] =
+        &known.iter().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
+    let kind = kind.called();
     let help = match nearest(name, known) {
         Some(word) => format!("did you mean `{word}`?"),
         None => format!("name one of those in this file ({}), or add it", list(known)),
@@ -133,12 +166,14 @@ fn controller(farm: &Farm, walk: &mut Walk) {
     match (&farm.pure_controller, front_end) {
         (None, None) => {
             let known: Vec<&str> = farm.front_ends.iter().map(|s| s.name.as_str()).collect();
-            refers(walk, "controller", name.as_str(), "front-end", &known);
+            refers(walk, "controller", name.as_str(), Kind::FrontEnd, &known);
             if let Some(place) = walk.mistakes.last_mut()
                 && place.message == format!("there is no front-end `{name}`")
                 && !place.help.starts_with("did you mean")
             {
-                place.help = "name a front-end, or describe the controller in `[pure_controller]` when it serves no users".into();
+                place.help = "name a front-end, or describe the controller in `[pure_controller]` \
+                    when it serves no users"
+                    .into();
             }
         }
         (Some(pure), None) if pure.name != *name && !name.as_str().is_empty() => {
@@ -163,6 +198,12 @@ fn controller(farm: &Farm, walk: &mut Walk) {
     }
 }
 
+/// Whether the `zones` or `members` of any front-end could not be read.
+fn membership_blurred(walk: &Walk, key: &str) -> bool {
+    let part = format!("].{key}");
+    walk.blurred.iter().any(|path| path.starts_with("front_end[") && path.contains(&part))
+}
+
 fn zones(farm: &Farm, walk: &mut Walk) {
     for (index, zone) in farm.zones.iter().enumerate() {
         let path = format!("zone[{index}]");
@@ -171,7 +212,9 @@ fn zones(farm: &Farm, walk: &mut Walk) {
         }
         let servers: Vec<_> =
             farm.front_ends.iter().filter(|server| server.zones.contains(&zone.name)).collect();
+        let counted = !walk.names_blurred("front_end") && !membership_blurred(walk, "zones");
         match servers.as_slice() {
+            _ if !counted => {}
             [] => {
                 let message = format!("zone `{}` has no front-end", zone.name);
                 let help = "name it in the `zones` of its front-ends, or delete it";
@@ -188,6 +231,9 @@ fn zones(farm: &Farm, walk: &mut Walk) {
             _ => {}
         }
         let mut pools = farm.pools.iter().filter(|pool| pool.zone == zone.name).peekable();
+        if walk.is_blurred("pool") {
+            continue;
+        }
         if pools.peek().is_none() {
             let message = format!("zone `{}` has no pool", zone.name);
             walk.wrong(&path, message, "add a `[[pool]]` with this zone");
@@ -198,82 +244,16 @@ fn zones(farm: &Farm, walk: &mut Walk) {
     }
 }
 
-fn front_ends(farm: &Farm, walk: &mut Walk) {
-    let zones: Vec<&str> = farm.zones.iter().map(|zone| zone.name.as_str()).collect();
-    let pools: Vec<&str> = farm.pools.iter().map(|pool| pool.name.as_str()).collect();
-    for (index, server) in farm.front_ends.iter().enumerate() {
-        let path = format!("front_end[{index}]");
-        let called = format!("front-end `{}`", server.name);
-        if server.zones.is_empty() && walk.spans.contains_key(&format!("{path}.zones")) {
-            let help = format!("name its zones ({})", list(&zones));
-            walk.wrong(&format!("{path}.zones"), format!("{called} belongs to no zone"), help);
-        }
-        let named = walk.names.get(&format!("{path}.zones")).cloned().unwrap_or_default();
-        let named = named.into_iter().enumerate();
-        twice(walk, "the zone", named.map(|(i, zone)| (format!("{path}.zones[{i}]"), zone)));
-        for zone in &server.zones {
-            let place = list_place(walk, &path, "zones", zone.as_str());
-            refers(walk, &place, zone.as_str(), "zone", &zones);
-            let own = |pool: &&super::Pool| pool.zone == *zone;
-            let mut of_zone = farm.pools.iter().filter(own).peekable();
-            let none = of_zone.peek().is_some()
-                && !of_zone.any(|pool| server.members.contains_key(&pool.name));
-            if none {
-                let message =
-                    format!("{called} is in zone `{zone}` and a member of none of its pools");
-                let help = "add its member name to `members`, or take the zone away";
-                walk.wrong(&place, message, help);
-            }
-        }
-        for pool in server.members.keys() {
-            let place = format!("{path}.members.{pool}");
-            refers(walk, &place, pool.as_str(), "pool", &pools);
-            let zone = farm.pools.iter().find(|p| p.name == *pool).map(|pool| &pool.zone);
-            if let Some(zone) = zone
-                && !server.zones.contains(zone)
-                && zones.contains(&zone.as_str())
-            {
-                let message =
-                    format!("{called} is a member of pool `{pool}` and not in its zone `{zone}`");
-                walk.wrong(
-                    &place,
-                    message,
-                    format!("add `{zone}` to its `zones`, or take the member away"),
-                );
-            }
-        }
-        let public = farm.zones.iter().find(|zone| {
-            !server.address.is_empty() && zone.public_name.eq_ignore_ascii_case(&server.address)
-        });
-        if let Some(zone) = public {
-            let message =
-                format!("{called} has the public name of zone `{}` as its address", zone.name);
-            let help =
-                "give the server's own address: requests to the public name may reach any server";
-            walk.wrong(&format!("{path}.address"), message, help);
-        }
-    }
-}
-
-/// The path of an entry of a list of names.
-fn list_place(walk: &Walk, path: &str, key: &str, name: &str) -> String {
-    // A farm's zones are a sorted set; the reader recorded the order of the file.
-    walk.names
-        .get(&format!("{path}.{key}"))
-        .and_then(|names| names.iter().position(|entry| entry == name))
-        .map_or_else(|| format!("{path}.{key}"), |index| format!("{path}.{key}[{index}]"))
-}
-
 fn pools(farm: &Farm, walk: &mut Walk) {
     let zones: Vec<&str> = farm.zones.iter().map(|zone| zone.name.as_str()).collect();
     let nodes: Vec<&str> = farm.balancers.iter().map(|node| node.name.as_str()).collect();
     let names: Vec<&str> = farm.pools.iter().map(|pool| pool.name.as_str()).collect();
     for (index, pool) in farm.pools.iter().enumerate() {
         let path = format!("pool[{index}]");
-        refers(walk, &format!("{path}.zone"), pool.zone.as_str(), "zone", &zones);
+        refers(walk, &format!("{path}.zone"), pool.zone.as_str(), Kind::Zone, &zones);
         for (place, node) in pool.nodes.iter().enumerate() {
             let place = format!("{path}.nodes[{place}]");
-            refers(walk, &place, node.as_str(), "balancer node", &nodes);
+            refers(walk, &place, node.as_str(), Kind::Node, &nodes);
         }
         twice(
             walk,
@@ -285,7 +265,7 @@ fn pools(farm: &Farm, walk: &mut Walk) {
         );
         for node in pool.traffic.keys() {
             let place = format!("{path}.traffic.{node}");
-            refers(walk, &place, node.as_str(), "balancer node", &nodes);
+            refers(walk, &place, node.as_str(), Kind::Node, &nodes);
             if !pool.nodes.is_empty() && !pool.nodes.contains(node) {
                 let message = format!("pool `{}` is not carried by node `{node}`", pool.name);
                 walk.wrong(&place, message, "add it to `nodes`, or delete this entry");
@@ -293,7 +273,7 @@ fn pools(farm: &Farm, walk: &mut Walk) {
         }
         if let Some(tracked) = &pool.tracks {
             let place = format!("{path}.tracks");
-            refers(walk, &place, tracked.as_str(), "pool", &names);
+            refers(walk, &place, tracked.as_str(), Kind::Pool, &names);
             if *tracked == pool.name {
                 walk.wrong(
                     &place,
@@ -305,6 +285,9 @@ fn pools(farm: &Farm, walk: &mut Walk) {
         let members =
             farm.front_ends.iter().filter(|server| server.members.contains_key(&pool.name)).count();
         if pool.name.as_str().is_empty() {
+            continue;
+        }
+        if walk.names_blurred("front_end") || membership_blurred(walk, "members") {
             continue;
         }
         if members == 0 {
@@ -321,6 +304,6 @@ fn pools(farm: &Farm, walk: &mut Walk) {
 fn tests(farm: &Farm, walk: &mut Walk) {
     let zones: Vec<&str> = farm.zones.iter().map(|zone| zone.name.as_str()).collect();
     for (index, test) in farm.tests.iter().enumerate() {
-        refers(walk, &format!("test[{index}].zone"), test.zone.as_str(), "zone", &zones);
+        refers(walk, &format!("test[{index}].zone"), test.zone.as_str(), Kind::Zone, &zones);
     }
 }

@@ -90,10 +90,8 @@ impl FarmErrors {
     #[must_use]
     pub fn report(&self, to_terminal: bool) -> String {
         let theme = if to_terminal { GraphicalTheme::unicode() } else { plain() };
-        let handler = GraphicalReportHandler::new_themed(theme)
-            .with_width(REPORT_COLUMNS)
-            .with_links(false)
-            .with_context_lines(0);
+        let handler =
+            GraphicalReportHandler::new_themed(theme).with_width(REPORT_COLUMNS).with_links(false);
         let name = self.path.display().to_string();
         let mut report = String::new();
         for mistake in &self.mistakes {

@@ -4,10 +4,12 @@
 //! looks at what only the whole can tell (`check`). All mistakes are given at once, each at its
 //! line and with the way to mend it ([`FarmErrors`]).
 mod check;
+mod check_front_ends;
 mod clear_secret;
 mod mistake;
 pub mod model;
 pub mod policy;
+pub mod policy_reasons;
 mod read;
 mod read_parts;
 mod read_policy;

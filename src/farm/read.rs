@@ -47,7 +47,14 @@ fn syntax(walk: &mut Walk, text: &str, error: &toml::de::Error) {
     }
     walk.torn = true;
     let help = "mend this line first: what it hides is checked then (TOML: https://toml.io)";
-    let message = format!("this is not TOML: {}", error.message());
+    // The parser takes a bare word for a boolean or a number that went wrong.
+    let bare = text[span.clone()].starts_with(|c: char| c.is_alphabetic());
+    let message = match error.message() {
+        message if bare && !message.starts_with("duplicate") => {
+            "this is not TOML: a text wants quotes, as in \"text\"".to_owned()
+        }
+        message => format!("this is not TOML: {message}"),
+    };
     walk.mistakes.push(Mistake::at(span, message, help));
 }
 

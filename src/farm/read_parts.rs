@@ -19,7 +19,8 @@ pub(super) fn farm_name(t: &mut Table<'_, '_>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let good = name.chars().all(plain) && !name.starts_with(['.', '-']);
     if !good || name.len() > NAME_CHARS_MAX {
-        let help = "a file is named after it: up to 64 letters, digits, `.`, `_` and `-`, beginning with a letter or digit";
+        let help = "a file is named after it: up to 64 letters, digits, `.`, `_` and `-`, \
+            beginning with a letter or digit";
         t.wrong("name", "cannot be a farm's name", help);
     }
     name
@@ -42,7 +43,8 @@ fn is_haproxy_name(name: &str) -> bool {
         && name.len() <= NAME_CHARS_MAX
 }
 
-const HAPROXY_NAME: &str = "HAProxy's names are letters, digits, `-`, `_`, `.` and `:`; give the name as its configuration has it";
+const HAPROXY_NAME: &str = "HAProxy's names are letters, digits, `-`, `_`, `.` and `:`; give the \
+    name as its configuration has it";
 
 /// A host name or IP address, alone.
 fn address(t: &mut Table<'_, '_>, key: &'static str, meaning: &str) -> String {
@@ -289,7 +291,8 @@ pub(super) fn service_center(t: &mut Table<'_, '_>) -> ServiceCenter {
 
 /// The password's source.
 fn secret(t: &mut Table<'_, '_>) -> Secret {
-    let meaning = "where the password comes from: `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ command = [\"PROGRAM\", …] }`";
+    let meaning = "where the password comes from: `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or \
+        `{ command = [\"PROGRAM\", …] }`";
     let nowhere = Secret::Env(String::new());
     if let Some(value) = t.get("password")
         && value.get_ref().as_table().is_none()
@@ -348,7 +351,8 @@ pub(super) fn clear_arguments(t: &mut Table<'_, '_>, key: &'static str, argv: &[
             let path = format!("{}[{index}]", t.path(key));
             mask(t.walk, &path);
             let message = format!("`{key}` of {} carries a secret in clear", t.called());
-            let help = "let the program read it from its environment or a file, and change the secret, which this file has shown";
+            let help = "let the program read it from its environment or a file, and change the \
+                secret, which this file has shown";
             t.walk.wrong(&path, message, help);
         }
     }

@@ -133,7 +133,7 @@ fn choices(t: &mut Table<'_, '_>, p: &mut Policy) {
         p.soak_when_bad = choice;
     }
     let words = [("leave", Scheduler::Leave)];
-    let meaning = "what is done about the Scheduler Service";
+    let meaning = "what is done about the Scheduler Service; leaving it running is all there is";
     if let Some(choice) = t.opt_choice("scheduler", &words, meaning) {
         p.scheduler = choice;
     }

@@ -24,6 +24,10 @@ pub(super) struct Walk {
     pub(super) spans: BTreeMap<String, Range<usize>>,
     /// Lists of names by path, in the order of the file.
     pub(super) names: BTreeMap<String, Vec<String>>,
+    /// What messages call tables, by path.
+    pub(super) called: BTreeMap<String, String>,
+    /// Paths of what is missing or of the wrong type: what refers to it cannot be judged.
+    pub(super) blurred: BTreeSet<String>,
     /// Places of secrets given in clear.
     pub(super) masked: Vec<Range<usize>>,
     /// The text is not TOML, so that something may look missing that is only unreadable.
@@ -45,10 +49,40 @@ impl Walk {
         }
     }
 
-    /// Adds a mistake at a path.
+    /// Whether anything at or under a path is missing or of the wrong type.
+    pub(super) fn is_blurred(&self, path: &str) -> bool {
+        let under = |other: &String| {
+            let rest = other.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.blurred.iter().any(under)
+    }
+
+    /// Whether the names of a list of tables are not all known.
+    pub(super) fn names_blurred(&self, kind: &str) -> bool {
+        let table = format!("{kind}[");
+        let name = |path: &String| path.starts_with(&table) && path.ends_with("].name");
+        self.blurred.contains(kind) || self.blurred.iter().any(name)
+    }
+
+    /// What messages call the table that a path lies in.
+    pub(super) fn owner(&self, path: &str) -> String {
+        let mut path = path;
+        while let Some(end) = path.rfind('.') {
+            path = &path[..end];
+            if let Some(called) = self.called.get(path) {
+                return called.clone();
+            }
+        }
+        "the farm file".to_owned()
+    }
+
+    /// Adds a mistake at a path; one of the file's top level has no place.
     pub(super) fn wrong(&mut self, path: &str, message: String, help: impl Into<String>) {
-        let span = self.span(path);
-        self.mistakes.push(Mistake::at(span, message, help));
+        match self.span(path) {
+            Range { start: 0, end: 0 } => self.mistakes.push(Mistake::of_file(message, help)),
+            span => self.mistakes.push(Mistake::at(span, message, help)),
+        }
     }
 
     /// Opens a table.
@@ -65,6 +99,7 @@ impl Walk {
             Some(name) => format!("{kind} `{name}`"),
             None => kind.to_owned(),
         };
+        self.called.insert(path.to_owned(), called.clone());
         let path = if path.is_empty() { String::new() } else { format!("{path}.") };
         Table { walk: self, table, prefix: path, called, known: BTreeSet::new() }
     }
@@ -113,6 +148,7 @@ impl<'d> Table<'_, 'd> {
         if self.walk.torn || find(self.table, key).is_some() {
             return;
         }
+        self.walk.blurred.insert(self.path(key));
         let path = self.prefix.trim_end_matches('.').to_owned();
         let message = format!("{} has no `{key}`", self.called);
         self.walk.wrong(&path, message, format!("add `{key}`: {meaning}"));
@@ -126,11 +162,8 @@ impl<'d> Table<'_, 'd> {
     }
 
     fn wrong_type(&mut self, key: &str, value: &DeValue<'_>, expected: &str, meaning: &str) {
-        let found = match value.type_str() {
-            found @ ("integer" | "array" | "inline table") => format!("an {found}"),
-            found => format!("a {found}"),
-        };
-        let message = format!("must be {expected}, and is {found}");
+        self.walk.blurred.insert(self.path(key));
+        let message = format!("must be {expected}, and is {}", a(value));
         self.wrong(key, &message, format!("`{key}` is {meaning}"));
     }
 
@@ -259,11 +292,11 @@ impl<'d> Table<'_, 'd> {
             let path = format!("{}[{}]", self.path(key), texts.len());
             self.walk.spans.insert(path.clone(), item.span());
             if item.get_ref().as_str().is_none() && item.span() != (0..0) {
-                let message = format!(
-                    "`{key}` of {} must be a list of strings, and holds a {}",
-                    self.called,
-                    item.get_ref().type_str()
-                );
+                self.walk.blurred.insert(path.clone());
+                let found = a(item.get_ref());
+                let called = &self.called;
+                let message =
+                    format!("`{key}` of {called} must be a list of strings, and holds {found}");
                 self.walk.wrong(&path, message, format!("`{key}` is {meaning}"));
             }
             texts.push(item.get_ref().as_str().unwrap_or_default().to_owned());
@@ -300,12 +333,11 @@ impl<'d> Table<'_, 'd> {
             if let Some(text) = item.get_ref().as_str() {
                 map.insert(name.get_ref().to_string(), text.to_owned());
             } else {
-                let message = format!(
-                    "`{}` in `{key}` of {} must be a string, and is a {}",
-                    name.get_ref(),
-                    self.called,
-                    item.get_ref().type_str()
-                );
+                self.walk.blurred.insert(path.clone());
+                let (name, found) = (name.get_ref(), a(item.get_ref()));
+                let called = &self.called;
+                let message =
+                    format!("`{name}` in `{key}` of {called} must be a string, and is {found}");
                 self.walk.wrong(&path, message, format!("`{key}` is {meaning}"));
             }
         }
@@ -361,6 +393,7 @@ impl<'d> Table<'_, 'd> {
             }
         }
         if value.as_array().is_none_or(|list| list.len() != found.len()) {
+            self.walk.blurred.insert(self.path(key));
             let help = format!("begin each with `[[{key}]]`, in double brackets: {meaning}");
             self.wrong(key, "must be a list of tables", help);
         }
@@ -384,6 +417,14 @@ impl<'d> Table<'_, 'd> {
             let message = format!("{} has no key `{}`", self.called, name.get_ref());
             self.walk.mistakes.push(Mistake::at(name.span(), message, help));
         }
+    }
+}
+
+/// A value's type, with its article.
+fn a(value: &DeValue<'_>) -> String {
+    match value.type_str() {
+        found @ ("integer" | "array") => format!("an {found}"),
+        found => format!("a {found}"),
     }
 }
 

@@ -43,7 +43,8 @@ fn load_rps(shares: &Shares<'_>, zone: &ZoneName) -> u32 {
 /// Serving front-ends of a zone.
 pub(super) fn members(shares: &Shares<'_>, serving: &[bool], zone: &ZoneName) -> Vec<usize> {
     let of_zone = |pool: &usize| shares.farm.pools[*pool].zone == *zone;
-    let serves = |server: &usize| serving[*server] && shares.server_pools[*server].iter().any(of_zone);
+    let serves =
+        |server: &usize| serving[*server] && shares.server_pools[*server].iter().any(of_zone);
     (0..serving.len()).filter(serves).collect()
 }
 

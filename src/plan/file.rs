@@ -13,9 +13,20 @@ const FILE_BYTES_MAX: u64 = 8 << 20;
 /// Why a plan file cannot be used. Nothing was touched.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The file cannot be read or written.
-    #[error("{path}: {error}; nothing was touched. Give the path of a plan made by `evenkeel plan`")]
-    Io {
+    /// The file cannot be read.
+    #[error(
+        "{path} cannot be read: {error}; nothing was touched. Give the path of a plan made by \
+         `evenkeel plan`"
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("{path} cannot be written: {error}; nothing was touched. Give another path")]
+    Unwritable {
         /// The file.
         path: PathBuf,
         /// What the system says.
@@ -77,7 +88,7 @@ pub fn text(plan: &Plan) -> String {
 /// # Errors
 /// The file cannot be written.
 pub fn save(plan: &Plan, path: &Path) -> Result<(), FileError> {
-    let io = |error| FileError::Io { path: path.to_path_buf(), error };
+    let io = |error| FileError::Unwritable { path: path.to_path_buf(), error };
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
@@ -91,7 +102,7 @@ pub fn save(plan: &Plan, path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// It cannot be read, is no plan, has another format, or was changed after it was made.
 pub fn load(path: &Path) -> Result<Plan, FileError> {
-    let io = |error| FileError::Io { path: path.to_path_buf(), error };
+    let io = |error| FileError::Unreadable { path: path.to_path_buf(), error };
     let not_a_plan = |why: String| FileError::NotAPlan { path: path.to_path_buf(), why };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(io)?;

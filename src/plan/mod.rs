@@ -9,8 +9,6 @@
 mod capacity;
 pub mod file;
 mod hazard;
-#[cfg(test)]
-mod hazard_tests;
 pub mod model;
 mod refuse;
 mod share;

@@ -130,8 +130,11 @@ fn figures(shares: &Shares<'_>, server: usize, serving: &[bool]) -> String {
         let share = shares.member_rps(*pool, &counts);
         total += share;
         parts.push(format!(
-            "{:.1} of {}'s {:.1} requests/s over {} members",
-            share, shares.farm.pools[*pool].name, shares.pool_rps[*pool], counts[*pool]
+            "{share:.1} of {}'s {:.1} requests/s over {} member{}",
+            shares.farm.pools[*pool].name,
+            shares.pool_rps[*pool],
+            counts[*pool],
+            if counts[*pool] == 1 { "" } else { "s" },
         ));
     }
     let capacity = shares.farm.front_ends[server].capacity_rps;
@@ -146,8 +149,7 @@ fn no_partition(
     pins: &[Option<Half>],
     can_be_forced: bool,
 ) -> Vec<Refusal> {
-    let refusal =
-        |what: String, help: &str| Refusal { what, help: help.into(), can_be_forced };
+    let refusal = |what: String, help: &str| Refusal { what, help: help.into(), can_be_forced };
     let mut refusals = Vec::new();
     for (pool, servers) in shares.pool_servers.iter().enumerate() {
         let pinned = |half| servers.iter().filter(|server| pins[**server] == Some(half)).count();

@@ -67,8 +67,10 @@ impl<'f> Shares<'f> {
                 if !serving[server] {
                     return 0.0;
                 }
-                let load: f64 =
-                    self.server_pools[server].iter().map(|pool| self.member_rps(*pool, &counts)).sum();
+                let load: f64 = self.server_pools[server]
+                    .iter()
+                    .map(|pool| self.member_rps(*pool, &counts))
+                    .sum();
                 load / self.capacity_rps(server)
             })
             .collect()

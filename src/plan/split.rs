@@ -27,6 +27,10 @@ const WORK_MAX: u64 = 16_000_000;
 /// Most nodes, where rows are few.
 const NODES_MAX: u64 = 5_000;
 
+/// Most rows. Beyond them (twice what 64 servers in 8 zones need) the search stands alone: its
+/// splits are good, only not proven to be the best.
+const ROWS_MAX: u64 = 1_200;
+
 /// How much the bound is loosened against rounding.
 const ROUNDING: f64 = 1e-9;
 
@@ -64,21 +68,48 @@ pub(super) struct Rules {
 /// Finds the best split: for each server, whether it is updating. `None` when no partition leaves
 /// every pool its members in both halves.
 pub(super) fn best(shares: &Shares<'_>, rules: &Rules) -> Option<Vec<bool>> {
+    let pools = shares.pool_servers.iter().zip(&rules.members_min);
+    if pools.into_iter().any(|(servers, least)| servers.len() < 2 * least) {
+        return None;
+    }
     let classes = classes(shares, rules);
-    let found = split_search::near(shares, rules, &classes);
-    let value = |counts: &Vec<usize>| split_search::value(shares, rules, &classes, counts);
-    let proven = programme(shares, rules, &classes, found.as_deref())
-        .filter(|counts| value(counts).is_some());
-    // Both are measured by the same exact rule: what the programme's arithmetic calls equal
+    let farm = Classed { shares, rules, classes: &classes };
+    // Splits are compared by the same exact rule: what the programme's arithmetic calls equal
     // must not replace a split that is better.
-    let best = match (found, proven) {
-        (Some(found), Some(proven)) => {
-            if value(&proven) < value(&found) { proven } else { found }
-        }
-        (Some(only), None) | (None, Some(only)) => only,
-        (None, None) => return None,
+    let value = |counts: &Vec<usize>| split_search::value(shares, rules, &classes, counts);
+    let found = split_search::near(shares, rules, &classes);
+    let proven = farm.programme(found.as_deref(), Goal::Headroom);
+    let best = [found, proven]
+        .into_iter()
+        .flatten()
+        .filter_map(|counts| Some((value(&counts)?, counts)))
+        // The first of equals: the search's.
+        .reduce(|best, other| if other.0 < best.0 { other } else { best });
+    let (highest, best) = best?;
+    let even = farm.programme(Some(&best), Goal::EvenHalves);
+    let better = |counts: &Vec<usize>| {
+        value(counts).is_some_and(|value| value <= highest * (1.0 + ROUNDING))
+            && farm.unevenness(counts) < farm.unevenness(&best)
     };
-    Some(spread(shares, &classes, &best))
+    let chosen = even.filter(better).unwrap_or_else(|| best.clone());
+    Some(spread(shares, &classes, &chosen))
+}
+
+/// What the programme looks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// The lowest highest utilisation.
+    Headroom,
+    /// Halves of the same size, with no less headroom than the split it begins with: the upgrade
+    /// takes as long as the larger half, and neither half is the weaker one when a server fails.
+    EvenHalves,
+}
+
+/// A farm as the programme sees it.
+struct Classed<'s> {
+    shares: &'s Shares<'s>,
+    rules: &'s Rules,
+    classes: &'s [Class],
 }
 
 fn classes(shares: &Shares<'_>, rules: &Rules) -> Vec<Class> {
@@ -133,51 +164,71 @@ impl Columns {
     }
 }
 
-/// Solves the programme, looking for what is better than `bound`; the counts of updating servers
-/// by class.
-fn programme(
-    shares: &Shares<'_>,
-    rules: &Rules,
-    classes: &[Class],
-    start: Option<&[usize]>,
-) -> Option<Vec<usize>> {
-    let bound = start.and_then(|counts| split_search::value(shares, rules, classes, counts));
-    let tight = tightened(shares, rules, classes, bound);
-    let mut problem = Problem::new(OptimizationDirection::Minimize);
-    let highest = problem.add_var(1.0, (0.0, bound.unwrap_or(f64::INFINITY)));
-    let columns: Vec<Columns> = classes.iter().map(|class| columns(&mut problem, class)).collect();
-    let loads = loads(&mut problem, shares, &tight, classes, &columns);
-    for (class, column) in classes.iter().zip(&columns) {
-        for half in 0..2 {
+impl Classed<'_> {
+    /// Solves the programme, beginning with a split; the counts of updating servers by class.
+    fn programme(&self, start: Option<&[usize]>, goal: Goal) -> Option<Vec<usize>> {
+        let Self { shares, rules, classes } = self;
+        let nodes = nodes_max(shares, classes)?;
+        let bound = start.and_then(|counts| split_search::value(shares, rules, classes, counts));
+        let tight = tightened(shares, rules, classes, bound);
+        let mut problem = Problem::new(OptimizationDirection::Minimize);
+        let weight = if goal == Goal::Headroom { 1.0 } else { 0.0 };
+        let ceiling = bound.map_or(f64::INFINITY, |bound| bound * (1.0 + ROUNDING));
+        let highest = problem.add_var(weight, (0.0, ceiling));
+        let columns: Vec<Columns> =
+            classes.iter().map(|class| columns(&mut problem, class)).collect();
+        let loads = loads(&mut problem, shares, &tight, classes, &columns);
+        for (class, column) in classes.iter().zip(&columns) {
             // load / capacity ≤ highest, unless none of the class is in this half.
             let most: f64 = class.pools.iter().map(|pool| tight.load_max[*pool]).sum();
             let most = most / class.capacity_rps;
-            let mut row: Vec<(Variable, f64)> = class
-                .pools
-                .iter()
-                .map(|pool| (loads[*pool][half], 1.0 / class.capacity_rps))
-                .collect();
-            row.push((highest, -1.0));
-            let right = column.add_any(&mut row, half, most);
-            problem.add_constraint(row, ComparisonOp::Le, most + right);
+            for half in [0, 1] {
+                let load = |pool: &usize| (loads[*pool][half], 1.0 / class.capacity_rps);
+                let mut row: Vec<(Variable, f64)> = class.pools.iter().map(load).collect();
+                row.push((highest, -1.0));
+                let right = column.add_any(&mut row, half, most);
+                problem.add_constraint(row, ComparisonOp::Le, most + right);
+            }
+        }
+        if goal == Goal::EvenHalves {
+            self.add_evenness(&mut problem, &columns);
+        }
+        let mut options = SolveOptions::default();
+        options.node_limit = Some(nodes);
+        options.warm_start = start.map(|counts| hint(classes, &columns, counts));
+        let solution = problem.solve_with(options).ok()?.into_solution().ok()?;
+        let counts = columns.iter().zip(*classes).map(|(column, class)| {
+            let value = solution.var_value(column.updating);
+            (0..=class.servers.len()).rev().find(|count| number(*count) <= value + 0.5).unwrap_or(0)
+        });
+        Some(counts.collect())
+    }
+
+    /// Minimises how far the updating half is from half of the servers.
+    fn add_evenness(&self, problem: &mut Problem, columns: &[Columns]) {
+        let servers: usize = self.classes.iter().map(|class| class.servers.len()).sum();
+        let away = problem.add_var(1.0, (0.0, f64::INFINITY));
+        for sign in [1.0, -1.0] {
+            let mut row: Vec<(Variable, f64)> =
+                columns.iter().map(|column| (column.updating, sign)).collect();
+            row.push((away, -1.0));
+            problem.add_constraint(row, ComparisonOp::Le, sign * number(servers) / 2.0);
         }
     }
-    let mut options = SolveOptions::default();
-    options.node_limit = Some(nodes_max(shares, classes));
-    options.warm_start = start.map(|counts| hint(classes, &columns, counts));
-    let solution = problem.solve_with(options).ok()?.into_solution().ok()?;
-    let counts = columns.iter().zip(classes).map(|(column, class)| {
-        let value = solution.var_value(column.updating);
-        (0..=class.servers.len()).rev().find(|count| number(*count) <= value + 0.5).unwrap_or(0)
-    });
-    Some(counts.collect())
+
+    /// The difference of the halves' sizes.
+    fn unevenness(&self, counts: &[usize]) -> usize {
+        let servers: usize = self.classes.iter().map(|class| class.servers.len()).sum();
+        let updating: usize = counts.iter().sum();
+        updating.abs_diff(servers - updating)
+    }
 }
 
-/// How many nodes a farm of this size gets.
-fn nodes_max(shares: &Shares<'_>, classes: &[Class]) -> u64 {
+/// How many nodes a farm of this size gets; none when even the first would take too long.
+fn nodes_max(shares: &Shares<'_>, classes: &[Class]) -> Option<u64> {
     let lines: usize = shares.pool_servers.iter().map(|servers| 2 * servers.len()).sum();
     let rows = u64::try_from(lines + 4 * classes.len()).expect("a farm file is under a megabyte");
-    (WORK_MAX / (rows * rows).max(1)).clamp(1, NODES_MAX)
+    (rows <= ROWS_MAX).then(|| (WORK_MAX / (rows * rows).max(1)).clamp(1, NODES_MAX))
 }
 
 /// The split that the search begins with, as the programme's variables.

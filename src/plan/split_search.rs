@@ -10,9 +10,9 @@ use crate::farm::Half;
 use super::share::Shares;
 use super::split::{Class, Rules, number};
 
-/// Choices tried for one utilisation before it is given up. A way is nearly always found within
-/// as many choices as there are servers, or not at all.
-const CHOICES_MAX: usize = 400;
+/// Choices tried for one utilisation before it is given up, besides one for each server, which is
+/// what a way without a wrong turn takes.
+const WRONG_CHOICES_MAX: usize = 400;
 /// Bisections: the last one is finer than a tenth of a percent.
 const BISECTIONS: usize = 14;
 
@@ -91,8 +91,7 @@ impl<'s> Search<'s> {
 
     fn run(mut self) -> Option<Vec<usize>> {
         let members_max = self.shares.pool_servers.iter().map(|s| [s.len(); 2]).collect();
-        let mut placing =
-            Placing { half: vec![None; self.shares.server_pools.len()], members_max };
+        let mut placing = Placing { half: vec![None; self.shares.server_pools.len()], members_max };
         for server in 0..placing.half.len() {
             match self.rules.pins[server] {
                 Some(Half::Updating) => self.put(&mut placing, server, 0),
@@ -128,9 +127,8 @@ impl<'s> Search<'s> {
     }
 
     fn fits(&self, placing: &Placing, server: usize, half: usize) -> bool {
-        let spared = |pool: &usize| {
-            placing.members_max[*pool][1 - half] > self.rules.members_min[*pool]
-        };
+        let spared =
+            |pool: &usize| placing.members_max[*pool][1 - half] > self.rules.members_min[*pool];
         let free = placing.half[server].is_none();
         Shares::within(self.utilisation(placing, server, half), self.limit)
             && (!free || self.shares.server_pools[server].iter().all(spared))
@@ -165,7 +163,8 @@ impl<'s> Search<'s> {
     }
 
     fn descend(&mut self, mut placing: Placing) -> Option<Placing> {
-        if self.choices >= CHOICES_MAX || !self.propagate(&mut placing) {
+        let choices_max = WRONG_CHOICES_MAX + placing.half.len();
+        if self.choices >= choices_max || !self.propagate(&mut placing) {
             return None;
         }
         let tightness = |server: &usize| {

@@ -9,13 +9,14 @@ use super::readings::MemberId;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
 pub enum Action {
-    /// Changes a member on one node, and reads the node back.
+    /// Changes members on one node with one line of commands, and reads the node back: after a
+    /// reload every member that must not serve has to go at once, however slow the link.
     Balancer {
         /// The node.
         node: NodeName,
-        /// The member.
-        member: MemberId,
-        /// What it becomes.
+        /// The members.
+        members: Vec<MemberId>,
+        /// What they become.
         change: MemberChange,
     },
     /// Sets a server's Enabled flag through the console of a named front-end, and reads it back.

@@ -25,8 +25,11 @@ pub fn check(
 ) -> Result<(), String> {
     let guard = Guard { layout, progress, view };
     match action {
-        Action::Balancer { node, member, change } => {
-            guard.balancer(guard.seat(node.as_str(), member)?, *change)
+        Action::Balancer { node, members, change } => {
+            let seats: Result<Vec<SeatIx>, String> =
+                members.iter().map(|member| guard.seat(node.as_str(), member)).collect();
+            let seats = seats?;
+            seats.iter().try_for_each(|&seat| guard.balancer(seat, &seats, *change))
         }
         Action::Flag { via, server, enabled } => guard.flag(via, server, *enabled),
         Action::Start { server, kind, .. } => guard.start(guard.server(server)?, *kind),
@@ -105,7 +108,12 @@ impl Guard<'_> {
             .ok_or_else(|| format!("{name} may have been started again since its tests"))
     }
 
-    fn balancer(&self, seat: SeatIx, change: MemberChange) -> Result<(), String> {
+    fn balancer(
+        &self,
+        seat: SeatIx,
+        together: &[SeatIx],
+        change: MemberChange,
+    ) -> Result<(), String> {
         let server = self.layout.seats[seat].server;
         let read = self.read(seat)?;
         match change {
@@ -117,7 +125,7 @@ impl Guard<'_> {
                     || !self.progress.servers[server].touched;
                 checked.then_some(()).ok_or_else(|| "its health check does not pass yet".to_owned())
             }
-            MemberChange::Drain => self.drain(seat, server),
+            MemberChange::Drain => self.drain(seat, together),
             MemberChange::Maintain => Err("nothing wants a member in maintenance".to_owned()),
             MemberChange::Weight(_) => {
                 let ready = read.admin.0 == 0;
@@ -131,7 +139,8 @@ impl Guard<'_> {
     }
 
     /// Somebody fit stays behind, unless the member itself must not serve.
-    fn drain(&self, seat: SeatIx, server: ServerIx) -> Result<(), String> {
+    fn drain(&self, seat: SeatIx, together: &[SeatIx]) -> Result<(), String> {
+        let server = self.layout.seats[seat].server;
         let record = &self.progress.servers[server];
         let must_go = record.left_out || (record.touched && record.proven.is_none());
         let place = &self.layout.seats[seat];
@@ -141,7 +150,7 @@ impl Guard<'_> {
         }
         let mut others = 0;
         for bench in pool.benches.iter().filter(|bench| bench.node == place.node) {
-            for &other in bench.seats.iter().filter(|&&other| other != seat) {
+            for &other in bench.seats.iter().filter(|other| !together.contains(other)) {
                 let serves = self.read(other).is_ok_and(Self::gets_requests);
                 if serves && self.fit_in_service(self.layout.seats[other].server) {
                     others += 1;

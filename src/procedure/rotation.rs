@@ -5,7 +5,7 @@ use crate::journal::{Event, FarmMilestone, Milestone, Notice};
 
 use super::action::{Action, MemberChange};
 use super::decide::Decision;
-use super::fitness::{eligible_beside, is_fit};
+use super::fitness::is_fit;
 use super::layout::{Layout, SeatIx, ServerIx};
 use super::progress::{Direction, Progress};
 use super::quiet::{in_rotation, server_is_quiet};
@@ -80,15 +80,21 @@ pub(super) fn reconcile(
         }
         let seats = node.first_seat..node.first_seat + node.seat_count;
         // What must not serve goes first, then service grows, and only then it shrinks.
-        let change = seats
-            .clone()
-            .find_map(|seat| banish(layout, progress, view, seat))
-            .or_else(|| seats.clone().find_map(|seat| admission(layout, progress, view, seat)))
-            .or_else(|| seats.clone().find_map(|seat| drain(layout, progress, view, seat, holding)))
-            .or_else(|| seats.clone().find_map(|seat| cut(layout, progress, view, seat)));
-        if let Some((seat, change)) = change {
-            let member = layout.seats[seat].member.clone();
-            decision.actions.push(Action::Balancer { node: node.name.clone(), member, change });
+        let rules: [&dyn Fn(SeatIx) -> Option<MemberChange>; 4] = [
+            &|seat| banish(layout, progress, view, seat),
+            &|seat| admission(layout, progress, view, seat),
+            &|seat| drain(layout, progress, view, seat, holding),
+            &|seat| cut(layout, progress, view, seat),
+        ];
+        for rule in rules {
+            let mut changes = seats.clone().filter_map(|seat| Some((seat, rule(seat)?)));
+            let Some((first, change)) = changes.next() else { continue };
+            // All that one line of commands can do alike.
+            let alike = changes.filter(|(_, other)| *other == change).map(|(seat, _)| seat);
+            let members = std::iter::once(first).chain(alike);
+            let members = members.map(|seat| layout.seats[seat].member.clone()).collect();
+            decision.actions.push(Action::Balancer { node: node.name.clone(), members, change });
+            break;
         }
     }
 }
@@ -98,7 +104,7 @@ fn admission(
     progress: &Progress,
     view: &View,
     seat: SeatIx,
-) -> Option<(SeatIx, MemberChange)> {
+) -> Option<MemberChange> {
     let server = layout.seats[seat].server;
     if wanted(layout, progress, server) != Wanted::In || baseline_out(progress, layout, seat) {
         return None;
@@ -108,15 +114,26 @@ fn admission(
         && read.admin.ready()
         && read.oper != OperState::Starting
     {
-        return Some((seat, MemberChange::Weight(weight)));
+        return Some(MemberChange::Weight(weight));
     }
     if read.admin.ready() || read.admin.inherited() {
+        return None;
+    }
+    if !still_proven(layout, progress, view, server) {
         return None;
     }
     // Proof before traffic: the check has passed while no user could be sent there. An untouched
     // server is as good as it was; the balancer itself keeps it out while it is sick.
     let proven_by_check = checked_well(layout, seat, read) || !progress.servers[server].touched;
-    proven_by_check.then_some((seat, MemberChange::Admit))
+    proven_by_check.then_some(MemberChange::Admit)
+}
+
+/// The services a touched server was tested against are those that run now, by a fresh reading.
+fn still_proven(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    let Some((_, start)) = &progress.servers[server].proven else {
+        return !progress.servers[server].touched;
+    };
+    view.service(layout, server).is_some_and(|read| read.start == *start)
 }
 
 fn baseline_weight(progress: &Progress, layout: &Layout, seat: SeatIx) -> Option<u32> {
@@ -146,12 +163,12 @@ fn banish(
     progress: &Progress,
     view: &View,
     seat: SeatIx,
-) -> Option<(SeatIx, MemberChange)> {
+) -> Option<MemberChange> {
     let server = layout.seats[seat].server;
     let record = &progress.servers[server];
     let must = !is_fit(progress, server) && !record.proven_once && !record.tainted;
     let read = view.seat(layout, seat)?;
-    (must && read.admin.ready()).then_some((seat, MemberChange::Drain))
+    (must && read.admin.ready()).then_some(MemberChange::Drain)
 }
 
 fn drain(
@@ -160,7 +177,7 @@ fn drain(
     view: &View,
     seat: SeatIx,
     holding: bool,
-) -> Option<(SeatIx, MemberChange)> {
+) -> Option<MemberChange> {
     let place = &layout.seats[seat];
     if wanted(layout, progress, place.server) != Wanted::Out {
         return None;
@@ -175,10 +192,20 @@ fn drain(
         return None; // a hold begins nothing new
     }
     let pool = &layout.pools[place.pool];
-    let others =
-        eligible_beside(layout, progress, view, place.pool, place.node, Some(place.server));
-    let spared = others.is_some_and(|others| others >= pool.floor) || pool.may_go_down;
-    spared.then_some((seat, MemberChange::Drain))
+    let spared = staying(layout, progress, view, seat) >= pool.floor || pool.may_go_down;
+    spared.then_some(MemberChange::Drain)
+}
+
+/// Fit members of a seat's pool and node that are in rotation and wanted there: those that stay
+/// when all others that are to go have gone.
+fn staying(layout: &Layout, progress: &Progress, view: &View, seat: SeatIx) -> usize {
+    let place = &layout.seats[seat];
+    let bench = layout.pools[place.pool].benches.iter().find(|bench| bench.node == place.node);
+    let stays = |&&other: &&SeatIx| {
+        wanted(layout, progress, layout.seats[other].server) == Wanted::In
+            && view.seat(layout, other).is_some_and(in_rotation)
+    };
+    bench.map_or(0, |bench| bench.seats.iter().filter(stays).count())
 }
 
 /// After the drain's deadline, where policy says so.
@@ -187,7 +214,7 @@ fn cut(
     progress: &Progress,
     view: &View,
     seat: SeatIx,
-) -> Option<(SeatIx, MemberChange)> {
+) -> Option<MemberChange> {
     let policy = layout.policy();
     if policy.drain_after_deadline != crate::farm::policy::AfterDeadline::Cut {
         return None;
@@ -196,7 +223,7 @@ fn cut(
     let read = view.seat(layout, seat)?;
     let out = wanted(layout, progress, server) == Wanted::Out && !read.admin.ready();
     let overdue = drained_for_ms(layout, view, seat)? > policy.drain_ms_max;
-    (out && overdue && read.in_flight > 0).then_some((seat, MemberChange::Cut))
+    (out && overdue && read.in_flight > 0).then_some(MemberChange::Cut)
 }
 
 /// For how long a seat has been seen drained without a break. `None` when it is not.
@@ -249,8 +276,14 @@ pub(super) fn milestones(
                 quiet_evidence(layout, view, server),
             );
         }
-        let wanted_taking = progress.reached(FarmMilestone::SwitchBegan)
-            || progress.direction == Direction::FallingBack;
+        // Only of those that are being admitted: a server that serves on proves nothing by it.
+        let wanted_taking = match (progress.direction, layout.servers[server].half) {
+            (Direction::Forward, Some(Half::Updating)) => {
+                progress.reached(FarmMilestone::SwitchBegan)
+            }
+            (Direction::FallingBack, Some(Half::Loaded)) => true,
+            _ => false,
+        };
         if !out && wanted_taking && !record.taking && takes_traffic(layout, progress, view, server)
         {
             let evidence = "eligible on every node, arrivals rose in every pool".to_owned();

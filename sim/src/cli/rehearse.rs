@@ -1,4 +1,4 @@
-//! `evenkeel-sim rehearse`.
+//! `evenkeel-sim rehearse`: a campaign of seeds over one file, told as it goes.
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::{NonZeroU64, NonZeroUsize};

@@ -96,7 +96,7 @@ fn triggers_come_at_their_nth_happening_and_once() {
         id,
         action: Action::Balancer {
             node: "lb-1".into(),
-            member: MemberId { pool: "web".into(), server: "fe-1".into() },
+            members: vec![MemberId { pool: "web".into(), server: "fe-1".into() }],
             change: MemberChange::Drain,
         },
     };

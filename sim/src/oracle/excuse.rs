@@ -7,6 +7,8 @@ use evenkeel::farm::policy::Policy;
 use evenkeel_fakes::truth::Truth;
 use serde::Serialize;
 
+use crate::fabric::Latency;
+
 /// What struck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "fault")]
@@ -46,76 +48,90 @@ pub enum Struck {
     },
 }
 
-/// How long the best orchestrator may need. In milliseconds, from policy and truth.
+/// How long something takes the best orchestrator when nothing disturbs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Bound {
+    /// Waiting for checks and polls.
+    pub waits_ms: u64,
+    /// Exchanges one after the other: a slow link makes each of them longer.
+    pub exchanges: u64,
+}
+
+/// How long the best orchestrator may need, from policy, truth, links and the size of the farm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Bounds {
-    /// The balancer's health checks notice that a member died: one interval more than `fall` of
-    /// them, since a check may just have passed.
-    pub check_down_ms: u64,
-    /// They notice that it is back.
-    pub check_up_ms: u64,
-    /// A node is read, and an effect follows on it: a poll's interval and the exchanges.
-    pub balancer_ms: u64,
-    /// The same for flags, services and jobs.
-    pub console_ms: u64,
-    /// A server that became whole is proven: threads idle by the rule, tests passed.
-    pub prove_ms: u64,
-    /// One exchange that gets no answer, and the read that follows it.
+    /// A member died: the health checks notice (one interval more than `fall` of them, since a
+    /// check may just have passed), a node is read, another member is admitted in each pool.
+    pub death: Bound,
+    /// A node was reloaded: it is read, and every member on it is put where it was, one after the
+    /// other. What is sick comes up too, until its first check.
+    pub reload: Bound,
+    /// A server came back by itself: the balancer admits it, its services are read, and it is
+    /// taken out of each pool on each node.
+    pub back: Bound,
+    /// A front-end enabled itself: its flag is read and set, or it is taken out.
+    pub flag: Bound,
+    /// A server became whole: threads idle by the rule, tests passed, admitted.
+    pub prove: Bound,
+    /// A node is read, and what follows from it done.
+    pub react: Bound,
+    /// An exchange whose answer is lost: the rest after a failure, and the next reading.
     pub lost_ms: u64,
     /// A started orchestrator has read everything once.
     pub start_ms: u64,
+    /// One exchange on undisturbed links.
+    pub exchange_ms: u64,
 }
 
-/// Exchanges between a reading and the end of the effect that it causes: the reading, other effects
-/// in flight on the same node before it, its own write, its own reading back.
-const EXCHANGES: u64 = 6;
-/// A usual exchange on a simulated link, with its connection: a few round trips of some ms.
-const EXCHANGE_MS: u64 = 250;
-/// The longest deadline of an exchange that gets no answer: a launcher's or an application test's.
-const EXCHANGE_MS_MAX: u64 = 30_000;
+/// One-way trips of an exchange on a connection of its own: three for a connection, two for
+/// question and answer, one for whatever is under way on the same node.
+const TRIPS: u64 = 6;
+/// Exchanges of an effect: what is in flight before it, the write, the reading back.
+const EFFECT: u64 = 3;
+/// Exchanges of an effect at a console: a login's two, the list, the page, the button, the list.
+const CONSOLE_EFFECT: u64 = 7;
+/// How long anybody rests after an exchange that failed, before he tries again.
+const REST_MS: u64 = 5_000;
 
 impl Bounds {
-    /// The bounds of a farm.
+    /// The bounds of a farm with so many members on its largest node, in so many pools.
     #[must_use]
-    pub fn new(policy: &Policy, truth: &Truth) -> Self {
+    pub fn new(
+        policy: &Policy,
+        truth: &Truth,
+        links: Latency,
+        members_max: u64,
+        pools: u64,
+    ) -> Self {
         let check = |count: u32| u64::from(count + 1) * truth.check_interval_ms;
-        let poll_max = policy.balancer_poll_ms.max(policy.balancer_poll_draining_ms);
+        let balancer_ms = policy.balancer_poll_ms.max(policy.balancer_poll_draining_ms);
+        let console_ms = policy.flags_poll_ms.max(policy.jobs_poll_ms);
+        let exchange_ms = TRIPS * (links.base_ms + links.jitter_ms);
+        let in_pools = 1 + EFFECT * pools;
+        let idle_ms = policy.idle_window_ms + (u64::from(policy.idle_reads) + 4) * console_ms;
         Self {
-            check_down_ms: check(truth.check_fall),
-            check_up_ms: check(truth.check_rise),
-            balancer_ms: poll_max + EXCHANGES * EXCHANGE_MS,
-            console_ms: policy.flags_poll_ms.max(policy.jobs_poll_ms) + EXCHANGES * EXCHANGE_MS,
-            prove_ms: policy.idle_window_ms
-                + (u64::from(policy.idle_reads) + 3) * policy.jobs_poll_ms
-                + policy.test_ms_max,
-            lost_ms: EXCHANGE_MS_MAX + poll_max,
-            start_ms: 2 * policy.jobs_poll_ms + EXCHANGES * EXCHANGE_MS,
+            death: Bound { waits_ms: check(truth.check_fall) + balancer_ms, exchanges: in_pools },
+            reload: Bound {
+                waits_ms: balancer_ms + truth.check_interval_ms,
+                exchanges: 1 + EFFECT * members_max,
+            },
+            back: Bound {
+                waits_ms: check(truth.check_rise) + console_ms + balancer_ms,
+                exchanges: 1 + in_pools,
+            },
+            flag: Bound { waits_ms: console_ms, exchanges: 1 + CONSOLE_EFFECT.max(in_pools) },
+            prove: Bound { waits_ms: idle_ms + balancer_ms, exchanges: 40 + in_pools },
+            react: Bound { waits_ms: balancer_ms, exchanges: in_pools },
+            lost_ms: REST_MS + console_ms,
+            start_ms: console_ms + 20 * exchange_ms,
+            exchange_ms,
         }
     }
 
-    /// A member died: noticed by the balancer, then by the orchestrator, and acted upon.
+    /// How long something takes undisturbed.
     #[must_use]
-    pub fn death_ms(&self) -> u64 {
-        self.check_down_ms + self.balancer_ms
-    }
-
-    /// A balancer reloaded: noticed at the next reading; our state is asserted again. What is
-    /// sick comes up too, until its first check.
-    #[must_use]
-    pub fn reload_ms(&self) -> u64 {
-        self.balancer_ms + self.check_up_ms
-    }
-
-    /// A server came back by itself: its services are read, and it is taken out or in.
-    #[must_use]
-    pub fn back_ms(&self) -> u64 {
-        self.check_up_ms + self.console_ms + self.balancer_ms
-    }
-
-    /// A front-end enabled itself: the flag is read and set again.
-    #[must_use]
-    pub fn flag_ms(&self) -> u64 {
-        self.console_ms + self.balancer_ms
+    pub fn of(&self, bound: Bound) -> u64 {
+        bound.waits_ms + bound.exchanges * self.exchange_ms
     }
 }
 
@@ -136,8 +152,17 @@ struct Disturbance {
     from_ms: u64,
     /// `u64::MAX` while it lasts.
     until_ms: u64,
-    /// What it costs; `None` for an outage, which costs its own length.
-    costs_ms: Option<u64>,
+    costs: Cost,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Cost {
+    /// Its own length: nothing is done meanwhile.
+    Outage,
+    /// So much, once.
+    Once(u64),
+    /// So much for every exchange.
+    EachExchange(u64),
 }
 
 /// Every fault so far.
@@ -162,7 +187,7 @@ impl Faults {
             Struck::OrchestratorCrash => self.disturbances.push(Disturbance {
                 from_ms: at_ms,
                 until_ms: u64::MAX,
-                costs_ms: None,
+                costs: Cost::Outage,
             }),
             Struck::OrchestratorBack => {
                 let start_ms = self.bounds.start_ms;
@@ -173,13 +198,12 @@ impl Faults {
             Struck::LostResponse => self.disturbances.push(Disturbance {
                 from_ms: at_ms,
                 until_ms: at_ms + self.bounds.lost_ms,
-                costs_ms: Some(self.bounds.lost_ms),
+                costs: Cost::Once(self.bounds.lost_ms),
             }),
             Struck::Latency { extra_ms, for_ms } => self.disturbances.push(Disturbance {
                 from_ms: at_ms,
                 until_ms: at_ms + for_ms,
-                // Each exchange has a connection's and a request's round trip.
-                costs_ms: Some(EXCHANGES * 4 * extra_ms),
+                costs: Cost::EachExchange(TRIPS * extra_ms),
             }),
             Struck::FrontEndCrash { .. }
             | Struck::FrontEndBack { .. }
@@ -189,13 +213,17 @@ impl Faults {
         self.struck.push((at_ms, struck));
     }
 
-    /// The instant by which the best orchestrator has done what takes `bound_ms` undisturbed.
+    /// The instant by which the best orchestrator has done what takes `bound` undisturbed.
     #[must_use]
-    pub fn end(&self, from_ms: u64, bound_ms: u64) -> u64 {
-        let mut end_ms = from_ms.saturating_add(bound_ms);
+    pub fn end(&self, from_ms: u64, bound: Bound) -> u64 {
+        let mut end_ms = from_ms.saturating_add(self.bounds.of(bound));
         for it in &self.disturbances {
             if it.from_ms <= end_ms && it.until_ms > from_ms {
-                let costs_ms = it.costs_ms.unwrap_or(it.until_ms - it.from_ms.max(from_ms));
+                let costs_ms = match it.costs {
+                    Cost::Outage => it.until_ms - it.from_ms.max(from_ms),
+                    Cost::Once(ms) => ms,
+                    Cost::EachExchange(ms) => ms * bound.exchanges,
+                };
                 end_ms = end_ms.saturating_add(costs_ms);
             }
         }
@@ -243,7 +271,7 @@ impl Faults {
     /// The excuse of a reload of a node.
     #[must_use]
     pub fn reload_excuse(&self, node: &str) -> Option<Excuse> {
-        let end_ms = self.end(self.reloaded_at(node)?, self.bounds.reload_ms());
+        let end_ms = self.end(self.reloaded_at(node)?, self.bounds.reload);
         Some(Excuse::until("balancer-reload", node, end_ms))
     }
 
@@ -255,9 +283,8 @@ impl Faults {
         match self.back_at(server) {
             None => Some(Excuse::lasting("front-end-crash", server)),
             Some(back_ms) => {
-                let end_ms = self
-                    .end(back_ms, self.bounds.back_ms())
-                    .max(self.end(died_ms, self.bounds.death_ms()));
+                let end_ms =
+                    self.end(back_ms, self.bounds.back).max(self.end(died_ms, self.bounds.death));
                 Some(Excuse::until("front-end-crash", server, end_ms))
             }
         }

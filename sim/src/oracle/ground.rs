@@ -2,7 +2,7 @@
 //!
 //! Before anything happens every server runs the version it comes from, is Enabled and
 //! initialised, and serves; every member is up, in nobody's maintenance, with its first weight.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::farm::Version;
 use evenkeel_fakes::ledger::{ApplicationState, Entry, Event, FlagBy, ServiceState};
@@ -60,6 +60,9 @@ pub struct Server {
     pub touched: bool,
     /// Jobs that run on it, by id: one, and for an instant another that is refused.
     pub jobs: BTreeMap<String, Job>,
+    /// Kinds of upgrade jobs that the plan has for it and that have not ended well yet: before
+    /// that it is not whole, whatever its version says.
+    pub unfinished: BTreeSet<String>,
     /// How its last job ended: kind, exit code (`None`: the machine went down under it).
     pub last_job: Option<(String, Option<i32>)>,
     /// Since when the machine is down.
@@ -109,10 +112,12 @@ impl Server {
         !self.touched || self.whole_at(target)
     }
 
-    /// Target version, initialised, nothing running or being deployed, applications served.
+    /// Target version, every upgrade job done, initialised, nothing running or being deployed,
+    /// applications served.
     #[must_use]
     pub fn whole_at(&self, target: &str) -> bool {
         same_version(&self.version, target)
+            && self.unfinished.is_empty()
             && self.initialised()
             && self.deploying_since_ms.is_none()
             && !self.being_changed()
@@ -149,10 +154,16 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// The state of a farm before anything happens; `weight` tells each member's.
+    /// The state of a farm before anything happens. `weight` tells each member's, `jobs` the kinds
+    /// of upgrade jobs that the plan has for a server.
     #[must_use]
-    pub fn new(spec: &Spec, weight: impl Fn(&MemberKey) -> u32) -> Self {
-        let server = |front_end| Server {
+    pub fn new(
+        spec: &Spec,
+        weight: impl Fn(&MemberKey) -> u32,
+        jobs: impl Fn(&str) -> BTreeSet<String>,
+    ) -> Self {
+        let server = |name: &str, front_end| Server {
+            unfinished: jobs(name),
             version: spec.version_from.clone(),
             touched: false,
             jobs: BTreeMap::new(),
@@ -172,9 +183,9 @@ impl Ground {
             ready_since_ms: front_end.then_some(0),
         };
         let mut servers: BTreeMap<String, Server> =
-            spec.front_ends.iter().map(|it| (it.name.clone(), server(true))).collect();
+            spec.front_ends.iter().map(|it| (it.name.clone(), server(&it.name, true))).collect();
         if let Some(controller) = &spec.pure_controller {
-            servers.insert(controller.name.clone(), server(false));
+            servers.insert(controller.name.clone(), server(&controller.name, false));
         }
         let members = first_members(spec, weight);
         Self { now_ms: 0, target: spec.version_to.clone(), servers, members }
@@ -272,6 +283,9 @@ impl Server {
             }
             Event::JobEnded { job, kind, code, .. } => {
                 self.jobs.remove(job);
+                if *code == Some(0) {
+                    self.unfinished.remove(kind);
+                }
                 self.last_job = Some((kind.clone(), *code));
             }
             Event::Installed { version, .. } => self.version.clone_from(version),

@@ -5,7 +5,7 @@
 //!
 //! Allowed to fail, for a front-end that enabled itself by starting its Deployment Service:
 //! * within the bound in which the flag is read and the server disabled or taken out
-//!   ([`super::Bounds::flag_ms`]);
+//!   ([`super::Bounds::flag`]);
 //! * while some pool of it has nobody to stand in: no other fit living member in rotation.
 //!
 //! And within the bound after a reload of the node that put the server back.
@@ -36,14 +36,14 @@ impl Invariant for NoDeploymentUnderLoad {
                 match nobody_stands_in(&member.server, ground) {
                     true => Excuse::lasting("self-enabling", &member.server),
                     false => {
-                        let end_ms = faults.end(at_ms, faults.bounds.flag_ms());
+                        let end_ms = faults.end(at_ms, faults.bounds.flag);
                         Excuse::until("self-enabling", &member.server, end_ms)
                     }
                 }
             });
             findings.push(Finding {
                 from_ms: None,
-                subject: format!("{} {}", key.node, member.server),
+                subject: format!("{} {} {}", key.node, key.pool, member.server),
                 what: format!(
                     "applications are deployed to {} while {} on {} sends it requests",
                     member.server, key.pool, key.node

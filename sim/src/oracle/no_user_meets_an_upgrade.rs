@@ -5,9 +5,9 @@
 //!
 //! Allowed to fail:
 //! * within the bound after a reload of the node, which loses drains: the orchestrator learns of
-//!   it from its next reading ([`super::Bounds::reload_ms`]);
+//!   it from its next reading ([`super::Bounds::reload`]);
 //! * for a fit server that crashed by itself: while it is down, and within the bound after it came
-//!   back ([`super::Bounds::back_ms`]), since the balancer admits it before its services are ready.
+//!   back ([`super::Bounds::back`]), since the balancer admits it before its services are ready.
 //!
 //! Sabotage that breaks it: skip the drain; admit before the tests; do not assert again after a
 //! reload.
@@ -63,6 +63,9 @@ pub(super) fn unfitness(server: &super::ground::Server, target: &str) -> String 
     }
     if !super::ground::same_version(&server.version, target) {
         return format!("it runs {}", server.version);
+    }
+    if let Some(kind) = server.unfinished.first() {
+        return format!("{kind} has yet to be done on it");
     }
     if server.deploying_since_ms.is_some() {
         return "applications are being deployed to it".into();

@@ -14,6 +14,7 @@
 //! Sabotage that breaks it: admit each updating server as soon as it is proven; never stop loaded.
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::excuse::Bound;
 use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
 
 /// Since when two versions serve in a pool on a node, and for how long they did before.
@@ -86,9 +87,10 @@ fn switch_end(
             || faults.crashed_at(name).is_some()
             || faults.installer_failed(name)
     });
-    let left_ms =
-        (context.policy.switch_ms_max + faults.bounds.balancer_ms).saturating_sub(before_ms);
-    if ready { faults.end(since_ms, left_ms) } else { 0 }
+    let react = faults.bounds.react;
+    let switch = context.policy.switch_ms_max.saturating_sub(before_ms);
+    let left = Bound { waits_ms: react.waits_ms + switch, ..react };
+    if ready { faults.end(since_ms, left) } else { 0 }
 }
 
 fn excuse(node: &str, servers: &[&str], context: &Context) -> Option<Excuse> {

@@ -45,7 +45,8 @@ const OLD: &str = "11.1.0.1";
 const NEW: &str = "11.2.0.1";
 
 fn bounds() -> Bounds {
-    Bounds::new(&Policy::default(), &Truth::default())
+    let links = crate::fabric::Latency { base_ms: 1, jitter_ms: 0 };
+    Bounds::new(&Policy::default(), &Truth::default(), links, 4, 1)
 }
 
 impl Story {
@@ -56,7 +57,14 @@ impl Story {
             updating: ["fe-1".to_owned(), "fe-2".to_owned()].into(),
             floors: BTreeMap::new(),
         };
-        Self { oracle: Oracle::new(Ground::new(&spec(), |_| 100), context), ordinal: 0, now_s: 0 }
+        Self {
+            oracle: Oracle::new(
+                Ground::new(&spec(), |_| 100, |_| ["front-end-upgrade".to_owned()].into()),
+                context,
+            ),
+            ordinal: 0,
+            now_s: 0,
+        }
     }
 
     fn at(&mut self, now_s: u64) -> &mut Self {
@@ -198,7 +206,7 @@ fn states_within_one_instant_are_nobodys_to_see() {
 /// eligible members die while two fit ones stand drained; a rescue comes within the bound or not.
 #[test]
 fn death_is_excused_for_the_detection_bound_alone() {
-    let bound_s = bounds().death_ms() / 1_000;
+    let bound_s = bounds().of(bounds().death) / 1_000;
     for (rescued_after_s, expected) in [(bound_s - 1, None), (bound_s + 5, Some(100 + bound_s))] {
         let mut story = Story::new();
         story.at(10).drain([1, 2]).at(100).crash(3).crash(4);
@@ -257,7 +265,7 @@ fn upgrade_without_drain_breaks_no_user_meets_an_upgrade() {
 /// again within the bound, or never.
 #[test]
 fn reload_is_excused_for_its_bound_alone() {
-    let bound_s = bounds().reload_ms() / 1_000;
+    let bound_s = bounds().of(bounds().reload) / 1_000;
     for (drained_after_s, violations) in [(bound_s - 1, 0), (bound_s + 60, 1)] {
         let mut story = Story::new();
         story.at(10).drain([1, 2]).at(20).begin_upgrade(1).at(100);
@@ -286,7 +294,7 @@ fn early_admission_breaks_one_version_in_rotation() {
 fn a_switch_that_does_not_end_breaks_one_version_in_rotation() {
     let mut story = Story::new();
     story.at(10).drain([1, 2]).at(20).upgrade([1, 2]).at(1_000).admit([1, 2]).at(9_000);
-    let until_s = 1_000 + (Policy::default().switch_ms_max + bounds().balancer_ms) / 1_000;
+    let until_s = 1_000 + (Policy::default().switch_ms_max + bounds().of(bounds().react)) / 1_000;
     assert_eq!(broken(&story.end_anyhow()), [("one_version_in_rotation", until_s)]);
 }
 
@@ -310,7 +318,7 @@ fn deployment_under_load_is_seen_and_self_enabling_excused_for_its_bound() {
     story.at(100).entry(Event::DeploymentBegan { server: fe(3) }).at(110);
     assert_eq!(broken(&story.end_anyhow()), [("no_deployment_under_load", 100)]);
 
-    let bound_s = bounds().flag_ms() / 1_000;
+    let bound_s = bounds().of(bounds().flag) / 1_000;
     let mut story = Story::new();
     story.at(50).flag(3, false, FlagBy::Console).at(100).flag(3, true, FlagBy::Service);
     story.entry(Event::DeploymentBegan { server: fe(3) }).at(300);
@@ -373,7 +381,9 @@ fn false_claims_break_result_is_true() {
         evidence: String::new(),
     };
     let version = NEW.parse().expect("a version");
-    for milestone in [Milestone::Quiet, Milestone::Disabled { start: None }, Milestone::Upgraded { version }] {
+    for milestone in
+        [Milestone::Quiet, Milestone::Disabled { start: None }, Milestone::Upgraded { version }]
+    {
         let mut story = Story::new();
         story.at(7).told(reached(3, milestone));
         assert_eq!(broken(&story.end_anyhow()), [("result_is_true", 7)]);

@@ -7,7 +7,7 @@
 //! Allowed to fail, for the pool alone:
 //! * while a member of it has crashed by itself and no fit living member exists in it;
 //! * within the detection bound after one crashed: health check (`fall` + 1 intervals), one poll
-//!   of the node, and the effect that brings another one in ([`super::Bounds::death_ms`]);
+//!   of the node, and the effect that brings another one in ([`super::Bounds::death`]);
 //! * within the proving bound after a member became whole again while nobody served;
 //! * within the bound after a reload of the node.
 //!
@@ -60,12 +60,11 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
         let bounds = faults.bounds;
         let ready_ms =
             servers.iter().filter_map(|server| ground.servers[*server].ready_since_ms).max();
-        let of_death_ms = faults.end(died_ms, bounds.death_ms());
+        let of_death_ms = faults.end(died_ms, bounds.death);
         excuses.push(match ready_ms {
             None => Excuse::lasting("front-end-crash", server),
             Some(ready_ms) if ready_ms > died_ms => {
-                let bound_ms = bounds.prove_ms + bounds.balancer_ms;
-                let proven_ms = faults.end(ready_ms, bound_ms);
+                let proven_ms = faults.end(ready_ms, bounds.prove);
                 Excuse::until("front-end-crash", server, proven_ms.max(of_death_ms))
             }
             Some(_) => Excuse::until("front-end-crash", server, of_death_ms),

@@ -130,10 +130,10 @@ fn bound_words(bounds: &Bounds) -> String {
     format!(
         "undisturbed, an excuse lasts {} after a member died, {} after a reload, {} after a \
          server came back, {} after one enabled itself",
-        s(bounds.death_ms()),
-        s(bounds.reload_ms()),
-        s(bounds.back_ms()),
-        s(bounds.flag_ms())
+        s(bounds.of(bounds.death)),
+        s(bounds.of(bounds.reload)),
+        s(bounds.of(bounds.back)),
+        s(bounds.of(bounds.flag))
     )
 }
 

@@ -66,14 +66,13 @@ impl Recorder {
         oracle: Oracle,
         watch: Watch,
         users: Users,
-        plan: &str,
         send: tokio::sync::mpsc::UnboundedSender<Message>,
     ) -> Self {
         Self(Rc::new(RefCell::new(Inner {
             fabric: None,
             oracle: Some(oracle),
             watch,
-            teller: Teller::new(plan),
+            teller: Teller::new("PLAN"),
             users,
             crashed: BTreeSet::new(),
             last: VecDeque::new(),
@@ -113,7 +112,8 @@ impl Recorder {
     pub(super) fn journal(&self, now_ms: u64, record: &journal::Record) -> Vec<Strike> {
         let inner = &mut *self.0.borrow_mut();
         let line = inner.teller.tell(record);
-        inner.tell(now_ms, &line);
+        // Its wall time is left out: every line here begins with simulated time.
+        inner.tell(now_ms, line.split_once("  ").map_or(&*line, |(_, words)| words));
         inner.oracle().told(now_ms, &record.event);
         match &record.event {
             journal::Event::Held { reason, .. } => inner.send(Message::Held(reason.clone())),
@@ -154,8 +154,12 @@ impl Recorder {
     }
 
     /// A request reached a double.
-    pub(super) fn exchange(&self) {
-        self.0.borrow_mut().exchanges += 1;
+    pub(super) fn exchange(&self, line: &str) {
+        let inner = &mut *self.0.borrow_mut();
+        inner.exchanges += 1;
+        if let Some(fabric) = &inner.fabric {
+            fabric.note(line);
+        }
     }
 
     /// The run is over: what is known of it.

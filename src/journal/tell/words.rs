@@ -3,7 +3,7 @@ use crate::journal::{
     ActionResult, Baseline, FarmMilestone, Milestone, Notice, ServerFailure, Verdict,
 };
 use crate::procedure::action::{Action, MemberChange};
-use crate::procedure::readings::{JobReading, TestReading};
+use crate::procedure::readings::{JobReading, MemberId, TestReading};
 
 /// Longest text of the world's that is told on a line; the journal has all of it.
 const QUOTE_CHARS_MAX: usize = 300;
@@ -42,7 +42,7 @@ pub(super) fn baseline(baseline: &Baseline) -> String {
 #[must_use]
 pub fn action(action: &Action) -> String {
     match action {
-        Action::Balancer { node, member, change } => {
+        Action::Balancer { node, members, change } => {
             let change = match change {
                 MemberChange::Drain => "drain".to_owned(),
                 MemberChange::Admit => "admit".to_owned(),
@@ -50,7 +50,9 @@ pub fn action(action: &Action) -> String {
                 MemberChange::Weight(weight) => format!("set weight {weight} of"),
                 MemberChange::Cut => "cut what is in flight to".to_owned(),
             };
-            format!("{node}: {change} {} in pool {}", member.server, member.pool)
+            let member = |member: &MemberId| format!("{} in pool {}", member.server, member.pool);
+            let members: Vec<String> = members.iter().map(member).collect();
+            format!("{node}: {change} {}", members.join(", "))
         }
         Action::Flag { via, server, enabled } => {
             let verb = if *enabled { "enable" } else { "disable" };

@@ -4,7 +4,7 @@ use crate::journal::{Event, FarmMilestone, Milestone, ServerFailure};
 
 use super::super::action::{Action, JobKind};
 use super::super::layout::{Layout, ServerIx};
-use super::super::progress::{Job, Progress, ServerProgress, succeeded};
+use super::super::progress::{Direction, Job, Progress, ServerProgress, succeeded};
 use super::super::quiet::server_is_quiet;
 use super::super::readings::JobReading;
 use super::super::rotation::{Wanted, wanted};
@@ -145,20 +145,27 @@ fn verify_by_hand(
     }
 }
 
-/// Jobs to start, reboots to do.
-pub(super) fn actions(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+/// Jobs to start, reboots to do. While `finishing`, only on servers that were touched already.
+pub(super) fn actions(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    finishing: bool,
+    decision: &mut Decision,
+) {
     for server in 0..layout.servers.len() {
         let record = &progress.servers[server];
-        if record.wants_reboot && !record.left_out && !view.servers[server].acting {
+        let may = !record.left_out && !view.servers[server].acting && is_out(layout, view, server);
+        if record.wants_reboot && may {
             let server = layout.servers[server].name.clone();
             decision.actions.push(Action::Reboot { server });
         }
     }
     if may_upgrade_updating(layout, progress, view) {
-        stage_actions(layout, progress, view, Half::Updating, decision);
+        stage_actions(layout, progress, view, Half::Updating, finishing, decision);
     }
     if progress.reached(FarmMilestone::Soaked) && may_begin(layout, progress, 6) {
-        stage_actions(layout, progress, view, Half::Loaded, decision);
+        stage_actions(layout, progress, view, Half::Loaded, finishing, decision);
         ensure_actions(layout, progress, view, decision);
     }
 }
@@ -179,6 +186,7 @@ fn stage_actions(
     progress: &Progress,
     view: &View,
     half: Half,
+    finishing: bool,
     decision: &mut Decision,
 ) {
     let Some(stage) = current_stage(layout, progress, half) else { return };
@@ -196,7 +204,8 @@ fn stage_actions(
     for (server, kinds) in &stage.servers {
         let begun =
             progress.servers[*server].job.as_ref().is_some_and(|job| kinds.contains(&job.kind));
-        if !begun && under_way >= layout.policy().parallel_max as usize {
+        let full = under_way >= layout.policy().parallel_max as usize;
+        if (!begun && full) || (finishing && !progress.servers[*server].touched) {
             continue;
         }
         if let Some(step) = next_job(layout, progress, view, *server, kinds) {
@@ -229,7 +238,8 @@ fn next_job(
         && !record.wants_reboot
         && record.rescued_ms.is_none()
         && view.servers[server].host_failing_since_ms.is_none()
-        && !view.servers[server].acting;
+        && !view.servers[server].acting
+        && (progress.direction == Direction::Aborting || is_out(layout, view, server));
     if !idle {
         return None;
     }
@@ -241,6 +251,12 @@ fn next_job(
     let harmless = record.touched || !serves || !kind.touches();
     let ready = harmless || is_out_and_quiet(layout, progress, view, server);
     ready.then_some(NextJob::Fresh(kind))
+}
+
+/// Fresh readings of every node show that the server gets no new requests.
+fn is_out(layout: &Layout, view: &View, server: ServerIx) -> bool {
+    let seats = &layout.servers[server].seats;
+    seats.iter().all(|&seat| view.seat(layout, seat).is_some_and(|read| !read.admin.ready()))
 }
 
 fn is_out_and_quiet(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {

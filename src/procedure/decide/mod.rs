@@ -11,7 +11,7 @@ mod proof;
 mod rescue;
 mod switch;
 
-use crate::journal::{Event, Milestone, Verdict};
+use crate::journal::{Event, HoldReason, Milestone, Verdict};
 
 use super::action::Action;
 use super::layout::{Layout, ServerIx};
@@ -70,8 +70,11 @@ pub fn decide(layout: &Layout, progress: &Progress, view: &View) -> Decision {
     let holding = hold.is_some();
     rotation::reconcile(layout, progress, view, holding, &mut decision);
     flags::actions(layout, progress, view, holding, &mut decision);
-    if !holding && progress.direction == Direction::Forward {
-        jobs::actions(layout, progress, view, &mut decision);
+    // A pool without service is only helped by finishing what was begun: nothing new is touched,
+    // and whoever becomes proven can be admitted.
+    let finishing = matches!(hold, Some(HoldReason::FloorLost { .. }));
+    if (!holding || finishing) && progress.direction == Direction::Forward {
+        jobs::actions(layout, progress, view, finishing, &mut decision);
         proof::actions(layout, progress, view, &mut decision);
     }
     if progress.direction == Direction::Aborting {
@@ -100,7 +103,7 @@ fn facts(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decis
 fn told(
     layout: &Layout,
     progress: &Progress,
-    hold: Option<&crate::journal::HoldReason>,
+    hold: Option<&HoldReason>,
     decision: &mut Decision,
 ) {
     if hold != progress.held.as_ref() {
