@@ -5,10 +5,9 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 
 use support::served::Served;
 use support::users::{Entrance, Long, Tally, Users};
@@ -54,15 +53,15 @@ impl Stage {
     /// Where users arrive: every pool on every node.
     fn entrances(&self) -> Vec<Entrance> {
         let pools = self.farm["pool"].as_array().expect("pools are a list");
-        let of = |pool: &toml::Value, node| {
+        let of = |pool: &toml::Value, node: &'static str| {
             let (host, module) = match pool["name"].as_str() {
                 Some("shop") => ("shop.example", "Store"),
                 _ => ("staff.example", "Desk"),
             };
             let address = pool["traffic"][node].as_str().expect("every pool has traffic");
-            Entrance { address: address.into(), host, module }
+            Entrance { node, address: address.into(), host, module }
         };
-        NODES.iter().flat_map(|node| pools.iter().map(move |pool| of(pool, *node))).collect()
+        NODES.iter().flat_map(|node| pools.iter().map(move |pool| of(pool, node))).collect()
     }
 
     /// What a node's runtime API answers; `None` while nobody listens.
@@ -133,9 +132,13 @@ impl Stage {
         eventually(&format!("{wanted:?} to be drained on {node}"), drained).await;
     }
 
-    /// Reloads a node, as `systemctl reload haproxy` does.
-    fn reload(&self, node: &str) {
+    /// Reloads a node, as `systemctl reload haproxy` does, and waits until the run has noticed and
+    /// has drained a server again.
+    async fn reload(&self, node: &str, run: &mut Working, drained: &str) {
         self.haproxies[node].reload();
+        run.until_event("noticed", json!({ "notice": "epoch-ended", "node": node })).await;
+        let drain = json!({ "node": node, "member": { "server": drained }, "change": "drain" });
+        run.until_event("intent", json!({ "action": drain })).await;
     }
 }
 
@@ -146,12 +149,9 @@ struct Member {
     weights: (String, String),
 }
 
-/// One upgrade, with something done to it on the way, and everything that must be true after it.
-fn upgrade(
-    disturb_updating: impl AsyncFn(&Stage, Working) -> Working,
-    disturb_loaded: impl AsyncFn(&Stage, Working) -> Working,
-    reloaded: bool,
-) {
+/// One upgrade as the story tells it, from the first event to the second gate's approval and
+/// beyond, and everything that must be true after it.
+fn upgrade(reloaded: bool, story: impl AsyncFn(&Stage, &Users) -> Working) {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(|failed| failed.into_inner());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {
@@ -163,17 +163,12 @@ fn upgrade(
         let users = Users::start(stage.entrances());
         users.answered(2_000).await;
 
-        let mut run = stage.served.start_evenkeel("apply", &[]);
-        stage.approve(&mut run, 3).await;
-        run = disturb_updating(&stage, run).await;
-        stage.approve(&mut run, 6).await;
-        run = disturb_loaded(&stage, run).await;
+        let run = story(&stage, &users).await;
         let code = run.end().await;
 
         let tally = users.stop().await;
-        let story = || format!("{}", stage.served.story());
-        assert_eq!(code, 0, "{}", story());
-        check_users(&tally, &stage.served.events.borrow(), &story);
+        assert_eq!(code, 0, "{}", stage.served.story());
+        check_users(&stage.served, &tally);
         check_farm(&stage, &before).await;
         let mut second_tries = 0;
         for node in NODES {
@@ -190,14 +185,16 @@ fn upgrade(
 }
 
 /// None failed, there were enough of them, and each drain had some to wait for.
-fn check_users(tally: &Tally, events: &[(Instant, Value)], story: &dyn Fn() -> String) {
-    let failed = &tally.failed;
+fn check_users(served: &Served, tally: &Tally) {
+    let (failed, story) = (&tally.failed, || served.story());
     assert!(failed.is_empty(), "{} failed:\n{}\n{}", failed.len(), failed.join("\n"), story());
+    let cut: Vec<_> = tally.long.iter().filter(|it| it.was_cut()).collect();
+    assert!(cut.is_empty(), "cut, and done again elsewhere: {cut:?}\n{}", story());
     assert!(tally.answered >= 20_000, "only {} requests: no load", tally.answered);
     assert!(tally.in_flight_min >= 32, "only {} in flight at times", tally.in_flight_min);
     // Once for each place; after a reload it is drained again, with nobody on it any more.
     let mut drained = BTreeSet::new();
-    for (at, event) in events {
+    for (at, event) in served.events.borrow().iter() {
         let action = &event["action"];
         let place = format!("{} {}", action["node"], action["member"]);
         if action["change"] == "drain" && drained.insert(place) {
@@ -237,7 +234,12 @@ async fn check_farm(stage: &Stage, before: &BTreeMap<&str, BTreeMap<String, Memb
 /// kept the promise.
 #[test]
 fn a_loaded_farm_is_upgraded_and_no_request_fails() {
-    upgrade(async |_, run| run, async |_, run| run, false);
+    upgrade(false, async |stage, _| {
+        let mut run = stage.served.start_evenkeel("apply", &[]);
+        stage.approve(&mut run, 3).await;
+        stage.approve(&mut run, 6).await;
+        run
+    });
 }
 
 /// Goal: a killed orchestrator costs nothing but time. Method: `kill -9` while an installer runs,
@@ -245,45 +247,42 @@ fn a_loaded_farm_is_upgraded_and_no_request_fails() {
 /// runs and the drains that stand.
 #[test]
 fn killed_and_resumed_it_is_upgraded_and_no_request_fails() {
-    let kill_in_installer = async |stage: &Stage, mut run: Working| {
-        let start = json!({ "do": "start", "server": "fe-2", "kind": "front-end-upgrade" });
-        run.until_event("intent", json!({ "action": start })).await;
+    upgrade(false, async |stage, _| {
+        let mut run = stage.served.start_evenkeel("apply", &[]);
+        stage.approve(&mut run, 3).await;
         stage.until_installing("fe-2").await;
         run.kill().await;
         let mut run = stage.served.start_evenkeel("resume", &[]);
         run.until_event("began", json!({ "resumed": true })).await;
         run.until_event("job-ended", json!({ "server": "fe-2" })).await;
 
-        let drain = json!({ "do": "balancer", "member": { "server": "fe-3" }, "change": "drain" });
+        let drain = json!({ "member": { "server": "fe-3" }, "change": "drain" });
         run.until_event("intent", json!({ "action": drain })).await;
         run.kill().await;
-        stage.served.start_evenkeel("resume", &[])
-    };
-    upgrade(kill_in_installer, async |_, run| run, false);
+        let mut run = stage.served.start_evenkeel("resume", &[]);
+        stage.approve(&mut run, 6).await;
+        run
+    });
 }
 
 /// Goal: a reload of HAProxy, which puts every drained member back, fails no request either.
-/// Method: reload one node while the first half is being upgraded and the other while the second
-/// is, each when an installer has stopped a web server; both times the drains must be made again.
+/// Method: reload a node while the first half drains, when the old process has longer requests in
+/// flight than any other, of which the new one knows nothing: they must be waited for. Then reload
+/// one while the first half is being upgraded and one while the second is, each when an installer
+/// has stopped a web server. Each time the drains must be made again.
 #[test]
 fn with_haproxy_reloaded_it_is_upgraded_and_no_request_fails() {
-    let reload_first = async |stage: &Stage, mut run: Working| {
+    upgrade(true, async |stage, users| {
+        users.begin_long("lb-2", 10_000, 10);
+        let mut run = stage.served.start_evenkeel("apply", &[]);
+        stage.until_drained("lb-2", &["shop/fe-1", "shop/fe-2", "staff/fe-1"]).await;
+        stage.reload("lb-2", &mut run, "fe-1").await;
+        stage.approve(&mut run, 3).await;
         stage.until_installing("fe-1").await;
-        stage.reload("lb-1");
-        run.until_event("noticed", json!({ "notice": "epoch-ended", "node": "lb-1" })).await;
-        let drain = json!({ "node": "lb-1", "member": { "server": "fe-1" }, "change": "drain" });
-        run.until_event("intent", json!({ "action": drain })).await;
-        stage.until_drained("lb-1", &["shop/fe-1", "shop/fe-2", "staff/fe-1"]).await;
-        run
-    };
-    let reload_second = async |stage: &Stage, mut run: Working| {
+        stage.reload("lb-1", &mut run, "fe-1").await;
+        stage.approve(&mut run, 6).await;
         stage.until_installing("fe-3").await;
-        stage.reload("lb-2");
-        run.until_event("noticed", json!({ "notice": "epoch-ended", "node": "lb-2" })).await;
-        let drain = json!({ "node": "lb-2", "member": { "server": "fe-3" }, "change": "drain" });
-        run.until_event("intent", json!({ "action": drain })).await;
-        stage.until_drained("lb-2", &["shop/fe-3", "staff/fe-3"]).await;
+        stage.reload("lb-2", &mut run, "fe-3").await;
         run
-    };
-    upgrade(reload_first, reload_second, true);
+    });
 }

@@ -34,6 +34,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// Where users arrive: a pool on a balancer node.
 #[derive(Clone, Debug)]
 pub(crate) struct Entrance {
+    /// The balancer node.
+    pub(crate) node: &'static str,
     /// `host:port` of the balancer.
     pub(crate) address: String,
     /// The zone's public name.
@@ -45,10 +47,20 @@ pub(crate) struct Entrance {
 /// A long request that was answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Long {
+    /// How long the front-end takes for it.
+    pub(crate) ms: u64,
     pub(crate) began: Instant,
     pub(crate) ended: Instant,
     /// Who answered it.
     pub(crate) server: String,
+}
+
+impl Long {
+    /// It was cut, and the balancer has sent it again to another member.
+    pub(crate) fn was_cut(&self) -> bool {
+        // Twice its time, less what a double that is stopped saves of the first.
+        (self.ended - self.began).as_millis() >= u128::from(self.ms) * 19 / 10
+    }
 }
 
 /// What users have seen.
@@ -108,6 +120,15 @@ impl Users {
             .await;
     }
 
+    /// Begins some more requests that take long, on every entrance of a balancer node.
+    pub(crate) fn begin_long(&self, node: &str, ms: u64, each: usize) {
+        for (at, entrance) in self.shared.entrances.iter().enumerate() {
+            for _ in 0..if entrance.node == node { each } else { 0 } {
+                spawn_local(ask_long(self.shared.clone(), at, ms));
+            }
+        }
+    }
+
     /// Waits until every request that is in flight now has ended, and tells what they have seen.
     pub(crate) async fn stop(self) -> Tally {
         self.shared.stop.set(true);
@@ -140,15 +161,15 @@ async fn begin_long_requests(shared: Rc<Shared>) {
             let mut tally = shared.tally.borrow_mut();
             tally.in_flight_min = tally.in_flight_min.min(shared.in_flight.get());
         }
-        let shared = shared.clone();
-        spawn_local(async move {
-            let began = Instant::now();
-            let entrance = turn % shared.entrances.len();
-            if let Some(server) = ask(&shared, entrance, &mut None, LONG_MS).await {
-                let long = Long { began, ended: Instant::now(), server };
-                shared.tally.borrow_mut().long.push(long);
-            }
-        });
+        spawn_local(ask_long(shared.clone(), turn % shared.entrances.len(), LONG_MS));
+    }
+}
+
+async fn ask_long(shared: Rc<Shared>, entrance: usize, ms: u64) {
+    let began = Instant::now();
+    if let Some(server) = ask(&shared, entrance, &mut None, ms).await {
+        let long = Long { ms, began, ended: Instant::now(), server };
+        shared.tally.borrow_mut().long.push(long);
     }
 }
 
