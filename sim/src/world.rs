@@ -10,7 +10,7 @@ mod play;
 mod record;
 mod strike;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::fabric::{Ending, Fabric, Setup, run};
 use crate::nemesis::watch::Watch;
-use crate::nemesis::{Choice, Schedule, draw};
+use crate::nemesis::{Choice, Planned, Schedule, draw};
 use crate::oracle::{Bounds, Context, Faults, Ground, Judgement, MemberKey, Oracle, RunVerdict};
 use crate::random::Keyed;
 use crate::scenario::Scenario;
@@ -74,12 +74,19 @@ pub struct Outcome {
     pub fates: Fates,
     /// The faults of the seed.
     pub schedule: Schedule,
-    /// Faults whose trigger never came.
-    pub unfired: usize,
+    /// Places in the schedule of the faults that struck: the triggers of the others never came.
+    pub struck: BTreeSet<usize>,
     /// What the farm was really like.
     pub truth: Truth,
     /// The bounds of excuses.
     pub bounds: Bounds,
+}
+
+impl Outcome {
+    /// The faults that struck.
+    pub fn struck(&self) -> impl Iterator<Item = &Planned> {
+        self.struck.iter().map(|place| &self.schedule.planned[*place])
+    }
 }
 
 /// Rehearses one seed.
@@ -130,7 +137,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         exchanges: recorded.exchanges,
         fates: users.fates(),
         schedule,
-        unfired: recorded.unfired,
+        struck: recorded.struck,
         truth,
         bounds,
     }

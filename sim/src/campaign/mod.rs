@@ -65,7 +65,7 @@ impl Summary {
     fn add(&mut self, outcome: &Outcome) {
         let done = matches!(outcome.verdict, RunVerdict::Done { .. });
         let families: std::collections::BTreeSet<Family> =
-            outcome.schedule.planned.iter().map(|planned| planned.fault.family()).collect();
+            outcome.struck().map(|planned| planned.fault.family()).collect();
         let needed = families.iter().any(|family| family.may_need_a_person());
         self.runs += 1;
         self.done += u64::from(done);

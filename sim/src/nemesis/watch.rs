@@ -124,10 +124,4 @@ impl Watch {
         }
         strikes
     }
-
-    /// Faults whose trigger never came.
-    #[must_use]
-    pub fn left(&self) -> usize {
-        self.fired.iter().filter(|fired| !**fired).count()
-    }
 }

@@ -4,14 +4,23 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::campaign::{Campaign, Summary, Told};
-use crate::nemesis::Schedule;
+use crate::nemesis::Planned;
 use crate::oracle::{Excused, RunVerdict, Violation};
 use crate::traffic::Fates;
+use crate::world::Outcome;
 
 use super::{NOT_REHEARSED, replay, verdict};
 
 /// Version of these objects.
 const FORMAT: u32 = 1;
+
+/// A fault of the schedule, and whether its trigger came.
+#[derive(Serialize)]
+struct PlannedFault<'a> {
+    #[serde(flatten)]
+    planned: &'a Planned,
+    struck: bool,
+}
 
 #[derive(Serialize)]
 struct Run<'a> {
@@ -28,7 +37,7 @@ struct Run<'a> {
     events: u64,
     exchanges: u64,
     requests: Fates,
-    faults: &'a Schedule,
+    faults: Vec<PlannedFault<'a>>,
     replay: String,
 }
 
@@ -50,9 +59,16 @@ pub fn run(campaign: &Campaign<'_>, told: &Told) -> String {
         events: outcome.events,
         exchanges: outcome.exchanges,
         requests: outcome.fates,
-        faults: &outcome.schedule,
+        faults: planned_faults(outcome),
         replay: replay(&path, outcome.seed, &campaign.faults),
     })
+}
+
+fn planned_faults(outcome: &Outcome) -> Vec<PlannedFault<'_>> {
+    let planned = outcome.schedule.planned.iter().enumerate();
+    planned
+        .map(|(place, planned)| PlannedFault { planned, struck: outcome.struck.contains(&place) })
+        .collect()
 }
 
 /// The object of all runs together.

@@ -2,8 +2,9 @@
 pub mod json;
 pub mod text;
 
-use crate::nemesis::{Choice, Fault, Schedule};
+use crate::nemesis::{Choice, Fault};
 use crate::oracle::RunVerdict;
+use crate::world::Outcome;
 
 /// What a rehearsal does not cover: a farm can still fail there.
 pub const NOT_REHEARSED: [&str; 6] =
@@ -28,11 +29,10 @@ pub fn verdict(verdict: &RunVerdict) -> &'static str {
     }
 }
 
-/// The faults of a run in a few words, in the order of the schedule.
-fn faults(schedule: &Schedule) -> String {
-    let words: Vec<String> = schedule
-        .planned
-        .iter()
+/// The faults that struck in a run in a few words, in the order of the schedule.
+fn faults(outcome: &Outcome) -> String {
+    let words: Vec<String> = outcome
+        .struck()
         .map(|planned| match &planned.fault {
             Fault::Latency { extra_ms, .. } => format!("latency +{extra_ms} ms"),
             Fault::LostResponse { .. } => "lost-response".into(),

@@ -49,8 +49,11 @@ pub fn run(campaign: &Campaign<'_>, told: &Told) -> String {
         outcome.exchanges,
         outcome.judgement.excused.len(),
         outcome.digest.get(..7).unwrap_or(&outcome.digest),
-        faults(&outcome.schedule),
+        faults(outcome),
     );
+    if let Some(why) = why_not_done(outcome) {
+        text.push_str(&format!("\n{:>8}{why}", ""));
+    }
     if !outcome.judgement.violations.is_empty() {
         text.push('\n');
         text.push_str(&violations(campaign, outcome));
@@ -164,8 +167,7 @@ pub fn excuses(outcome: &Outcome) -> Vec<String> {
 }
 
 /// Why a run did not end done, in a line; `None` when it did.
-#[must_use]
-pub fn why_not_done(outcome: &Outcome) -> Option<String> {
+fn why_not_done(outcome: &Outcome) -> Option<String> {
     match &outcome.verdict {
         RunVerdict::Done { left_out } if left_out.is_empty() => None,
         RunVerdict::Done { left_out } => Some(format!("left out {}", left_out.join(", "))),

@@ -122,11 +122,13 @@ impl Machine {
         for strike in self.recorder.journal(now_ms, record) {
             match &strike.fault {
                 Fault::OrchestratorCrash { away_ms } => {
+                    self.recorder.begin_strike(strike.place);
                     if self.kill() {
                         self.recorder.send(Message::Killed(*away_ms));
                     }
                 }
                 Fault::LostResponse { host } => {
+                    self.recorder.begin_strike(strike.place);
                     let host = host.clone().or_else(|| strike.action.as_ref().map(peer));
                     let (fabric, network) = (&self.fabric, &*self.network);
                     lose_response(fabric, network, &self.recorder, now_ms, host.as_deref());

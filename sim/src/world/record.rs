@@ -44,6 +44,8 @@ struct Inner {
     watch: Watch,
     teller: Teller,
     users: Users,
+    /// Places in the schedule of the faults that struck.
+    struck: BTreeSet<usize>,
     /// Servers that crashed by themselves.
     crashed: BTreeSet<String>,
     last: VecDeque<String>,
@@ -58,7 +60,7 @@ pub(super) struct Recorded {
     pub(super) oracle: Oracle,
     pub(super) before_violation: Vec<String>,
     pub(super) exchanges: u64,
-    pub(super) unfired: usize,
+    pub(super) struck: BTreeSet<usize>,
 }
 
 impl Recorder {
@@ -74,6 +76,7 @@ impl Recorder {
             watch,
             teller: Teller::new("PLAN"),
             users,
+            struck: BTreeSet::new(),
             crashed: BTreeSet::new(),
             last: VecDeque::new(),
             before_violation: None,
@@ -127,7 +130,12 @@ impl Recorder {
         at_once
     }
 
-    /// A fault strikes.
+    /// A fault of the schedule strikes now.
+    pub(super) fn begin_strike(&self, place: usize) {
+        self.0.borrow_mut().struck.insert(place);
+    }
+
+    /// What a fault does, for the oracle.
     pub(super) fn strike(&self, now_ms: u64, struck: Struck) {
         let inner = &mut *self.0.borrow_mut();
         inner.tell(now_ms, &format!("fault: {}", words(&struck)));
@@ -172,7 +180,7 @@ impl Recorder {
                 .take()
                 .unwrap_or_else(|| inner.last.iter().cloned().collect()),
             exchanges: inner.exchanges,
-            unfired: inner.watch.left(),
+            struck: std::mem::take(&mut inner.struck),
         }
     }
 }

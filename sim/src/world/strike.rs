@@ -69,6 +69,7 @@ impl Breaker {
     /// Carries a fault out now.
     pub(super) fn strike(&mut self, strike: Strike) -> After {
         let now_ms = self.shared.now_ms();
+        self.recorder.begin_strike(strike.place);
         match strike.fault {
             Fault::Latency { hosts, extra_ms, for_ms } => {
                 self.recorder.strike(now_ms, Struck::Latency { extra_ms, for_ms });
