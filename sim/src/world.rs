@@ -118,7 +118,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
     let verdict = match finished.result {
         Ending::Ended(verdict) => verdict,
         Ending::Stuck { why } => {
-            recorder.note(finished.simulated_ms, &format!("stuck: {why}"));
+            recorder.stuck(finished.simulated_ms, &why);
             RunVerdict::Stuck
         }
         Ending::Panicked { message, task } => {

@@ -146,6 +146,13 @@ impl Recorder {
         inner.look();
     }
 
+    /// The run never came to an end by itself; its network is gone already.
+    pub(super) fn stuck(&self, at_ms: u64, why: &str) {
+        let inner = &mut *self.0.borrow_mut();
+        inner.fabric = None;
+        inner.tell(at_ms, &format!("stuck: {why}"));
+    }
+
     /// Something worth knowing for whoever reads the last events.
     pub(super) fn note(&self, now_ms: u64, line: &str) {
         self.0.borrow_mut().tell(now_ms, line);

@@ -115,7 +115,8 @@ fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
     Some(HoldReason::ServerUnknown { server: layout.servers[server].name.clone() })
 }
 
-/// The run's next progress needs this server: its half is being worked on and it is not done.
+/// The run's next progress needs this server: its half is being worked on and it is not proven, or
+/// everything else is done and it is not restored.
 fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
     let record = &progress.servers[server];
     let half = layout.servers[server].half.unwrap_or(Half::Updating);
@@ -123,7 +124,8 @@ fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
         Half::Updating => !progress.reached(FarmMilestone::Soaked),
         Half::Loaded => progress.reached(FarmMilestone::Soaked),
     };
-    !record.left_out && turn && record.proven.is_none()
+    let last = step(layout, progress) == 9 && !record.restored;
+    !record.left_out && ((turn && record.proven.is_none()) || last)
 }
 
 fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
