@@ -125,7 +125,9 @@ fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
         Half::Loaded => progress.reached(FarmMilestone::Soaked),
     };
     let last = step(layout, progress) == 9 && !record.restored;
-    !record.left_out && ((turn && record.proven.is_none()) || last)
+    let serves = layout.servers[server].front_end.is_some();
+    let open = if serves { record.proven.is_none() } else { record.upgraded.is_none() };
+    !record.left_out && ((turn && open) || (last && serves))
 }
 
 fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
@@ -157,7 +159,8 @@ fn server_failed(layout: &Layout, progress: &Progress) -> Option<HoldReason> {
     let stage = current_stage(layout, progress, half);
     let goes_on = |server: ServerIx| {
         let record = &progress.servers[server];
-        let at_goal = record.proven.is_some();
+        let serves = layout.servers[server].front_end.is_some();
+        let at_goal = if serves { record.proven.is_some() } else { record.upgraded.is_some() };
         let its_turn = match stage {
             // Jobs are left: only servers of this stage can do anything.
             Some(stage) => stage
