@@ -5,7 +5,7 @@ use crate::journal::{FarmMilestone, HoldReason, WayOut};
 
 use super::super::layout::{Layout, ServerIx};
 use super::super::progress::{Direction, Progress, ServerProgress};
-use super::super::quiet::{in_rotation, server_is_quiet};
+use super::super::quiet::{in_rotation, is_young, server_is_quiet};
 use super::super::rotation::{Wanted, drained_for_ms, wanted};
 use super::super::steps::{current_stage, may_begin, stage_done, step};
 use super::super::view::View;
@@ -142,6 +142,11 @@ fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<Ho
                 drained_for_ms(layout, view, seat).is_some_and(|ms| ms > policy.drain_ms_max)
             })
             && !server_is_quiet(layout, view, *server)
+            // After a reload it is not the requests that are overdue, but the count of them.
+            && !layout.servers[*server]
+                .seats
+                .iter()
+                .any(|&seat| is_young(layout, view, layout.seats[seat].node))
     };
     let server = layout.front_ends().find(overdue)?;
     Some(HoldReason::DrainOverdue { server: layout.servers[server].name.clone() })
