@@ -71,7 +71,12 @@ fn functions_fit_a_screen() {
             let indent = line.len() - line.trim_start().len();
             let words: Vec<&str> = line.split_whitespace().take(5).collect();
             let is_function = words.contains(&"fn") && !line.trim_start().starts_with("//");
-            if !is_function || line.trim_end().ends_with(';') {
+            // A head may take several lines; one that ends with `;` has no body.
+            let head_end = lines[at..]
+                .iter()
+                .map(|line| line.trim_end())
+                .find(|line| line.ends_with(';') || line.ends_with('{') || line.ends_with('}'));
+            if !is_function || head_end.is_none_or(|line| line.ends_with(';')) {
                 continue;
             }
             // rustfmt closes a body at the indent of its head.
