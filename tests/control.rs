@@ -8,7 +8,6 @@ use evenkeel::journal::{
 };
 use evenkeel::procedure::action::JobKind;
 
-#[allow(dead_code)] // each test file uses its own part
 mod support;
 use support::run::{Answer, Run, until};
 

@@ -87,7 +87,7 @@ fn a_seed_alone_equals_the_seed_in_a_campaign() {
     for (run, seed) in campaign.iter().zip(11..) {
         assert_eq!(run["seed"], seed, "runs are told in the order of their seeds");
         let alone = runs(&rehearse(&["--seed", &seed.to_string()]));
-        assert_eq!(alone, [run.clone()], "seed {seed} alone and in a campaign");
+        assert_eq!(alone, std::slice::from_ref(run), "seed {seed} alone and in a campaign");
     }
 }
 

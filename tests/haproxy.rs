@@ -137,7 +137,7 @@ impl Stage {
     async fn reload(&self, node: &str, run: &mut Working, drained: &str) {
         self.haproxies[node].reload();
         run.until_event("noticed", json!({ "notice": "epoch-ended", "node": node })).await;
-        let drain = json!({ "node": node, "member": { "server": drained }, "change": "drain" });
+        let drain = json!({ "node": node, "members": [{ "server": drained }], "change": "drain" });
         run.until_event("intent", json!({ "action": drain })).await;
     }
 }
@@ -169,6 +169,7 @@ fn upgrade(reloaded: bool, story: impl AsyncFn(&Stage, &Users) -> Working) {
         let tally = users.stop().await;
         assert_eq!(code, 0, "{}", stage.served.story());
         check_users(&stage.served, &tally);
+        check_jobs(&stage.served);
         check_farm(&stage, &before).await;
         let mut second_tries = 0;
         for node in NODES {
@@ -196,14 +197,31 @@ fn check_users(served: &Served, tally: &Tally) {
     let mut drained = BTreeSet::new();
     for (at, event) in served.events.borrow().iter() {
         let action = &event["action"];
-        let place = format!("{} {}", action["node"], action["member"]);
-        if action["change"] == "drain" && drained.insert(place) {
-            let server = &action["member"]["server"];
-            let on_it = |it: &&Long| it.server == *server && it.began < *at && *at < it.ended;
-            assert!(tally.long.iter().any(|it| on_it(&it)), "nothing long in flight on {server}");
+        if action["change"] != "drain" {
+            continue;
+        }
+        for member in action["members"].as_array().expect("members are a list") {
+            if drained.insert(format!("{} {member}", action["node"])) {
+                let server = &member["server"];
+                let on_it = |it: &&Long| it.server == *server && it.began < *at && *at < it.ended;
+                assert!(tally.long.iter().any(|it| on_it(&it)), "nothing long was on {server}");
+            }
         }
     }
     assert_eq!(drained.len(), PLACES, "{drained:?}");
+}
+
+/// Every job was started once, whoever was killed meanwhile.
+fn check_jobs(served: &Served) {
+    let mut started = BTreeSet::new();
+    for (_, event) in served.events.borrow().iter() {
+        let action = &event["action"];
+        if event["event"] == "intent" && action["do"] == "start" {
+            let job = format!("{} on {}", action["kind"], action["server"]);
+            assert!(started.insert(job.clone()), "{job} was started again");
+        }
+    }
+    assert!(!started.is_empty());
 }
 
 /// Everything is upgraded, and as it was before.
@@ -256,7 +274,7 @@ fn killed_and_resumed_it_is_upgraded_and_no_request_fails() {
         run.until_event("began", json!({ "resumed": true })).await;
         run.until_event("job-ended", json!({ "server": "fe-2" })).await;
 
-        let drain = json!({ "member": { "server": "fe-3" }, "change": "drain" });
+        let drain = json!({ "members": [{ "server": "fe-3" }], "change": "drain" });
         run.until_event("intent", json!({ "action": drain })).await;
         run.kill().await;
         let mut run = stage.served.start_evenkeel("resume", &[]);

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::slice::from_ref as one;
 use std::time::Duration;
 
 use evenkeel::balancer::{BalancerError, Haproxy, PoolMembers};
@@ -240,7 +241,7 @@ async fn a_drain_lets_requests_finish_and_an_admit_lets_new_ones_in() {
             member(&reading, "retail", "fe-1").in_flight == 1
         })
         .await;
-        let drained = node.change(std::slice::from_ref(&fe_1), MemberChange::Drain).await.expect("drained");
+        let drained = node.change(one(&fe_1), MemberChange::Drain).await.expect("drained");
         let state = member(&drained, "retail", "fe-1");
         assert!(state.admin.draining() && !state.admin.in_maintenance());
         assert_eq!((state.in_flight, state.arrivals), (1, 1));
@@ -253,7 +254,7 @@ async fn a_drain_lets_requests_finish_and_an_admit_lets_new_ones_in() {
             member(&reading, "retail", "fe-1").in_flight == 0
         })
         .await;
-        let admitted = node.change(std::slice::from_ref(&fe_1), MemberChange::Admit).await.expect("admitted");
+        let admitted = node.change(one(&fe_1), MemberChange::Admit).await.expect("admitted");
         assert!(member(&admitted, "retail", "fe-1").admin.ready());
         assert_eq!(haproxy.get("/").await, Some(200));
     })
@@ -270,7 +271,7 @@ async fn weight_maintenance_and_cut_are_read_back() {
         let config = format!("backend retail\n  server fe-1 127.0.0.1:{port} weight 10\n");
         let haproxy = Process::start(&config).await;
         let (node, fe_1) = (haproxy.node(&[("retail", "fe-1")]), id("retail", "fe-1"));
-        let weighed = node.change(std::slice::from_ref(&fe_1), MemberChange::Weight(7)).await.expect("weighed");
+        let weighed = node.change(one(&fe_1), MemberChange::Weight(7)).await.expect("weighed");
         assert_eq!(member(&weighed, "retail", "fe-1").weight, 7);
 
         let users = haproxy.path("users.sock");
@@ -280,13 +281,13 @@ async fn weight_maintenance_and_cut_are_read_back() {
             member(&reading, "retail", "fe-1").in_flight == 1
         })
         .await;
-        node.change(std::slice::from_ref(&fe_1), MemberChange::Cut).await.expect("cut");
+        node.change(one(&fe_1), MemberChange::Cut).await.expect("cut");
         assert_eq!(held.await.expect("the request's task"), Some(502));
 
-        let out = node.change(std::slice::from_ref(&fe_1), MemberChange::Maintain).await.expect("out");
+        let out = node.change(one(&fe_1), MemberChange::Maintain).await.expect("out");
         let state = member(&out, "retail", "fe-1");
         assert!(state.admin.in_maintenance() && state.status.starts_with("MAINT"));
-        let drained = node.change(std::slice::from_ref(&fe_1), MemberChange::Drain).await.expect("drained");
+        let drained = node.change(one(&fe_1), MemberChange::Drain).await.expect("drained");
         let state = member(&drained, "retail", "fe-1");
         assert!(state.admin.draining() && !state.admin.in_maintenance());
     })
@@ -306,13 +307,16 @@ async fn prose_is_a_refusal_in_haproxys_words() {
     };
     let node = haproxy.node(&[("retail", "fe-1"), ("retail", "fe-9")]);
     for change in [MemberChange::Drain, MemberChange::Weight(3), MemberChange::Cut] {
-        refused(node.change(std::slice::from_ref(&id("retail", "fe-9")), change).await, "No such server.");
+        refused(node.change(one(&id("retail", "fe-9")), change).await, "No such server.");
     }
-    refused(node.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Weight(3)).await, "static LB");
-    refused(node.change(std::slice::from_ref(&id("retail", "fe-5")), MemberChange::Drain).await, "no member");
+    refused(node.change(one(&id("retail", "fe-1")), MemberChange::Weight(3)).await, "static LB");
+    refused(node.change(one(&id("retail", "fe-5")), MemberChange::Drain).await, "no member");
     let api = format!("unix:{}", haproxy.path("operator.sock").display());
     let operator = self::node(&api, &[("retail", "fe-1")]);
-    refused(operator.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Drain).await, "Permission denied");
+    refused(
+        operator.change(one(&id("retail", "fe-1")), MemberChange::Drain).await,
+        "Permission denied",
+    );
     let reading = node.observe().await.expect("a reading");
     assert!(member(&reading, "retail", "fe-1").admin.ready());
 }
@@ -323,7 +327,8 @@ async fn prose_is_a_refusal_in_haproxys_words() {
 async fn a_reload_begins_another_epoch() {
     let haproxy = Process::start("backend retail\n  server fe-1 127.0.0.1:1\n").await;
     let node = haproxy.node(&[("retail", "fe-1")]);
-    let before = node.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Drain).await.expect("drained");
+    let before =
+        node.change(one(&id("retail", "fe-1")), MemberChange::Drain).await.expect("drained");
     haproxy.signal("USR2");
     until("another epoch", || async {
         node.observe().await.is_ok_and(|reading| reading.epoch != before.epoch)
@@ -369,7 +374,7 @@ async fn an_agent_check_does_not_undo_a_drain() {
         })
         .await;
 
-        let drained = node.change(std::slice::from_ref(&fe_1), MemberChange::Drain).await.expect("drained");
+        let drained = node.change(one(&fe_1), MemberChange::Drain).await.expect("drained");
         assert!(member(&drained, "retail", "fe-1").admin.draining());
         // A check that was on its way may still come; after that, none.
         let mut counts = vec![asked.get()];
@@ -395,7 +400,7 @@ async fn a_tracking_member_is_refused_by_the_name_of_the_tracked_one() {
     .await;
     let node = haproxy.node(&[("retail", "fe-1"), ("admin", "fe-1")]);
     for change in [MemberChange::Drain, MemberChange::Admit, MemberChange::Maintain] {
-        match node.change(std::slice::from_ref(&id("admin", "fe-1")), change).await {
+        match node.change(one(&id("admin", "fe-1")), change).await {
             Err(BalancerError::Refused(words)) => {
                 assert!(words.contains("admin/fe-1 tracks retail/fe-1"), "{words}");
             }
@@ -404,7 +409,8 @@ async fn a_tracking_member_is_refused_by_the_name_of_the_tracked_one() {
     }
     let reading = node.observe().await.expect("a reading");
     assert!(member(&reading, "admin", "fe-1").admin.ready(), "something was sent");
-    let drained = node.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Drain).await.expect("drained");
+    let drained =
+        node.change(one(&id("retail", "fe-1")), MemberChange::Drain).await.expect("drained");
     let follower = member(&drained, "admin", "fe-1");
     assert!(follower.admin.draining() && follower.admin.inherited());
 }
@@ -421,7 +427,8 @@ async fn the_api_works_over_tcp() {
     ))
     .await;
     let node = node(&api, &[("retail", "fe-1")]);
-    let drained = node.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Drain).await.expect("drained");
+    let drained =
+        node.change(one(&id("retail", "fe-1")), MemberChange::Drain).await.expect("drained");
     assert!(member(&drained, "retail", "fe-1").admin.draining());
 }
 
@@ -463,7 +470,7 @@ async fn unreachable_lost_and_garbled_differ() {
             let outcome = node.observe().await;
             assert!(matches!(outcome, Err(BalancerError::Lost(_))), "{what}: {outcome:?}");
         }
-        let cut = node.change(std::slice::from_ref(&id("retail", "fe-1")), MemberChange::Cut).await;
+        let cut = node.change(one(&id("retail", "fe-1")), MemberChange::Cut).await;
         assert!(matches!(cut, Err(BalancerError::Lost(_))), "{cut:?}");
         let outcome = node.observe().await;
         assert!(matches!(outcome, Err(BalancerError::Garbled(_))), "{outcome:?}");

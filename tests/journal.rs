@@ -5,7 +5,6 @@ use evenkeel::ports::Storage as _;
 use evenkeel_sim::disk::{CrashOutcome, Disk, DiskFile};
 use proptest::prelude::*;
 
-#[allow(dead_code)] // each test file uses its own part
 mod support;
 use support::events::{arbitrary, instant, samples};
 

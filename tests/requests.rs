@@ -9,7 +9,6 @@ use evenkeel::journal::run_folder::RunFolder;
 use evenkeel::journal::{Request, Wanted};
 use evenkeel::ports::Inbox as _;
 
-#[allow(dead_code)] // each test file uses its own part
 mod support;
 use support::events;
 

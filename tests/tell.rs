@@ -4,7 +4,6 @@ use evenkeel::journal::tell::{JSON_VERSION, Teller, command, json};
 use evenkeel::journal::{Event, Record, WayOut};
 use proptest::prelude::*;
 
-#[allow(dead_code)] // each test file uses its own part
 mod support;
 use support::events::{self, KINDS_OF_EVENT, arbitrary, instant, samples};
 

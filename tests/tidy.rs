@@ -37,7 +37,9 @@ fn check(rule: &str, complaints: impl Fn(&Path, &str) -> Vec<String>) {
     for path in sources() {
         let text = fs::read_to_string(&path).expect("sources are UTF-8");
         let shown = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(&path);
-        all.extend(complaints(shown, &text).into_iter().map(|it| format!("{}: {it}", shown.display())));
+        all.extend(
+            complaints(shown, &text).into_iter().map(|it| format!("{}: {it}", shown.display())),
+        );
     }
     assert!(all.is_empty(), "{rule}\n{}", all.join("\n"));
 }
@@ -46,7 +48,8 @@ fn check(rule: &str, complaints: impl Fn(&Path, &str) -> Vec<String>) {
 fn every_file_opens_with_its_purpose() {
     check("a file opens with `//!` and a sentence that says what it is for", |_, text| {
         let first = text.lines().next().unwrap_or_default();
-        let says = first.strip_prefix("//!").is_some_and(|words| words.split_whitespace().count() >= 3);
+        let says =
+            first.strip_prefix("//!").is_some_and(|words| words.split_whitespace().count() >= 3);
         if says { vec![] } else { vec![format!("opens with `{first}`")] }
     });
 }
@@ -68,7 +71,12 @@ fn functions_fit_a_screen() {
             let indent = line.len() - line.trim_start().len();
             let words: Vec<&str> = line.split_whitespace().take(5).collect();
             let is_function = words.contains(&"fn") && !line.trim_start().starts_with("//");
-            if !is_function || line.trim_end().ends_with(';') {
+            // A head may take several lines; one that ends with `;` has no body.
+            let head_end = lines[at..]
+                .iter()
+                .map(|line| line.trim_end())
+                .find(|line| line.ends_with(';') || line.ends_with('{') || line.ends_with('}'));
+            if !is_function || head_end.is_none_or(|line| line.ends_with(';')) {
                 continue;
             }
             // rustfmt closes a body at the indent of its head.

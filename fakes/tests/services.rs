@@ -183,15 +183,18 @@ fn a_sound_farm_answers_as_its_farm_file_says() {
 #[test]
 fn a_slow_answer_depends_on_what_became_of_its_server() {
     let mut farm = shop(Truth::default());
-    let boots = farm.servers["fe-2"].boots();
+    let life = farm.servers["fe-2"].life();
     let slow = get(&mut farm, "fe-2", "/Shop/Slow.aspx?ms=60000").expect("serves");
     let then = |farm: &Farm| {
-        web::after_waiting(farm, "fe-2", boots, slow.clone()).map(|answer| answer.status)
+        web::after_waiting(farm, "fe-2", life, slow.clone()).map(|answer| answer.status)
     };
     assert_eq!(then(&farm), Some(200));
     start(&mut farm, "fe-2", "j", "front-end-upgrade");
     pass(&mut farm, MINUTE);
     assert_eq!(then(&farm), Some(503));
+    pass(&mut farm, 10 * MINUTE);
+    assert_eq!(status(&mut farm, "fe-2", "/Shop/Home.aspx"), 200);
+    assert_eq!(then(&farm), Some(503), "the new pools know nothing of a request of the old");
     farm.crash("fe-2");
     assert_eq!(then(&farm), None);
     farm.power_on("fe-2");

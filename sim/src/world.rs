@@ -29,6 +29,7 @@ use crate::scenario::Scenario;
 use crate::traffic::{Fates, Traffic, Users};
 
 use network::Network;
+pub use network::Shells;
 use play::Play;
 pub use record::clock;
 use record::{Message, Recorder};

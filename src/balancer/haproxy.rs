@@ -178,10 +178,7 @@ impl<D: Dial> Haproxy<D> {
     }
 }
 
-fn each(
-    targets: &[(&MemberId, String)],
-    command: impl Fn(&str) -> String,
-) -> Vec<String> {
+fn each(targets: &[(&MemberId, String)], command: impl Fn(&str) -> String) -> Vec<String> {
     targets.iter().map(|(_, target)| command(target)).collect()
 }
 

@@ -123,10 +123,14 @@ impl Live<'_> {
         for (member, read) in &reading.members {
             let whom = format!("{what}, pool {}, {}", member.pool, member.server);
             if !read.admin.ready() {
-                self.report.differences.push(format!("{whom}: is not in rotation ({})", read.status));
+                self.report
+                    .differences
+                    .push(format!("{whom}: is not in rotation ({})", read.status));
             }
             if read.admin.inherited() {
-                self.report.differences.push(format!("{whom}: follows another server's state (track)"));
+                self.report
+                    .differences
+                    .push(format!("{whom}: follows another server's state (track)"));
             }
             let pool = farm.pools.iter().find(|pool| pool.name == member.pool);
             let checked = read.check != CheckState::None;
@@ -160,7 +164,10 @@ impl Live<'_> {
         let threads = console.threads(front_end, name.as_str());
         if let Some(rows) = self.read(&format!("{name}'s deployment threads"), threads).await {
             let idle = !rows.is_empty() && rows.iter().all(|row| row.state == ThreadState::Idle);
-            self.compare(idle, format!("{name} shows {} deployment threads, all idle: {idle}", rows.len()));
+            self.compare(
+                idle,
+                format!("{name} shows {} deployment threads, all idle: {idle}", rows.len()),
+            );
         }
         let soap = format!("{name}'s GetPlatformInfo");
         if let Some(info) = self.read(&soap, console.platform_info(front_end)).await {

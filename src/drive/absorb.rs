@@ -182,8 +182,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         began_ms: u64,
         seen: Option<Seen>,
     ) -> Result<(), DriveError> {
-        let went_well =
-            matches!(result, ActionResult::Done { .. } | ActionResult::Tested { .. });
+        let went_well = matches!(result, ActionResult::Done { .. } | ActionResult::Tested { .. });
         self.record(vec![Event::Outcome { id, result }])?;
         match seen {
             // Read back after the change, so true of now and not of when the action began.

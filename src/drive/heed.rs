@@ -8,7 +8,9 @@ use crate::procedure::view::View;
 pub(super) fn heed(layout: &Layout, view: &mut View, event: &Event) {
     match event {
         // What an installer or a restart is about to change is no longer known.
-        Event::Intent { action: Action::Start { server, .. } | Action::Reboot { server }, .. }
+        Event::Intent {
+            action: Action::Start { server, .. } | Action::Reboot { server }, ..
+        }
         | Event::JobEnded { server, .. } => {
             if let Some(server) = layout.server(server) {
                 view.servers[server].forget_software();

@@ -23,11 +23,11 @@ use crate::plan::Plan;
 use crate::ports::{Dial, Inbox, Launcher, Storage, WallClock};
 use crate::procedure::action::Action;
 use crate::procedure::decide::{self, decide};
+use crate::procedure::guard;
 use crate::procedure::layout::Layout;
 use crate::procedure::polls::{self, Poll};
 use crate::procedure::progress::{Direction, Progress};
 use crate::procedure::view::{Question, View};
-use crate::procedure::guard;
 
 use exchange::{Adapters, Completion, Exchange};
 
@@ -143,11 +143,7 @@ struct Drive<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> {
 }
 
 impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W, I> {
-    fn new(
-        plan: &Plan,
-        plan_hash: &str,
-        world: World<D, L, S, W, I>,
-    ) -> Result<Self, DriveError> {
+    fn new(plan: &Plan, plan_hash: &str, world: World<D, L, S, W, I>) -> Result<Self, DriveError> {
         let layout = Rc::new(Layout::new(plan, plan_hash));
         let mut progress = Progress::new(&layout);
         for record in &world.records {
@@ -355,9 +351,10 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
 
     /// Nothing is under way but reading, and only a person's word brings progress.
     fn only_a_person_can_help(&self) -> bool {
-        let waiting = self.progress.held.is_some() || self.progress.at_gate.is_some_and(|gate| {
-            decide::waiting_gate(&self.layout, &self.progress) == Some(gate)
-        });
+        let waiting = self.progress.held.is_some()
+            || self.progress.at_gate.is_some_and(|gate| {
+                decide::waiting_gate(&self.layout, &self.progress) == Some(gate)
+            });
         let returning = self.progress.direction == Direction::FallingBack
             && !self.progress.reached(crate::journal::FarmMilestone::FellBack);
         let jobs = self.progress.servers.iter().any(|server| {

@@ -29,9 +29,8 @@ fn possible(
     if request.plan_hash != plan_hash {
         return Err("it was meant for another plan".into());
     }
-    let known = |server| {
-        layout.server(server).ok_or_else(|| format!("{server} is no server of this plan"))
-    };
+    let known =
+        |server| layout.server(server).ok_or_else(|| format!("{server} is no server of this plan"));
     match &request.what {
         Wanted::Approve { step } if (1..=9).contains(step) => Ok(()),
         Wanted::Approve { step } => Err(format!("there is no step {step}")),

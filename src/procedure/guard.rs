@@ -216,6 +216,13 @@ impl Guard<'_> {
             let node = &self.layout.nodes[place.node];
             let samples = &self.view.nodes[place.node].samples;
             let newest_ms = samples.back().map_or(0, |sample| sample.at_ms);
+            let lived_ms = samples.back().map_or(0, |sample| sample.lived_ms);
+            if lived_ms < self.layout.policy().drain_ms_max {
+                return Err(format!(
+                    "{} began {lived_ms} ms ago: what an earlier process has in flight is unknown",
+                    node.name
+                ));
+            }
             let begin = samples
                 .iter()
                 .rposition(|sample| sample.at_ms + window_ms <= newest_ms)

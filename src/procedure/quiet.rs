@@ -1,7 +1,7 @@
 //! Quiet, as `decide` concludes it: no arrivals *and* nothing in flight, in every pool and on every
 //! node, within one epoch, for a window. One zero says nothing (hazard H6). `guard` concludes it
 //! again in its own way.
-use super::layout::{Layout, SeatIx, ServerIx};
+use super::layout::{Layout, NodeIx, SeatIx, ServerIx};
 use super::readings::{MemberReading, OperState};
 use super::view::View;
 
@@ -17,6 +17,9 @@ fn seat_is_quiet(layout: &Layout, view: &View, seat: SeatIx) -> bool {
     let offset = seat - layout.nodes[place.node].first_seat;
     let Some(newest) = view.fresh_sample(layout, place.node) else { return false };
     let Some(last) = &newest.seats[offset] else { return false };
+    if is_young(layout, view, place.node) {
+        return false;
+    }
     let window_begin_ms = newest.at_ms.checked_sub(layout.policy().quiet_window_ms);
     let Some(window_begin_ms) = window_begin_ms else { return false };
     for sample in view.nodes[place.node].samples.iter().rev() {
@@ -30,6 +33,16 @@ fn seat_is_quiet(layout: &Layout, view: &View, seat: SeatIx) -> bool {
         }
     }
     false
+}
+
+/// The node's process may have had a predecessor whose requests are still in flight: nobody counts
+/// those, and the longest of them takes as long as a drain may.
+#[must_use]
+pub fn is_young(layout: &Layout, view: &View, node: NodeIx) -> bool {
+    view.nodes[node]
+        .samples
+        .back()
+        .is_none_or(|sample| sample.lived_ms < layout.policy().drain_ms_max)
 }
 
 /// The balancer sends a member new requests, as far as this reading tells.

@@ -36,6 +36,11 @@ pub struct MemberId {
 pub struct NodeReading {
     /// The process's life.
     pub epoch: Epoch,
+    /// How long that life has lasted at least, in milliseconds. Requests that an earlier process
+    /// was sent may still be in flight there, and this one does not count them: measured with
+    /// HAProxy 2.6, whose old worker answers four seconds after a reload while the new one's
+    /// gauge says 0.
+    pub lived_ms: u64,
     /// The farm's members; one that the node does not list is absent.
     #[serde(with = "members_as_list")]
     pub members: BTreeMap<MemberId, MemberReading>,

@@ -158,12 +158,7 @@ fn checked_well(layout: &Layout, seat: SeatIx, read: &MemberReading) -> bool {
 
 /// An unfit member in rotation goes out whatever else happens. One that was proven and merely
 /// started again, and one on which deployment began under load, go when others can stand in.
-fn banish(
-    layout: &Layout,
-    progress: &Progress,
-    view: &View,
-    seat: SeatIx,
-) -> Option<MemberChange> {
+fn banish(layout: &Layout, progress: &Progress, view: &View, seat: SeatIx) -> Option<MemberChange> {
     let server = layout.seats[seat].server;
     let record = &progress.servers[server];
     let must = !is_fit(progress, server) && !record.proven_once && !record.tainted;
@@ -209,12 +204,7 @@ fn staying(layout: &Layout, progress: &Progress, view: &View, seat: SeatIx) -> u
 }
 
 /// After the drain's deadline, where policy says so.
-fn cut(
-    layout: &Layout,
-    progress: &Progress,
-    view: &View,
-    seat: SeatIx,
-) -> Option<MemberChange> {
+fn cut(layout: &Layout, progress: &Progress, view: &View, seat: SeatIx) -> Option<MemberChange> {
     let policy = layout.policy();
     if policy.drain_after_deadline != crate::farm::policy::AfterDeadline::Cut {
         return None;
@@ -240,12 +230,12 @@ fn drifts(layout: &Layout, view: &View, decision: &mut Decision) {
         let node = &view.nodes[seat.node];
         let entry = &layout.nodes[seat.node];
         let offset = seat_ix - entry.first_seat;
-        let (Some(sample), Some((epoch, ready))) =
-            (node.samples.back(), &node.asserted[offset])
+        let (Some(sample), Some((epoch, ready))) = (node.samples.back(), &node.asserted[offset])
         else {
             continue;
         };
-        let differs = sample.seats[offset].as_ref().is_some_and(|read| read.admin.ready() != *ready);
+        let differs =
+            sample.seats[offset].as_ref().is_some_and(|read| read.admin.ready() != *ready);
         if !node.acting && sample.epoch == *epoch && differs {
             let member = seat.member.clone();
             let notice = Notice::Drifted { node: entry.name.clone(), member };

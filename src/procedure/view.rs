@@ -57,6 +57,8 @@ pub struct Sample {
     pub at_ms: u64,
     /// The process's life.
     pub epoch: Epoch,
+    /// How long that life had lasted.
+    pub lived_ms: u64,
     /// The node's seats in the layout's order; `None` where the node does not list the member.
     pub seats: Vec<Option<MemberReading>>,
 }
@@ -129,7 +131,8 @@ impl View {
         }
     }
 
-    /// Takes in a node's reading. Returns whether another epoch has begun.
+    /// Takes in a node's reading. Returns whether another epoch has begun, or the first one read
+    /// is so young that an earlier process may still have requests in flight.
     pub fn see_node(
         &mut self,
         layout: &Layout,
@@ -142,6 +145,7 @@ impl View {
         let sample = Sample {
             at_ms,
             epoch: read.epoch.clone(),
+            lived_ms: read.lived_ms,
             seats: seats.iter().map(|seat| read.members.get(&seat.member).cloned()).collect(),
         };
         let node = &mut self.nodes[ix];
@@ -150,6 +154,7 @@ impl View {
         if !newer {
             return false; // an answer overtaken by a later question's says nothing new
         }
+        let young = node.samples.is_empty() && sample.lived_ms < layout.policy().drain_ms_max;
         let another = node.samples.back().is_some_and(|last| last.epoch != sample.epoch);
         if another {
             node.samples.clear();
@@ -175,7 +180,7 @@ impl View {
             node.samples.pop_front();
         }
         node.samples.push_back(sample);
-        another
+        another || young
     }
 
     /// What the newest fresh sample says of a seat: unknown when too old.

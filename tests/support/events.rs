@@ -136,7 +136,8 @@ pub(crate) fn actions() -> Vec<Action> {
         MemberChange::Weight(50),
         MemberChange::Cut,
     ];
-    let balancer = |change| Action::Balancer { node: node.clone(), members: vec![member()], change };
+    let balancer =
+        |change| Action::Balancer { node: node.clone(), members: vec![member()], change };
     let start = |kind| Action::Start { server: server.clone(), kind, job: "ek-fe-03-1".into() };
     let mut actions: Vec<_> = changes.map(balancer).into();
     actions.extend(KINDS.map(start));

@@ -93,10 +93,14 @@ impl Working {
     }
 }
 
-/// Every field of `wanted` is so in `value` too, tables within tables.
+/// Every field of `wanted` is so in `value` too, tables within tables; what a list wants is
+/// somewhere in the other.
 fn covers(value: &Value, wanted: &Value) -> bool {
     match wanted {
         Value::Object(fields) => fields.iter().all(|(name, wanted)| covers(&value[name], wanted)),
+        Value::Array(items) => items.iter().all(|wanted| {
+            value.as_array().is_some_and(|all| all.iter().any(|it| covers(it, wanted)))
+        }),
         wanted => value == wanted,
     }
 }

@@ -78,6 +78,8 @@ pub struct Balancer {
     timing: CheckTiming,
     pid: u32,
     started_ms: u64,
+    /// How long the process had been up already when it was put here, in seconds.
+    aged_s: u64,
     /// Connections to the runtime API, in this process.
     api_connections: u64,
     tickets: u64,
@@ -95,9 +97,13 @@ const PID_FIRST: u32 = 1_201;
 /// From one process's number to its successor's: a reload forks a few helpers.
 const PID_STEP: u32 = 13;
 
+/// Balancers run for weeks before anybody upgrades what is behind them: 26 days, any number of
+/// weeks would do.
+const AGED_S: u64 = 26 * 24 * 3_600;
+
 impl Balancer {
-    /// A process that has just been started with this configuration: all members ready and up,
-    /// unproven until their first checks.
+    /// A process with this configuration, which has been up for weeks and had nothing to do: all
+    /// members ready and up, unproven until their first checks.
     #[must_use]
     pub fn new(name: &str, pools: Vec<PoolSetup>, check: CheckTiming, now_ms: u64) -> Self {
         let mut balancer = Self {
@@ -107,6 +113,7 @@ impl Balancer {
             timing: check,
             pid: PID_FIRST,
             started_ms: now_ms,
+            aged_s: AGED_S,
             api_connections: 0,
             tickets: 0,
             generation: 0,

@@ -47,6 +47,7 @@ impl Balancer {
         self.advance(now_ms);
         self.pid += PID_STEP;
         self.started_ms = now_ms;
+        self.aged_s = 0;
         self.api_connections = 0;
         let node = self.name.to_string();
         self.events.push(Event::Reloaded { node });

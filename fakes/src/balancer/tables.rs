@@ -145,7 +145,7 @@ impl Balancer {
 
     pub(crate) fn show_info(&self, now_ms: u64, out: &mut String) {
         out.reserve(self.room());
-        let up_s = seconds_between(self.started_ms, now_ms);
+        let up_s = self.aged_s + seconds_between(self.started_ms, now_ms);
         let sums: Vec<Sum> = self.pools.iter().map(|pool| self.sum(pool)).collect();
         let requests: u64 = sums.iter().zip(&self.pools).map(|(s, p)| s.requests(p.unserved)).sum();
         let in_flight: u64 = sums.iter().map(|s| s.in_flight).sum();
@@ -179,7 +179,7 @@ impl Balancer {
         out.push_str(VERSION);
         out.push_str("\nMemmax_bytes: 0\nPoolAlloc_bytes: 105968\nPoolUsed_bytes: 105968\n");
         out.push_str("Start_time_sec: ");
-        number(out, EPOCH_S + self.started_ms / 1_000);
+        number(out, EPOCH_S + self.started_ms / 1_000 - self.aged_s);
         out.push_str("\nTainted: 0\n");
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 
 use crate::balancer::{Balancer, Reach, serve_api, serve_proxy};
-use crate::front_end::{shell, verbs, web};
+use crate::front_end::{FrontEnd, shell, verbs, web};
 use crate::http::{Answer, Request, Silence, serve_connection};
 use crate::listen::Listen;
 
@@ -113,9 +113,9 @@ fn answers(shared: &Shared, server: &str) -> bool {
 }
 
 async fn handle(shared: Shared, server: Rc<str>, request: Request) -> Result<Answer, Silence> {
-    let (answer, boots) = shared.with(|farm| {
-        let boots = farm.servers.get(&*server).map_or(0, |it| it.boots());
-        (web::answer(farm, &server, &request), boots)
+    let (answer, life) = shared.with(|farm| {
+        let life = farm.servers.get(&*server).map(FrontEnd::life).unwrap_or_default();
+        (web::answer(farm, &server, &request), life)
     });
     let is_console =
         request.path.get(..14).is_some_and(|p| p.eq_ignore_ascii_case("/ServiceCenter"));
@@ -130,7 +130,7 @@ async fn handle(shared: Shared, server: Rc<str>, request: Request) -> Result<Ans
         return Ok(answer);
     }
     tokio::time::sleep(Duration::from_millis(answer.after_ms)).await;
-    shared.with(|farm| web::after_waiting(farm, &server, boots, answer)).ok_or(Silence)
+    shared.with(|farm| web::after_waiting(farm, &server, life, answer)).ok_or(Silence)
 }
 
 /// Serves a shell on a bound socket: one server's, or, without a server, the whole farm's, where

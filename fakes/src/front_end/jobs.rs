@@ -265,6 +265,7 @@ impl FrontEnd {
                 job.output.push("Stopping OutSystems services and the web server".into());
                 self.stop_services(around);
                 self.pools_stopped = true;
+                self.life.stops += 1;
                 self.web_changed(around);
             }
             Phase::UpgradeDatabase => {

@@ -52,6 +52,15 @@ pub enum Machine {
     Up,
 }
 
+/// One life of what serves users on a server: a request in flight does not outlive it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    /// How often its machine went down.
+    pub boots: u64,
+    /// How often an installer stopped its application pools.
+    pub stops: u64,
+}
+
 /// What a server needs of the farm to take a step.
 pub(crate) struct Around<'a> {
     pub(crate) now_ms: u64,
@@ -79,7 +88,7 @@ pub struct FrontEnd {
     /// Modules deployed here, by name in lower case: paths do not distinguish case.
     modules: BTreeMap<String, String>,
     machine: Machine,
-    boots: u64,
+    life: Life,
     installed: String,
     console: String,
     touched: bool,
@@ -115,7 +124,7 @@ impl FrontEnd {
             role,
             modules: modules.into_iter().map(|module| (module.to_lowercase(), module)).collect(),
             machine: Machine::Up,
-            boots: 0,
+            life: Life::default(),
             installed: deployed.version.clone(),
             console: deployed.console.clone(),
             touched: false,
@@ -198,10 +207,10 @@ impl FrontEnd {
         self.machine == Machine::Up
     }
 
-    /// How often its machine went down: what was going on before is gone.
+    /// The present life of what serves users on it: what was in flight before is lost.
     #[must_use]
-    pub fn boots(&self) -> u64 {
-        self.boots
+    pub fn life(&self) -> Life {
+        self.life
     }
 
     /// What its web server does with users' requests.
@@ -301,7 +310,7 @@ impl FrontEnd {
         if !was_up {
             return;
         }
-        self.boots += 1;
+        self.life.boots += 1;
         around.note(Event::Down { server: self.name.clone() });
         self.interrupt_jobs(around);
         self.stop_deployment(around);

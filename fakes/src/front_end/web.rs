@@ -5,7 +5,7 @@ use crate::http::{Answer, Method, Request, escape, first_segment};
 use crate::ledger::ApplicationState;
 use crate::service_center;
 
-use super::{FrontEnd, SERVICE_CENTER};
+use super::{FrontEnd, Life, SERVICE_CENTER};
 
 /// `?ms=N` makes an application take that long, up to IIS's `executionTimeout` and a little more.
 const SLOW_MS_MAX: u64 = 120_000;
@@ -38,19 +38,15 @@ pub fn answer(farm: &mut Farm, server: &str, request: &Request) -> Option<Answer
     Some(application(farm, front_end, &segment, request))
 }
 
-/// What becomes of an answer that took its time: a server whose machine went down meanwhile says
-/// nothing, one whose application pools were stopped says so.
+/// What becomes of an answer that took its time, begun in an earlier life perhaps: a server whose
+/// machine went down meanwhile says nothing, one whose application pools were stopped says so.
 #[must_use]
-pub fn after_waiting(farm: &Farm, server: &str, boots: u64, answer: Answer) -> Option<Answer> {
-    let front_end = farm.servers.get(server)?;
-    if front_end.boots() != boots {
+pub fn after_waiting(farm: &Farm, server: &str, begun: Life, answer: Answer) -> Option<Answer> {
+    let life = farm.servers.get(server)?.life();
+    if life.boots != begun.boots {
         return None;
     }
-    match front_end.applications() {
-        ApplicationState::Off => None,
-        ApplicationState::Unavailable => Some(unavailable()),
-        ApplicationState::Serving | ApplicationState::Broken => Some(answer),
-    }
+    Some(if life.stops == begun.stops { answer } else { unavailable() })
 }
 
 fn unavailable() -> Answer {

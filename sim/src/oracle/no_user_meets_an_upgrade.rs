@@ -7,10 +7,15 @@
 //! * within the bound after a reload of the node, which loses drains: the orchestrator learns of
 //!   it from its next reading ([`super::Bounds::reload`]);
 //! * for a fit server that crashed by itself: while it is down, and within the bound after it came
-//!   back ([`super::Bounds::back`]), since the balancer admits it before its services are ready.
+//!   back ([`super::Bounds::back`]), since the balancer admits it before its services are ready;
+//! * for a server that had its upgrade behind it, crashed by itself and came back, as long as no
+//!   fit member of the pool gets requests on that node: service goes before proof, and taking the
+//!   last one out would leave users with nothing.
 //!
 //! Sabotage that breaks it: skip the drain; admit before the tests; do not assert again after a
 //! reload.
+use super::excuse::Excuse;
+use super::ground::{Member, MemberKey};
 use super::{Context, Finding, Ground, Invariant, Span, longest};
 
 pub(super) struct NoUserMeetsAnUpgrade;
@@ -43,14 +48,37 @@ impl Invariant for NoUserMeetsAnUpgrade {
                     unfitness(server, &ground.target)
                 ),
                 excuse: longest(
-                    [faults.reload_excuse(&key.node), faults.crash_excuse(&member.server)]
-                        .into_iter()
-                        .flatten(),
+                    [
+                        faults.reload_excuse(&key.node),
+                        faults.crash_excuse(&member.server),
+                        last_one_excuse(key, member, ground, context),
+                    ]
+                    .into_iter()
+                    .flatten(),
                 ),
             });
         }
         findings
     }
+}
+
+/// The only member that serves, whole but for its restart after a crash of its own.
+fn last_one_excuse(
+    key: &MemberKey,
+    member: &Member,
+    ground: &Ground,
+    context: &Context,
+) -> Option<Excuse> {
+    let server = ground.server_of(member);
+    context.faults.crashed_at(&member.server)?;
+    let begun = server.being_changed() || !server.unfinished.is_empty();
+    let others = ground.members.iter().any(|(other, beside)| {
+        other.node == key.node
+            && other.pool == key.pool
+            && beside.eligible()
+            && ground.server_of(beside).fit(&ground.target)
+    });
+    (!begun && !others).then(|| Excuse::lasting("front-end-crash", &member.server))
 }
 
 /// Why a touched server is unfit, for people.

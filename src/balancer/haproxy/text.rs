@@ -53,13 +53,13 @@ fn garbled(what: impl Into<String>) -> BalancerError {
 /// Reads the answer to all three commands.
 pub(super) fn read(answer: &str, roster: &Roster) -> Result<Facts, BalancerError> {
     let (info, rest) = answer.split_once("\n\n").unwrap_or((answer, ""));
-    let epoch = epoch(info)?;
+    let (epoch, lived_ms) = life(info)?;
     let (states, stat) = rest
         .split_once("\n\n")
         .ok_or_else(|| garbled("`show servers state` and `show stat` are missing"))?;
     let states = states_by_name(states)?;
     let mut facts = Facts {
-        reading: NodeReading { epoch, members: BTreeMap::new() },
+        reading: NodeReading { epoch, lived_ms, members: BTreeMap::new() },
         agents: BTreeSet::new(),
         tracked: BTreeMap::new(),
     };
@@ -76,8 +76,9 @@ pub(super) fn read(answer: &str, roster: &Roster) -> Result<Facts, BalancerError
     Ok(facts)
 }
 
-/// The process's life: its number and its start, both the same in every answer until a reload.
-fn epoch(info: &str) -> Result<Epoch, BalancerError> {
+/// The process's life: its number and its start, both the same in every answer until a reload; and
+/// how long it has lasted, in milliseconds.
+fn life(info: &str) -> Result<(Epoch, u64), BalancerError> {
     let field = |name: &str| {
         let lines = info.lines().filter_map(|line| line.split_once(": "));
         lines.filter(|(key, _)| *key == name).map(|(_, value)| value.trim()).next()
@@ -88,7 +89,10 @@ fn epoch(info: &str) -> Result<Epoch, BalancerError> {
     };
     let pid = field("Pid").ok_or_else(|| missing("Pid"))?;
     let start = field("Start_time_sec").ok_or_else(|| missing("Start_time_sec"))?;
-    Ok(Epoch(format!("pid {pid} since {start}").into()))
+    let up_s = field("Uptime_sec").ok_or_else(|| missing("Uptime_sec"))?;
+    let up_s: u64 =
+        up_s.parse().map_err(|_| garbled(format!("`Uptime_sec` is `{up_s}`, no number")))?;
+    Ok((Epoch(format!("pid {pid} since {start}").into()), up_s.saturating_mul(1_000)))
 }
 
 /// `show servers state` by (pool, member).

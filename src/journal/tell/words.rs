@@ -168,8 +168,9 @@ pub(super) fn notice(notice: &Notice) -> String {
     match notice {
         Notice::EpochEnded { node } => {
             format!(
-                "{node} was reloaded or failed over: its counters are forgotten, our state is \
-                 asserted again"
+                "{node} was started, reloaded or failed over a moment ago: its counters are \
+                 forgotten, our state is asserted again, and requests that an earlier process may \
+                 still have in flight are waited for"
             )
         }
         Notice::Drifted { node, member } => format!(

@@ -5,7 +5,7 @@ use crate::journal::{FarmMilestone, HoldReason, WayOut};
 
 use super::super::layout::{Layout, ServerIx};
 use super::super::progress::{Direction, Progress, ServerProgress};
-use super::super::quiet::{in_rotation, server_is_quiet};
+use super::super::quiet::{in_rotation, is_young, server_is_quiet};
 use super::super::rotation::{Wanted, drained_for_ms, wanted};
 use super::super::steps::{current_stage, may_begin, stage_done, step};
 use super::super::view::View;
@@ -125,7 +125,9 @@ fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
         Half::Loaded => progress.reached(FarmMilestone::Soaked),
     };
     let last = step(layout, progress) == 9 && !record.restored;
-    !record.left_out && ((turn && record.proven.is_none()) || last)
+    let serves = layout.servers[server].front_end.is_some();
+    let open = if serves { record.proven.is_none() } else { record.upgraded.is_none() };
+    !record.left_out && ((turn && open) || (last && serves))
 }
 
 fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
@@ -140,6 +142,11 @@ fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<Ho
                 drained_for_ms(layout, view, seat).is_some_and(|ms| ms > policy.drain_ms_max)
             })
             && !server_is_quiet(layout, view, *server)
+            // After a reload it is not the requests that are overdue, but the count of them.
+            && !layout.servers[*server]
+                .seats
+                .iter()
+                .any(|&seat| is_young(layout, view, layout.seats[seat].node))
     };
     let server = layout.front_ends().find(overdue)?;
     Some(HoldReason::DrainOverdue { server: layout.servers[server].name.clone() })
@@ -152,7 +159,8 @@ fn server_failed(layout: &Layout, progress: &Progress) -> Option<HoldReason> {
     let stage = current_stage(layout, progress, half);
     let goes_on = |server: ServerIx| {
         let record = &progress.servers[server];
-        let at_goal = record.proven.is_some();
+        let serves = layout.servers[server].front_end.is_some();
+        let at_goal = if serves { record.proven.is_some() } else { record.upgraded.is_some() };
         let its_turn = match stage {
             // Jobs are left: only servers of this stage can do anything.
             Some(stage) => stage

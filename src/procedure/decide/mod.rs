@@ -20,10 +20,10 @@ use super::rotation;
 use super::steps;
 use super::view::View;
 
+pub use super::steps::waiting_gate;
 pub use faces::{console_faces, console_for, console_has_rested};
 pub use holds::{may_abort, may_fall_back, may_leave_out, ways_out};
 pub use proof::deployment_since_ms;
-pub use super::steps::waiting_gate;
 
 /// What to do now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -100,12 +100,7 @@ fn facts(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decis
 }
 
 /// Holds, gates and steps as they begin and end.
-fn told(
-    layout: &Layout,
-    progress: &Progress,
-    hold: Option<&HoldReason>,
-    decision: &mut Decision,
-) {
+fn told(layout: &Layout, progress: &Progress, hold: Option<&HoldReason>, decision: &mut Decision) {
     if hold != progress.held.as_ref() {
         decision.events.push(match hold {
             Some(reason) => {

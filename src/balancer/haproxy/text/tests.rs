@@ -54,15 +54,18 @@ fn a_captured_answer_is_read_as_haproxy_meant_it() {
 }
 
 /// Goal: the epoch is the process's life and nothing else. Method: the same text with another
-/// uptime, then another process number, then another start.
+/// uptime, which is read beside it, then another process number, then another start.
 #[test]
 fn an_epoch_changes_with_the_process_and_not_with_time() {
-    let epoch = |text: &str| read(text, &farm()).expect("a real answer").reading.epoch;
+    let reading = |text: &str| read(text, &farm()).expect("a real answer").reading;
+    let epoch = |text: &str| reading(text).epoch;
     let field = |name: &str| {
         CAPTURED.lines().find(|line| line.starts_with(name)).expect("a field of `show info`")
     };
     let before = epoch(CAPTURED);
-    assert_eq!(epoch(&CAPTURED.replace(field("Uptime_sec: "), "Uptime_sec: 99")), before);
+    let later = CAPTURED.replace(field("Uptime_sec: "), "Uptime_sec: 99");
+    assert_eq!(epoch(&later), before);
+    assert_eq!((reading(CAPTURED).lived_ms, reading(&later).lived_ms), (7_000, 99_000));
     assert_ne!(epoch(&CAPTURED.replace(field("Pid: "), "Pid: 1")), before);
     assert_ne!(epoch(&CAPTURED.replace(field("Start_time_sec: "), "Start_time_sec: 1")), before);
 }
