@@ -131,6 +131,11 @@ impl Upgrade {
         self.shared.with(|farm| farm.servers[server].job_runs())
     }
 
+    /// How many members of a pool get requests on a node (ground truth).
+    pub(crate) fn eligible(&self, node: &str, pool: &str) -> usize {
+        self.shared.with(|farm| farm.nodes[node].eligible(pool).len())
+    }
+
     /// Whether a record was told in words that begin so.
     pub(crate) fn told(&self, words: &str) -> bool {
         self.orchestrator.told.borrow().iter().any(|line| line.starts_with(words))
