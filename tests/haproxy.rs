@@ -169,6 +169,7 @@ fn upgrade(reloaded: bool, story: impl AsyncFn(&Stage, &Users) -> Working) {
         let tally = users.stop().await;
         assert_eq!(code, 0, "{}", stage.served.story());
         check_users(&stage.served, &tally);
+        check_jobs(&stage.served);
         check_farm(&stage, &before).await;
         let mut second_tries = 0;
         for node in NODES {
@@ -208,6 +209,19 @@ fn check_users(served: &Served, tally: &Tally) {
         }
     }
     assert_eq!(drained.len(), PLACES, "{drained:?}");
+}
+
+/// Every job was started once, whoever was killed meanwhile.
+fn check_jobs(served: &Served) {
+    let mut started = BTreeSet::new();
+    for (_, event) in served.events.borrow().iter() {
+        let action = &event["action"];
+        if event["event"] == "intent" && action["do"] == "start" {
+            let job = format!("{} on {}", action["kind"], action["server"]);
+            assert!(started.insert(job.clone()), "{job} was started again");
+        }
+    }
+    assert!(!started.is_empty());
 }
 
 /// Everything is upgraded, and as it was before.

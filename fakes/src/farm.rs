@@ -20,7 +20,7 @@ use crate::spec::{FrontEndSpec, PoolSpec, Spec};
 use crate::truth::Truth;
 
 pub use serve::{serve_node, serve_server};
-pub use shared::{Observer, RequestLog, Shared};
+pub use shared::{Clock, Observer, RequestLog, Shared};
 
 /// A model of users' requests, which writes the balancers' counters.
 pub trait Load {

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use evenkeel::procedure::action::JobKind;
 use evenkeel_fakes::farm::{Farm, Shared, serve_node, serve_server};
 use evenkeel_fakes::spec::FrontEndSpec;
-use evenkeel_fakes::truth::Truth;
+use evenkeel_fakes::truth::{OldConsole, Truth};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::fabric::{Ending, Fabric, Setup, run};
@@ -29,6 +29,7 @@ use crate::scenario::Scenario;
 use crate::traffic::{Fates, Traffic, Users};
 
 use network::Network;
+pub use network::Shells;
 use play::Play;
 pub use record::clock;
 use record::{Message, Recorder};
@@ -100,7 +101,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
     let users = Users::new(Traffic::new(&scenario.spec, |zone| keyed.stream("traffic", zone)));
     let (send, receive) = unbounded_channel();
     let recorder = Recorder::new(
-        Oracle::new(ground(scenario), context(scenario, bounds)),
+        Oracle::new(ground(scenario), context(scenario, &truth, bounds)),
         Watch::new(schedule.clone()),
         users.clone(),
         send,
@@ -171,11 +172,12 @@ fn bounds(scenario: &Scenario, truth: &Truth) -> Bounds {
     Bounds::new(&scenario.plan.farm.policy, truth, scenario.links, members, pools)
 }
 
-fn context(scenario: &Scenario, bounds: Bounds) -> Context {
+fn context(scenario: &Scenario, truth: &Truth, bounds: Bounds) -> Context {
     let plan = &scenario.plan;
     Context {
         faults: Faults::new(bounds),
         policy: plan.farm.policy.clone(),
+        old_consoles_fail: truth.old_console == OldConsole::Fails,
         updating: plan.updating.iter().map(ToString::to_string).collect(),
         floors: plan.farm.pools.iter().map(|it| (it.name.to_string(), it.floor)).collect(),
     }

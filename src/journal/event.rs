@@ -189,8 +189,6 @@ pub enum Milestone {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FarmMilestone {
-    /// `publish` has run.
-    Published,
     /// Step 5 begins: updating servers are being admitted.
     SwitchBegan,
     /// Only updating servers serve.

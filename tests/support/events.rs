@@ -183,8 +183,7 @@ fn milestones() -> Vec<Milestone> {
     ]
 }
 
-const FARM_MILESTONES: [FarmMilestone; 7] = [
-    FarmMilestone::Published,
+const FARM_MILESTONES: [FarmMilestone; 6] = [
     FarmMilestone::SwitchBegan,
     FarmMilestone::Switched,
     FarmMilestone::SoakBegan,

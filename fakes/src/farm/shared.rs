@@ -5,12 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use crate::ledger::Entry;
 
 use super::{Farm, Load};
 
+/// Says how many milliseconds have passed since the farm was built; it never goes back.
+pub type Clock = Box<dyn Fn() -> u64>;
 /// Who is told of every change, with the farm as it is after it.
 pub type Observer = Box<dyn FnMut(&Farm, &Entry)>;
 /// Who is told of every request: when, in milliseconds since the farm was built, and what.
@@ -18,7 +20,7 @@ pub type RequestLog = Box<dyn FnMut(u64, &str)>;
 
 struct Inner {
     farm: RefCell<Farm>,
-    started: Instant,
+    clock: Clock,
     observer: RefCell<Option<Observer>>,
     request_log: RefCell<Option<RequestLog>>,
     wake: Notify,
@@ -37,9 +39,19 @@ impl Shared {
         let started = Instant::now()
             .checked_sub(Duration::from_millis(farm.now_ms()))
             .expect("a farm is not older than the clock");
+        let clock = move || {
+            u64::try_from(started.elapsed().as_millis()).expect("a run ends within an aeon")
+        };
+        Self::on_clock(farm, Box::new(clock))
+    }
+
+    /// The farm goes by a clock of its host's making: where its tasks run on several runtimes, the
+    /// instants of one mean nothing to another.
+    #[must_use]
+    pub fn on_clock(farm: Farm, clock: Clock) -> Self {
         Self(Rc::new(Inner {
             farm: RefCell::new(farm),
-            started,
+            clock,
             observer: RefCell::new(None),
             request_log: RefCell::new(None),
             wake: Notify::new(),
@@ -50,7 +62,7 @@ impl Shared {
     /// Milliseconds since the farm was built.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
-        u64::try_from(self.0.started.elapsed().as_millis()).expect("a run ends within an aeon")
+        (self.0.clock)()
     }
 
     /// Advances the farm to the present, lets `act` work on it, and tells the observer of
@@ -99,8 +111,8 @@ impl Shared {
             let woken = self.0.wake.notified();
             match due_ms {
                 Some(due_ms) => {
-                    let at = self.0.started + Duration::from_millis(due_ms);
-                    let _elapsed = timeout_at(at, woken).await;
+                    let wait_ms = due_ms.saturating_sub(self.now_ms());
+                    let _elapsed = timeout(Duration::from_millis(wait_ms), woken).await;
                 }
                 None => woken.await,
             }

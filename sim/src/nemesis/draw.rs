@@ -31,24 +31,13 @@ impl Aims {
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         let farm = &plan.farm;
-        let nodes_of = |pool: &evenkeel::farm::Pool| match pool.nodes.len() {
-            0 => farm.balancers.len(),
-            nodes => nodes,
-        };
-        let members = |half: &[evenkeel::names::ServerName]| -> u32 {
-            let of_half = farm.front_ends.iter().filter(|it| half.contains(&it.name));
-            of_half
-                .flat_map(|it| it.members.keys())
-                .filter_map(|name| farm.pools.iter().find(|pool| pool.name == *name))
-                .map(|pool| nodes_of(pool) as u32)
-                .sum()
-        };
-        let half_members = members(&plan.updating) + members(&plan.loaded);
         let (updating, loaded) = (plan.updating.len() as u32, plan.loaded.len() as u32);
         let jobs = jobs(plan);
+        // One action changes all members of a half on a node: steps 1 and 5, 5 and 9.
+        let moves = 2 * farm.balancers.len() as u32;
         let mut effects = vec![
-            (Effect::Drain, half_members),
-            (Effect::Admit, half_members),
+            (Effect::Drain, moves),
+            (Effect::Admit, moves),
             (Effect::Disable, loaded),
             (Effect::Test, updating + loaded),
         ];
@@ -162,7 +151,8 @@ fn latency(draw: &mut Stream, aims: &Aims) -> Planned {
 fn lost_response(draw: &mut Stream, aims: &Aims) -> Planned {
     let (effect, count) = *one(draw, &aims.effects);
     let nth = draw.between(1, u64::from(count.max(1))) as u32;
-    // Three in four lose the answer to an effect, the others one to a reading some time later.
+    // Three in four lose the answer to an effect, the others one to a reading some time later: a
+    // node's, since nodes are read all the time.
     match draw.ratio(3, 4) {
         true => Planned {
             trigger: Trigger::Intent { effect, nth, after_ms: 0 },
@@ -170,7 +160,7 @@ fn lost_response(draw: &mut Stream, aims: &Aims) -> Planned {
         },
         false => Planned {
             trigger: Trigger::Outcome { effect, nth, after_ms: draw.between(0, 10) * SECOND },
-            fault: Fault::LostResponse { host: Some(one(draw, &aims.hosts).clone()) },
+            fault: Fault::LostResponse { host: Some(one(draw, &aims.nodes).clone()) },
         },
     }
 }

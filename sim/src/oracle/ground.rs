@@ -81,6 +81,8 @@ pub struct Server {
     pub enabled: bool,
     /// When the Deployment Service last enabled it by starting.
     pub enabled_itself_at_ms: Option<u64>,
+    /// Its console is of the target version's build.
+    pub console_new: bool,
     /// It serves users (a pure controller does not).
     pub front_end: bool,
     /// Since when it is fit and answers, without interruption.
@@ -131,6 +133,9 @@ fn changes_software(kind: &str) -> bool {
     kind != "ensure-deployment-service"
 }
 
+/// The kind of job that replaces the console.
+pub(super) const CONSOLE_INSTALL: &str = "service-center-install";
+
 /// Two texts mean the same version.
 #[must_use]
 pub fn same_version(a: &str, b: &str) -> bool {
@@ -147,6 +152,10 @@ pub struct Ground {
     pub now_ms: u64,
     /// The target version.
     pub target: String,
+    /// The database was upgraded.
+    pub database_new: bool,
+    /// A console of the target version's build is published: deployment brings it along.
+    pub console_published: bool,
     /// Servers by name.
     pub servers: BTreeMap<String, Server>,
     /// Members.
@@ -179,6 +188,7 @@ impl Ground {
             deploying_since_ms: None,
             enabled: front_end,
             enabled_itself_at_ms: None,
+            console_new: false,
             front_end,
             ready_since_ms: front_end.then_some(0),
         };
@@ -188,7 +198,14 @@ impl Ground {
             servers.insert(controller.name.clone(), server(&controller.name, false));
         }
         let members = first_members(spec, weight);
-        Self { now_ms: 0, target: spec.version_to.clone(), servers, members }
+        Self {
+            now_ms: 0,
+            target: spec.version_to.clone(),
+            database_new: false,
+            console_published: false,
+            servers,
+            members,
+        }
     }
 
     /// Takes up one change.
@@ -204,7 +221,8 @@ impl Ground {
             Event::MemberWeight { node, pool, member, weight } => {
                 self.member(node, pool, member).weight = *weight;
             }
-            Event::MemberCut { .. } | Event::Reloaded { .. } | Event::DatabaseVersion { .. } => {}
+            Event::DatabaseVersion { .. } => self.database_new = true,
+            Event::MemberCut { .. } | Event::Reloaded { .. } => {}
             Event::Flag { server, .. }
             | Event::JobStarted { server, .. }
             | Event::JobEnded { server, .. }
@@ -223,6 +241,14 @@ impl Ground {
                     .get_mut(name)
                     .unwrap_or_else(|| panic!("the ledger names {name}, which is not of the farm"));
                 server.apply(entry.at_ms, &entry.event);
+                match &entry.event {
+                    Event::JobEnded { kind, code: Some(0), .. } if kind == CONSOLE_INSTALL => {
+                        self.console_published = true;
+                        server.console_new = true;
+                    }
+                    Event::DeploymentEnded { .. } => server.console_new = self.console_published,
+                    _ => {}
+                }
                 let ready = server.serves() && server.fit(&target);
                 server.ready_since_ms = match server.ready_since_ms {
                     Some(since) if ready => Some(since),

@@ -1,8 +1,8 @@
 //! Each reason for a hold as a predicate over ground truth.
 use evenkeel::journal::HoldReason;
 
-use super::ground::Server;
-use super::{Context, Ground};
+use super::ground::{CONSOLE_INSTALL, Server};
+use super::{Context, Excuse, Ground, longest};
 
 /// Why a hold's reason is not so; `None` when it is.
 pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context) -> Option<String> {
@@ -32,10 +32,9 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             floor_lost(node.as_str(), pool.as_str(), ground, context)
         }
         HoldReason::BalancerUnknown { node } => (false, format!("{node} answers")),
-        HoldReason::ConsoleUnknown => (
-            consoles_are_out(ground, context),
-            "an untouched or whole server has a console that answers".into(),
-        ),
+        HoldReason::ConsoleUnknown => {
+            (consoles_are_out(ground, context), "a server has a console that answers".into())
+        }
         HoldReason::LoginRefused { .. } => (false, "the password is right".into()),
         HoldReason::SomebodyElse { what } => (false, format!("nobody else changed {what}")),
         HoldReason::UnknownWord { .. } => (false, "the doubles use the farm file's words".into()),
@@ -78,12 +77,35 @@ fn floor_lost(node: &str, pool: &str, ground: &Ground, context: &Context) -> (bo
     (serving < floor, format!("{serving} members serve {pool} on {node}, and its floor is {floor}"))
 }
 
-/// No console can be expected to answer: each is on a machine that is down, on a server that is
-/// touched and not whole, or an old one on a new database, where documents promise nothing.
+/// No console answers that may be asked. Only those of untouched and of whole servers may; each
+/// of them is on a server that does not serve, is being replaced, or is an old one on a new
+/// database where that does not work.
 fn consoles_are_out(ground: &Ground, context: &Context) -> bool {
-    let _ = context;
-    let upgraded = ground.servers.values().any(|it| it.touched);
     !ground.servers.values().any(|it| {
-        it.front_end && it.serves() && if upgraded { it.whole_at(&ground.target) } else { true }
+        let may_be_asked = it.front_end && (!it.touched || it.whole_at(&ground.target));
+        let being_replaced = it.jobs.values().any(|job| job.kind == CONSOLE_INSTALL);
+        let fails = context.old_consoles_fail && ground.database_new && !it.console_new;
+        may_be_asked && it.serves() && !being_replaced && !fails
     })
+}
+
+/// The excuse of a hold whose reason has just ceased to be so: a server that had crashed came
+/// back, and the best orchestrator has not read it yet.
+pub(super) fn just_ceased(
+    reason: &HoldReason,
+    ground: &Ground,
+    context: &Context,
+) -> Option<Excuse> {
+    let faults = &context.faults;
+    let came_back =
+        |server: &String| faults.back_at(server).and_then(|_| faults.crash_excuse(server));
+    match reason {
+        HoldReason::ServerFailed { server } | HoldReason::ServerUnknown { server } => {
+            came_back(&server.to_string())
+        }
+        HoldReason::ConsoleUnknown | HoldReason::FloorLost { .. } => {
+            longest(ground.servers.keys().filter_map(came_back))
+        }
+        _ => None,
+    }
 }

@@ -51,6 +51,8 @@ pub struct Context {
     pub updating: BTreeSet<String>,
     /// Floors by pool.
     pub floors: BTreeMap<String, u32>,
+    /// An old console answers errors once the database is new.
+    pub old_consoles_fail: bool,
 }
 
 /// How a run ended.

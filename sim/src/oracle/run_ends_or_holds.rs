@@ -4,12 +4,13 @@
 //! Why: a run that hangs protects nobody and tells nobody; a false hold calls a person at night
 //! for nothing.
 //!
-//! Never allowed to fail.
+//! Allowed to fail: a hold for a server that had crashed, or for what only it could give, within
+//! the bound after it came back ([`super::Bounds::back`]).
 //!
 //! Sabotage that breaks it: wait for ever for a lost answer; hold at the first lost poll.
 use evenkeel::journal::Event;
 
-use super::hold_is_true::why_false;
+use super::hold_is_true::{just_ceased, why_false};
 use super::{Context, Finding, Ground, Invariant, RunVerdict};
 
 pub(super) struct RunEndsOrHolds;
@@ -30,7 +31,7 @@ impl Invariant for RunEndsOrHolds {
             from_ms: None,
             subject: format!("{reason:?}"),
             what: format!("the run holds for {reason:?}, but {why}"),
-            excuse: None,
+            excuse: just_ceased(reason, ground, context),
         }]
     }
 

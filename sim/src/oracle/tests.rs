@@ -56,6 +56,7 @@ impl Story {
             policy: Policy::default(),
             updating: ["fe-1".to_owned(), "fe-2".to_owned()].into(),
             floors: BTreeMap::new(),
+            old_consoles_fail: false,
         };
         Self {
             oracle: Oracle::new(
@@ -395,4 +396,20 @@ fn false_claims_break_result_is_true() {
     story.told(reached(1, Milestone::Upgraded { version }));
     story.told(reached(1, Milestone::Proven { version, start: "1".into() }));
     assert_eq!(story.end_anyhow(), Judgement::default());
+}
+
+/// Goal: a hold for want of a console is judged by what consoles really do. Method: an upgraded
+/// database, once with old consoles that work and once with ones that fail.
+#[test]
+fn a_console_that_answers_makes_its_hold_false() {
+    for (fail, expected) in [(false, 1), (true, 0)] {
+        let mut story = Story::new();
+        story.oracle.context.old_consoles_fail = fail;
+        story.at(10).drain([1, 2]).at(20).strike(Struck::InstallerFails { server: fe(1) });
+        story.begin_upgrade(1).entry(Event::DatabaseVersion { version: NEW.into() });
+        let reason = HoldReason::ConsoleUnknown;
+        let hold = evenkeel::journal::Event::Held { reason: reason.clone(), ways_out: Vec::new() };
+        story.at(1_000).told(hold).at(2_000);
+        assert_eq!(story.end(&RunVerdict::Held { reason }).violations.len(), expected);
+    }
 }

@@ -203,19 +203,20 @@ struct Reply {
     stderr: String,
 }
 
-/// Commands by the doubles' shells, over the fabric: latency, loss and lost responses apply.
+/// Commands by the doubles' shells, over the simulated network: latency, loss and lost responses
+/// apply.
 #[derive(Clone, Debug)]
-pub(super) struct Shells(pub(super) Wires);
+pub struct Shells<D>(pub D);
 
-impl Launcher for Shells {
+impl<D: Dial> Launcher for Shells<D> {
     fn launch(&self, command: Command) -> impl Future<Output = io::Result<Finished>> + 'static {
-        let wires = self.0.clone();
+        let dial = self.0.clone();
         async move {
             let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
             let address = command.env.get("EVENKEEL_ADDRESS").ok_or_else(|| {
                 invalid("a command without EVENKEEL_ADDRESS reaches no server".into())
             })?;
-            let mut stream = wires.dial(&Address::Tcp(address.clone(), SHELL_PORT)).await?;
+            let mut stream = dial.dial(&Address::Tcp(address.clone(), SHELL_PORT)).await?;
             let mut line = serde_json::to_vec(&Call { argv: &command.argv, env: &command.env })?;
             line.push(b'\n');
             stream.write_all(&line).await?;

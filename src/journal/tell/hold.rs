@@ -7,8 +7,14 @@ use super::words::{one_line, printable};
 /// A hold: its reason, what is safe, and each way out with its command; several lines.
 #[must_use]
 pub fn hold(plan: &str, reason: &HoldReason, ways_out: &[WayOut], standing: &Standing) -> String {
-    let mut lines =
-        vec![format!("HOLD: {}", why(reason, standing)), format!("    safe: {}", safe(standing))];
+    let safe = match reason {
+        HoldReason::FloorLost { .. } => {
+            "nothing more is touched and what was begun is finished, but nobody fit serves that \
+             pool: bring one of its front-ends back"
+        }
+        _ => safe(standing),
+    };
+    let mut lines = vec![format!("HOLD: {}", why(reason, standing)), format!("    safe: {safe}")];
     for way in ways_out {
         lines.push(format!("    way out: {}", command(plan, way)));
         lines.push(format!("             {}", way_out(way)));

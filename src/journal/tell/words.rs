@@ -127,7 +127,6 @@ pub fn milestone(milestone: &Milestone) -> String {
 
 pub(super) fn farm_milestone(milestone: FarmMilestone) -> &'static str {
     match milestone {
-        FarmMilestone::Published => "applications published",
         FarmMilestone::SwitchBegan => "the switch begins: updating servers are being admitted",
         FarmMilestone::Switched => "switched: only updating servers serve",
         FarmMilestone::SoakBegan => "the soak begins",

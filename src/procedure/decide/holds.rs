@@ -102,7 +102,17 @@ fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
     }
     let mut faces = console_faces(layout, progress).peekable();
     let some = faces.peek().is_some();
-    if some && faces.all(|server| too_long(view.servers[server].console_failing_since_ms)) {
+    // A job under way may be the very one that brings consoles back (old ones may fail on a new
+    // database); it has a deadline of its own.
+    let working = progress.servers.iter().any(|server| {
+        !server.left_out
+            && server.failure.is_none()
+            && server.job.as_ref().is_some_and(|job| job.ended.is_none())
+    });
+    if some
+        && !working
+        && faces.all(|server| too_long(view.servers[server].console_failing_since_ms))
+    {
         return Some(HoldReason::ConsoleUnknown);
     }
     let lost = |server: &ServerIx| {

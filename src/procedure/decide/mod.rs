@@ -70,9 +70,9 @@ pub fn decide(layout: &Layout, progress: &Progress, view: &View) -> Decision {
     let holding = hold.is_some();
     rotation::reconcile(layout, progress, view, holding, &mut decision);
     flags::actions(layout, progress, view, holding, &mut decision);
-    // A pool without service is only helped by finishing what was begun: nothing new is touched,
-    // and whoever becomes proven can be admitted.
-    let finishing = matches!(hold, Some(HoldReason::FloorLost { .. }));
+    // A pool without service, and a farm without a console, are only helped by finishing what was
+    // begun: nothing new is touched, and whoever becomes proven serves, its console with it.
+    let finishing = matches!(hold, Some(HoldReason::FloorLost { .. } | HoldReason::ConsoleUnknown));
     if (!holding || finishing) && progress.direction == Direction::Forward {
         jobs::actions(layout, progress, view, finishing, &mut decision);
         proof::actions(layout, progress, view, &mut decision);
