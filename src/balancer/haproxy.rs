@@ -25,6 +25,9 @@ const OBSERVE: &str = "show info;show servers state;show stat";
 /// Largest answer taken: a member takes half a kilobyte of `show stat`, so this holds ten thousand.
 const ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
+/// Room for the answer of a node with some dozens of members.
+const ANSWER_BYTES_USUAL: usize = 32 * 1024;
+
 /// One HAProxy process.
 #[derive(Debug)]
 pub struct Haproxy<D: Dial> {
@@ -159,7 +162,7 @@ impl<D: Dial> Haproxy<D> {
         let talk = async {
             stream.write_all(format!("{line}\n").as_bytes()).await?;
             stream.flush().await?;
-            let mut answer = Vec::new();
+            let mut answer = Vec::with_capacity(ANSWER_BYTES_USUAL);
             (&mut stream).take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
             Ok::<_, std::io::Error>(answer)
         };
@@ -174,7 +177,8 @@ impl<D: Dial> Haproxy<D> {
             let words = format!("{to}: more than {ANSWER_BYTES_MAX} bytes");
             return Err(BalancerError::Garbled(words));
         }
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+        Ok(String::from_utf8(answer)
+            .unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned()))
     }
 }
 

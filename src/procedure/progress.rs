@@ -14,14 +14,16 @@ use crate::journal::{
 };
 
 use super::action::{Action, JobKind};
-use super::layout::{Layout, ServerIx};
-use super::readings::JobReading;
+use super::layout::{Layout, Seat, ServerIx};
+use super::readings::{JobReading, MemberReading};
 
 /// What has happened.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     /// How everything stood before step 1; `None` until it has been read whole.
     pub baseline: Option<Arc<Baseline>>,
+    /// Its members by seat: what is asked of them is asked at every decision.
+    pub baseline_seats: Option<Vec<Option<MemberReading>>>,
     /// By server.
     pub servers: Vec<ServerProgress>,
     /// What the farm has reached, and when.
@@ -163,7 +165,10 @@ impl Progress {
     /// Takes in one event that happened at `now_ms` of this process (0 when replayed).
     pub fn apply(&mut self, layout: &Layout, event: &Event, now_ms: u64) {
         match event {
-            Event::Baseline(baseline) => self.baseline = Some(Arc::new(baseline.clone())),
+            Event::Baseline(baseline) => {
+                self.baseline_seats = Some(by_seat(layout, baseline));
+                self.baseline = Some(Arc::new(baseline.clone()));
+            }
             Event::Intent { id, action } => self.intend(layout, *id, action, now_ms),
             Event::Outcome { id, result } => self.conclude(layout, *id, result, now_ms),
             Event::JobEnded { server, kind, job, reading } => {
@@ -377,6 +382,17 @@ impl Progress {
     pub fn left_out(&self) -> impl Iterator<Item = ServerIx> + '_ {
         self.servers.iter().enumerate().filter(|(_, server)| server.left_out).map(|(ix, _)| ix)
     }
+}
+
+/// What a baseline says of each seat; nothing of a member that it does not list.
+fn by_seat(layout: &Layout, baseline: &Baseline) -> Vec<Option<MemberReading>> {
+    let read = |seat: &Seat| {
+        let node = &layout.nodes[seat.node].name;
+        let mut members = baseline.members.iter();
+        let found = members.find(|(on, member, _)| on == node && *member == seat.member);
+        found.map(|(_, _, read)| read.clone())
+    };
+    layout.seats.iter().map(read).collect()
 }
 
 /// A reason that does not go away by itself: only a person's answer ends it.

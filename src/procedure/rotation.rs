@@ -56,14 +56,9 @@ pub fn wanted(layout: &Layout, progress: &Progress, server: ServerIx) -> Wanted 
 }
 
 /// A baseline that had a member out wants it left so.
-fn baseline_out(progress: &Progress, layout: &Layout, seat: SeatIx) -> bool {
-    let Some(baseline) = &progress.baseline else { return true };
-    let place = &layout.seats[seat];
-    let node = &layout.nodes[place.node].name;
-    baseline
-        .members
-        .iter()
-        .any(|(on, member, read)| on == node && *member == place.member && !read.admin.ready())
+fn baseline_out(progress: &Progress, seat: SeatIx) -> bool {
+    let Some(baseline) = &progress.baseline_seats else { return true };
+    baseline[seat].as_ref().is_some_and(|read| !read.admin.ready())
 }
 
 /// Adds the changes that bring every seat where its server is wanted, one at a time on each node.
@@ -106,11 +101,11 @@ fn admission(
     seat: SeatIx,
 ) -> Option<MemberChange> {
     let server = layout.seats[seat].server;
-    if wanted(layout, progress, server) != Wanted::In || baseline_out(progress, layout, seat) {
+    if wanted(layout, progress, server) != Wanted::In || baseline_out(progress, seat) {
         return None;
     }
     let read = view.seat(layout, seat)?;
-    if let Some(weight) = baseline_weight(progress, layout, seat).filter(|at| *at != read.weight)
+    if let Some(weight) = baseline_weight(progress, seat).filter(|at| *at != read.weight)
         && read.admin.ready()
         && read.oper != OperState::Starting
     {
@@ -136,14 +131,8 @@ fn still_proven(layout: &Layout, progress: &Progress, view: &View, server: Serve
     view.service(layout, server).is_some_and(|read| read.start == *start)
 }
 
-fn baseline_weight(progress: &Progress, layout: &Layout, seat: SeatIx) -> Option<u32> {
-    let place = &layout.seats[seat];
-    let node = &layout.nodes[place.node].name;
-    let members = &progress.baseline.as_ref()?.members;
-    members
-        .iter()
-        .find(|(on, member, _)| on == node && *member == place.member)
-        .map(|(_, _, read)| read.weight)
+fn baseline_weight(progress: &Progress, seat: SeatIx) -> Option<u32> {
+    progress.baseline_seats.as_ref()?[seat].as_ref().map(|read| read.weight)
 }
 
 /// The balancer's own check passes, or there is none.
@@ -301,7 +290,7 @@ fn quiet_evidence(layout: &Layout, view: &View, server: ServerIx) -> String {
 /// where a request of ours cannot be sent and nobody else's came either, a passing check must do.
 fn takes_traffic(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
     layout.servers[server].seats.iter().all(|&seat| {
-        if baseline_out(progress, layout, seat) {
+        if baseline_out(progress, seat) {
             return true;
         }
         let place = &layout.seats[seat];
@@ -352,9 +341,9 @@ pub(super) fn is_restored(
 ) -> bool {
     layout.servers[server].seats.iter().all(|&seat| {
         let Some(read) = view.seat(layout, seat) else { return false };
-        if baseline_out(progress, layout, seat) {
+        if baseline_out(progress, seat) {
             return !read.admin.ready();
         }
-        read.admin.ready() && baseline_weight(progress, layout, seat) == Some(read.weight)
+        read.admin.ready() && baseline_weight(progress, seat) == Some(read.weight)
     })
 }

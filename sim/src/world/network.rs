@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use evenkeel::ports::{Address, Command, Dial, Finished, Launcher};
 use evenkeel_fakes::spec::Spec;
@@ -48,7 +49,7 @@ pub(super) struct Network {
     pub(super) servers: BTreeMap<String, ServerHost>,
     pub(super) nodes: BTreeMap<String, NodeHost>,
     /// Where an address of the farm file leads, when it is no IP address.
-    routes: BTreeMap<Address, SocketAddr>,
+    routes: Arc<BTreeMap<Address, SocketAddr>>,
 }
 
 /// Gives every name and address of a farm a place.
@@ -131,7 +132,7 @@ impl Network {
         }
         let (orchestrator, _) = places.host("orchestrator", "");
         let (clock, _) = places.host("farm", "");
-        Self { orchestrator, clock, servers, nodes, routes: places.routes }
+        Self { orchestrator, clock, servers, nodes, routes: Arc::new(places.routes) }
     }
 
     /// The orchestrator's network.
@@ -162,7 +163,8 @@ fn tcp(text: &str) -> Option<(&str, u16)> {
 #[derive(Clone, Debug)]
 pub(super) struct Wires {
     at: At,
-    routes: BTreeMap<Address, SocketAddr>,
+    /// Shared: every exchange with a shell has wires of its own.
+    routes: Arc<BTreeMap<Address, SocketAddr>>,
 }
 
 impl Wires {

@@ -80,8 +80,8 @@ pub(super) fn read(answer: &str, roster: &Roster) -> Result<Facts, BalancerError
 /// how long it has lasted, in milliseconds.
 fn life(info: &str) -> Result<(Epoch, u64), BalancerError> {
     let field = |name: &str| {
-        let lines = info.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(key, _)| *key == name).map(|(_, value)| value.trim()).next()
+        let mut lines = info.lines();
+        lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.trim()))
     };
     let missing = |name: &str| {
         let seen: String = info.trim().chars().take(200).collect();
@@ -118,8 +118,7 @@ fn states_by_name(text: &str) -> Result<BTreeMap<(&str, &str), StateRow>, Balanc
     let mut rows = BTreeMap::new();
     let mut fields = Vec::new();
     for line in lines {
-        fields.clear();
-        fields.extend(line.split(' '));
+        split_at_spaces(line, &mut fields);
         let [pool, name, numbers @ ..] = at.map(|at| fields.get(at).copied().unwrap_or_default());
         let mut parsed = [0; 6];
         for ((slot, number), column) in parsed.iter_mut().zip(numbers).zip(&COLUMNS[2..]) {
@@ -168,7 +167,8 @@ fn read_stat(
         "hrsp_5xx",
     ];
     let at = positions(header.split(','), COLUMNS, "show stat")?;
-    let mut rows = Rows(rows);
+    let wanted = at.iter().max().map_or(0, |last| last + 1);
+    let mut rows = Rows { text: rows, wanted };
     let mut fields = Vec::new();
     while rows.next(&mut fields) {
         let [pool, name, qcur, scur, stot, econ, eresp, status, tracked, hrsp_5xx] =
@@ -231,7 +231,8 @@ fn positions<'a, const N: usize>(
 ) -> Result<[usize; N], BalancerError> {
     let mut at = [usize::MAX; N];
     for (position, name) in header.enumerate() {
-        if let Some(column) = columns.iter().position(|column| *column == name.trim()) {
+        let name = name.trim();
+        if let Some(column) = columns.iter().position(|column| *column == name) {
             at[column] = position;
         }
     }
@@ -241,34 +242,59 @@ fn positions<'a, const N: usize>(
     }
 }
 
+/// Splits a line into `fields`, by bytes: fields are short, and so is the look for each one's end.
+fn split_at_spaces<'a>(line: &'a str, fields: &mut Vec<&'a str>) {
+    fields.clear();
+    let mut begin = 0;
+    for (at, byte) in line.bytes().enumerate() {
+        if byte == b' ' {
+            fields.push(&line[begin..at]);
+            begin = at + 1;
+        }
+    }
+    fields.push(&line[begin..]);
+}
+
 /// Rows of comma-separated values; a quoted field may hold commas, doubled quotes and line ends.
-struct Rows<'a>(&'a str);
+struct Rows<'a> {
+    text: &'a str,
+    /// How many fields of a row are wanted: it has eighty, and those that count come first.
+    wanted: usize,
+}
 
 impl<'a> Rows<'a> {
-    /// Reads the next row that is not empty into `fields`.
+    /// Reads the wanted fields of the next row that is not empty.
     fn next(&mut self, fields: &mut Vec<Cow<'a, str>>) -> bool {
         fields.clear();
-        self.0 = self.0.trim_start_matches(['\n', '\r']);
-        if self.0.is_empty() {
+        self.text = self.text.trim_start_matches(['\n', '\r']);
+        if self.text.is_empty() {
             return false;
         }
         loop {
-            let (field, rest) = match self.0.strip_prefix('"') {
+            let (field, rest) = match self.text.strip_prefix('"') {
                 Some(quoted) => unquote(quoted),
                 None => {
-                    let end = self.0.find([',', '\n']).unwrap_or(self.0.len());
-                    (Cow::Borrowed(&self.0[..end]), &self.0[end..])
+                    // By bytes: both are ASCII, and this loop reads most of what a run reads.
+                    let mut bytes = self.text.bytes();
+                    let end = bytes.position(|byte| matches!(byte, b',' | b'\n'));
+                    let end = end.unwrap_or(self.text.len());
+                    (Cow::Borrowed(&self.text[..end]), &self.text[end..])
                 }
             };
             fields.push(field);
-            match rest.strip_prefix(',') {
-                Some(rest) => self.0 = rest,
-                None => {
-                    // Whatever follows a closing quote up to the line's end belongs to no field.
-                    self.0 = rest.split_once('\n').map_or("", |(_, rest)| rest);
-                    return true;
-                }
+            let more = rest.strip_prefix(',');
+            if let Some(more) = more.filter(|_| fields.len() < self.wanted) {
+                self.text = more;
+                continue;
             }
+            let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+            // Whatever follows a closing quote up to the line's end belongs to no field; and past
+            // the wanted fields the line's end is the row's, unless a quoted field may hold it.
+            if more.is_none() || !line.contains('"') {
+                self.text = after;
+                return true;
+            }
+            self.text = &rest[1..];
         }
     }
 }

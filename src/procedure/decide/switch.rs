@@ -136,12 +136,10 @@ fn errors_over_baseline(
         return None;
     }
     let now = read.errors.saturating_sub(errors) * 1_000 / requests;
-    let members = &progress.baseline.as_ref()?.members;
-    let before = members
-        .iter()
-        .find(|(on, member, _)| *on == node.name && *member == place.member)
-        .filter(|(_, _, read)| read.arrivals > 0)
-        .map_or(0, |(_, _, read)| read.errors * 1_000 / read.arrivals);
+    let before = progress.baseline_seats.as_ref()?[seat]
+        .as_ref()
+        .filter(|read| read.arrivals > 0)
+        .map_or(0, |read| read.errors * 1_000 / read.arrivals);
     Some(now.saturating_sub(before))
 }
 

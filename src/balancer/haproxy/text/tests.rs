@@ -116,13 +116,28 @@ fn a_check_on_its_way_is_unproven() {
 /// line end in it, as HAProxy encodes them, before the columns that are read.
 #[test]
 fn a_quoted_field_may_hold_anything() {
-    let mut rows = Rows("a,\"said \"\"no\"\", \nthen left\",3\nb,,4\n\n");
+    let text = "a,\"said \"\"no\"\", \nthen left\",3\nb,,4\n\n";
+    let mut rows = Rows { text, wanted: 3 };
     let mut fields = Vec::new();
     assert!(rows.next(&mut fields));
     assert_eq!(fields, ["a", "said \"no\", \nthen left", "3"]);
     assert!(rows.next(&mut fields));
     assert_eq!(fields, ["b", "", "4"]);
     assert!(!rows.next(&mut fields));
+}
+
+/// Goal: fields that nobody wants do not move the next row. Method: one that is short, one that is
+/// long, and one whose unwanted field holds commas and a line end.
+#[test]
+fn unwanted_fields_end_with_their_row() {
+    let text = "a\nb,2,3,4\nc,3,\"no,\nc,9\",5\nd,4,5";
+    let mut rows = Rows { text, wanted: 2 };
+    let mut fields = Vec::new();
+    let mut firsts = Vec::new();
+    while rows.next(&mut fields) {
+        firsts.push(fields.iter().take(2).map(ToString::to_string).collect::<Vec<_>>().join(" "));
+    }
+    assert_eq!(firsts, ["a", "b 2", "c 3", "d 4"]);
 }
 
 /// Goal: an answer that is not HAProxy's is an error that says what is missing, never a reading.
