@@ -76,8 +76,10 @@ fn told(file: &Path, loaded: &LoadedFarm, plan: &Plan, live: Option<&LiveReport>
         count(plan.hazards.len(), "hazard"),
     )));
     if let Some(live) = live {
-        text.push_str("\nlive: read ");
-        text.push_str(&live.read.join(", "));
+        for read in &live.read {
+            text.push('\n');
+            text.push_str(&wrapped("  read: ", read));
+        }
         match live.differences.as_slice() {
             [] => text.push_str("\nlive: nothing differs from the file; nothing was changed"),
             some => {

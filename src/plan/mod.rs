@@ -19,6 +19,8 @@ mod split_tests;
 mod stages;
 pub mod unchanged;
 
+use std::path::PathBuf;
+
 use sha2::{Digest, Sha256};
 
 use crate::farm::{Farm, Half, LoadedFarm, hex};
@@ -67,9 +69,11 @@ pub fn build(loaded: &LoadedFarm, force: Option<String>) -> Result<Plan, Vec<Ref
 
 impl Plan {
     /// SHA-256 of the plan's canonical JSON, in hex: what approvals and the journal are bound to.
+    /// Where the farm file lies is no part of it: the same farm has the same plan on any machine.
     #[must_use]
     pub fn hash(&self) -> String {
-        let canonical = serde_json::to_vec(self).expect("a plan has string keys only");
+        let anywhere = Self { farm_file: PathBuf::new(), ..self.clone() };
+        let canonical = serde_json::to_vec(&anywhere).expect("a plan has string keys only");
         hex(&Sha256::digest(canonical))
     }
 

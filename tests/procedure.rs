@@ -1,0 +1,242 @@
+//! The guard and the rules of quiet and idle, by themselves: pure functions over readings made by
+//! hand, each claim one that a mistake in `decide` would otherwise be alone with.
+use std::path::Path;
+use std::sync::Arc;
+
+use evenkeel::farm;
+use evenkeel::journal::{Baseline, Event, FarmMilestone, Milestone};
+use evenkeel::names::ServerName;
+use evenkeel::plan;
+use evenkeel::procedure::action::{Action, JobKind, MemberChange};
+use evenkeel::procedure::decide::decide;
+use evenkeel::procedure::guard;
+use evenkeel::procedure::idle::{Deployment, deployment};
+use evenkeel::procedure::layout::Layout;
+use evenkeel::procedure::progress::Progress;
+use evenkeel::procedure::quiet::server_is_quiet;
+use evenkeel::procedure::readings::{
+    AdminState, CheckState, Epoch, MemberId, MemberReading, NodeReading, OperState, Reading,
+    ServiceReading, ThreadRow, ThreadState,
+};
+use evenkeel::procedure::view::View;
+
+/// A node that has run for a day: nobody's predecessor still serves.
+const DAY_MS: u64 = 86_400_000;
+
+/// The two-server farm: fe-1 updating, fe-2 loaded, one node, one pool.
+struct Bench {
+    layout: Layout,
+    progress: Progress,
+    view: View,
+}
+
+fn member(server: &str) -> MemberId {
+    MemberId { pool: "web".into(), server: server.into() }
+}
+
+fn seat(admin: u16, in_flight: u64, arrivals: u64) -> MemberReading {
+    MemberReading {
+        admin: AdminState(admin),
+        oper: OperState::Running,
+        check: CheckState::Passing,
+        in_flight,
+        arrivals,
+        errors: 0,
+        weight: 100,
+        status: "UP".into(),
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/tiny.farm.toml");
+        let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
+        let plan = plan::build(&loaded, None).expect("tiny has a safe plan");
+        let layout = Layout::new(&plan, &plan.hash());
+        let (progress, view) = (Progress::new(&layout), View::new(&layout));
+        let mut bench = Self { layout, progress, view };
+        bench.happened(&Event::Baseline(Baseline::default()));
+        bench
+    }
+
+    fn happened(&mut self, event: &Event) {
+        self.progress.apply(&self.layout, event, self.view.now_ms);
+    }
+
+    fn reached(&mut self, server: &str, milestone: Milestone) {
+        let server = ServerName::from(server);
+        self.happened(&Event::Reached { server, milestone, evidence: String::new() });
+    }
+
+    /// The node says this of fe-1 and fe-2, now.
+    fn node(&mut self, epoch: &str, at_ms: u64, fe_1: MemberReading, fe_2: MemberReading) {
+        self.view.now_ms = at_ms;
+        let reading = NodeReading {
+            epoch: Epoch(Arc::from(epoch)),
+            lived_ms: DAY_MS + at_ms,
+            members: [(member("fe-1"), fe_1), (member("fe-2"), fe_2)].into(),
+        };
+        self.view.see_node(&self.layout, 0, at_ms, &reading);
+    }
+
+    /// fe-1 drained and silent for the whole quiet window, fe-2 serving.
+    fn fe_1_quiet(&mut self) {
+        for second in 1..=12 {
+            self.node("one", second * 1_000, seat(8, 0, 40), seat(0, 3, 100 + second));
+        }
+    }
+
+    fn check(&self, action: &Action) -> Result<(), String> {
+        guard::check(&self.layout, &self.progress, &self.view, action)
+    }
+
+    fn balancer(&self, server: &str, change: MemberChange) -> Result<(), String> {
+        let members = vec![member(server)];
+        self.check(&Action::Balancer { node: "lb-1".into(), members, change })
+    }
+
+    fn start(&self, server: &str, kind: JobKind) -> Result<(), String> {
+        self.check(&Action::Start { server: server.into(), kind, job: "job".into() })
+    }
+}
+
+#[track_caller]
+fn refused(answer: Result<(), String>, words: &str) {
+    let why = answer.expect_err("the guard lets it pass");
+    assert!(why.contains(words), "refused, but for another reason: {why}");
+}
+
+#[test]
+fn one_zero_is_not_quiet_and_a_window_of_them_is() {
+    let mut bench = Bench::new();
+    bench.node("one", 1_000, seat(8, 0, 40), seat(0, 1, 1));
+    assert!(!server_is_quiet(&bench.layout, &bench.view, 0), "a single zero");
+    bench.fe_1_quiet();
+    assert!(server_is_quiet(&bench.layout, &bench.view, 0));
+    bench.node("one", 13_000, seat(8, 0, 41), seat(0, 1, 1));
+    assert!(!server_is_quiet(&bench.layout, &bench.view, 0), "something arrived in between");
+}
+
+#[test]
+fn a_reload_of_the_balancer_makes_quiet_unknown() {
+    let mut bench = Bench::new();
+    bench.fe_1_quiet();
+    bench.node("two", 13_000, seat(8, 0, 40), seat(0, 1, 1));
+    assert!(!server_is_quiet(&bench.layout, &bench.view, 0), "counters of another process");
+}
+
+#[test]
+fn nothing_starts_on_a_server_that_is_in_rotation_or_not_marked() {
+    let mut bench = Bench::new();
+    bench.reached("fe-2", Milestone::Disabled { start: Some("a".into()) });
+    bench.fe_1_quiet();
+    refused(bench.start("fe-1", JobKind::ControllerUpgrade), "not marked as touched");
+    bench.reached("fe-1", Milestone::Touched);
+    assert_eq!(bench.start("fe-1", JobKind::ControllerUpgrade), Ok(()));
+    bench.node("one", 13_000, seat(0, 0, 40), seat(0, 1, 1));
+    refused(bench.start("fe-1", JobKind::ControllerUpgrade), "in rotation");
+}
+
+#[test]
+fn nothing_starts_while_requests_are_in_flight_or_a_loaded_server_is_enabled() {
+    let mut bench = Bench::new();
+    bench.reached("fe-1", Milestone::Touched);
+    bench.fe_1_quiet();
+    refused(bench.start("fe-1", JobKind::ControllerUpgrade), "fe-2 is not disabled");
+    bench.reached("fe-2", Milestone::Disabled { start: Some("a".into()) });
+    bench.node("one", 13_000, seat(8, 1, 40), seat(0, 1, 1));
+    refused(bench.start("fe-1", JobKind::ControllerUpgrade), "in flight");
+}
+
+#[test]
+fn a_disabled_server_whose_service_was_started_again_may_be_enabled() {
+    let mut bench = Bench::new();
+    bench.reached("fe-1", Milestone::Touched);
+    bench.reached("fe-2", Milestone::Disabled { start: Some("a".into()) });
+    bench.fe_1_quiet();
+    let value =
+        ServiceReading { running: true, automatic: true, initialised: true, start: "b".into() };
+    bench.view.servers[1].service = Some(Reading { value, at_ms: bench.view.now_ms });
+    refused(bench.start("fe-1", JobKind::ControllerUpgrade), "enabled again");
+}
+
+#[test]
+fn the_last_fit_member_is_not_drained_and_an_unfit_one_always() {
+    let mut bench = Bench::new();
+    bench.node("one", 1_000, seat(8, 0, 40), seat(0, 1, 1));
+    refused(bench.balancer("fe-2", MemberChange::Drain), "0 fit members");
+    bench.reached("fe-2", Milestone::Touched);
+    assert_eq!(bench.balancer("fe-2", MemberChange::Drain), Ok(()));
+}
+
+#[test]
+fn a_touched_server_is_admitted_only_against_the_service_start_it_was_tested_with() {
+    let mut bench = Bench::new();
+    bench.node("one", 1_000, seat(8, 0, 40), seat(0, 1, 1));
+    bench.reached("fe-1", Milestone::Touched);
+    refused(bench.balancer("fe-1", MemberChange::Admit), "not proven");
+    let version = bench.layout.target();
+    bench.reached("fe-1", Milestone::Proven { version, start: "a".into() });
+    let service = |start: &str| {
+        let value = ServiceReading {
+            running: true,
+            automatic: true,
+            initialised: true,
+            start: start.into(),
+        };
+        Some(Reading { value, at_ms: 1_000 })
+    };
+    bench.view.servers[0].service = service("b");
+    refused(bench.balancer("fe-1", MemberChange::Admit), "started again");
+    bench.view.servers[0].service = service("a");
+    assert_eq!(bench.balancer("fe-1", MemberChange::Admit), Ok(()));
+}
+
+#[test]
+fn loaded_servers_are_not_upgraded_before_the_soak_is_over() {
+    let mut bench = Bench::new();
+    for second in 1..=12 {
+        bench.node("one", second * 1_000, seat(0, 1, second), seat(8, 0, 9));
+    }
+    bench.reached("fe-2", Milestone::Touched);
+    refused(bench.start("fe-2", JobKind::FrontEndUpgrade), "soaked");
+    for milestone in [FarmMilestone::SwitchBegan, FarmMilestone::Switched, FarmMilestone::Soaked] {
+        bench.happened(&Event::FarmReached { milestone, evidence: String::new() });
+    }
+    assert_eq!(bench.start("fe-2", JobKind::FrontEndUpgrade), Ok(()));
+}
+
+#[test]
+fn no_threads_are_no_proof_and_idle_ones_only_over_the_window() {
+    let mut bench = Bench::new();
+    let idle = || vec![ThreadRow { name: "Deployment Worker 1".into(), state: ThreadState::Idle }];
+    let told = |bench: &mut Bench, at_ms: u64, rows: Vec<ThreadRow>| {
+        bench.view.now_ms = at_ms;
+        let value =
+            ServiceReading { running: true, automatic: true, initialised: true, start: "a".into() };
+        bench.view.servers[0].service = Some(Reading { value, at_ms });
+        bench.view.servers[0].see_threads(at_ms, rows);
+        let id = [("Portal".to_owned(), "92ff".to_owned())].into();
+        bench.view.servers[0].see_pings(at_ms, id);
+        deployment(&bench.layout, &bench.progress, &bench.view, 0, 0)
+    };
+    for round in 1..=10 {
+        assert_eq!(told(&mut bench, round * 15_000, Vec::new()), Deployment::Unknown, "no rows");
+    }
+    let mut rounds = 0;
+    while !matches!(told(&mut bench, (11 + rounds) * 15_000, idle()), Deployment::Done(_)) {
+        rounds += 1;
+        assert!(rounds < 20, "idle for five minutes and never done");
+    }
+    let window_ms = bench.layout.policy().idle_window_ms;
+    assert!(rounds * 15_000 >= window_ms, "done after {rounds} rounds, before the window was over");
+}
+
+#[test]
+fn the_same_state_gives_the_same_decision() {
+    let mut bench = Bench::new();
+    bench.fe_1_quiet();
+    let once = decide(&bench.layout, &bench.progress, &bench.view);
+    assert_eq!(once, decide(&bench.layout, &bench.progress, &bench.view));
+    assert!(!once.events.is_empty(), "fe-1 is quiet: something is to be written down");
+}
