@@ -196,7 +196,7 @@ fn plans_are_deterministic() {
 }
 
 /// Goal: a plan file is read back as it was written, or refused. Method: save, load, then change
-/// the first digit or letter of each value in turn.
+/// the first digit or letter of each value in turn, but for the farm file's place.
 #[test]
 fn a_changed_plan_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -209,6 +209,10 @@ fn a_changed_plan_file_is_refused() {
     let mut tried = 0;
     for (index, line) in lines.iter().enumerate() {
         let Some((key, value)) = line.split_once(": ") else { continue };
+        // Where the farm file lies is not part of the plan: what lies there is compared by `apply`.
+        if key.contains("farm_file") {
+            continue;
+        }
         let Some(at) = value.find(|c: char| c.is_ascii_alphanumeric()) else { continue };
         let mut changed = value.to_owned();
         changed.replace_range(at..=at, if value[at..].starts_with('7') { "8" } else { "7" });
