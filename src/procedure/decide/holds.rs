@@ -137,7 +137,11 @@ fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
     let last = step(layout, progress) == 9 && !record.restored;
     let serves = layout.servers[server].front_end.is_some();
     let open = if serves { record.proven.is_none() } else { record.upgraded.is_none() };
-    !record.left_out && ((turn && open) || (last && serves))
+    // The soak ends only when each of its servers has passed its last round of tests.
+    let soaks = progress.reached(FarmMilestone::SoakBegan)
+        && !progress.reached(FarmMilestone::Soaked)
+        && half == Half::Updating;
+    !record.left_out && ((turn && open) || ((last || soaks) && serves))
 }
 
 fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
