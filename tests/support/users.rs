@@ -26,8 +26,12 @@ const USERS: usize = 40;
 const SHORT_MS: u64 = 40;
 /// How long the long requests take: longer than any drain could be without waiting for them.
 const LONG_MS: u64 = 5_000;
-/// Between two long requests. Some fifty are in flight at any time, a dozen on each front-end.
-const LONG_EVERY: Duration = Duration::from_millis(100);
+/// Long requests begin in volleys, so that a balancer that takes turns cannot, in step with the
+/// users, send all of them to the same member.
+const VOLLEY: usize = 4;
+/// Between two volleys, with up to half as much again. Some fifty long requests are in flight at
+/// any time, a dozen on each front-end.
+const VOLLEY_EVERY_MS: u64 = 300;
 /// After that, a request counts as failed.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
@@ -153,7 +157,9 @@ async fn use_the_farm(shared: Rc<Shared>, user: usize) {
 
 async fn begin_long_requests(shared: Rc<Shared>) {
     for turn in 0.. {
-        tokio::time::sleep(LONG_EVERY).await;
+        // Out of step with everybody: the same pause comes back only after a hundred turns.
+        let extra_ms = turn as u64 * 37 % 100 * VOLLEY_EVERY_MS / 200;
+        tokio::time::sleep(Duration::from_millis(VOLLEY_EVERY_MS + extra_ms)).await;
         if shared.stop.get() {
             return;
         }
@@ -161,7 +167,9 @@ async fn begin_long_requests(shared: Rc<Shared>) {
             let mut tally = shared.tally.borrow_mut();
             tally.in_flight_min = tally.in_flight_min.min(shared.in_flight.get());
         }
-        spawn_local(ask_long(shared.clone(), turn % shared.entrances.len(), LONG_MS));
+        for _ in 0..VOLLEY {
+            spawn_local(ask_long(shared.clone(), turn % shared.entrances.len(), LONG_MS));
+        }
     }
 }
 
