@@ -3,7 +3,10 @@
 //! Answers go to stdout, complaints to stderr, progress only to a terminal. Exit codes: 0 no
 //! violation · 1 failed (a file could not be written) · 2 wrong use or invalid file, nothing was
 //! run · 4 an invariant was broken.
+mod keep;
 mod rehearse;
+mod replay;
+mod shrink;
 
 use std::process::ExitCode;
 
@@ -21,6 +24,10 @@ struct Cli {
 enum Command {
     /// Runs a plan, a farm or a scenario under many seeds, and checks every invariant.
     Rehearse(rehearse::Args),
+    /// Runs a kept failure again, told step by step.
+    Replay(replay::Args),
+    /// Makes a kept failure smaller.
+    Shrink(shrink::Args),
 }
 
 /// How a call ends.
@@ -37,6 +44,8 @@ enum Exit {
 pub fn main() -> ExitCode {
     let exit = match Cli::parse().command {
         Command::Rehearse(args) => rehearse::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Shrink(args) => shrink::run(&args),
     };
     ExitCode::from(match exit {
         Exit::Good => 0,
