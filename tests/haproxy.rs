@@ -161,7 +161,8 @@ fn upgrade(reloaded: bool, story: impl AsyncFn(&Stage, &Users) -> Working) {
             before.insert(node, stage.members(node).await.expect("the node answers"));
         }
         let users = Users::start(stage.entrances());
-        users.answered(2_000).await;
+        // Long enough for every long request of the first volleys to be in flight with others.
+        users.answered(5_000).await;
 
         let run = story(&stage, &users).await;
         let code = run.end().await;
@@ -204,7 +205,10 @@ fn check_users(served: &Served, tally: &Tally) {
             if drained.insert(format!("{} {member}", action["node"])) {
                 let server = &member["server"];
                 let on_it = |it: &&Long| it.server == *server && it.began < *at && *at < it.ended;
-                assert!(tally.long.iter().any(|it| on_it(&it)), "nothing long was on {server}");
+                assert!(
+                    tally.long.iter().any(|it| on_it(&it)),
+                    "nothing long was on {server} at {action}"
+                );
             }
         }
     }

@@ -26,11 +26,11 @@ const USERS: usize = 40;
 const SHORT_MS: u64 = 40;
 /// How long the long requests take: longer than any drain could be without waiting for them.
 const LONG_MS: u64 = 5_000;
-/// Long requests begin in volleys, so that a balancer that takes turns cannot, in step with the
-/// users, send all of them to the same member.
+/// Long requests begin in volleys, on every entrance, so that a balancer that takes turns cannot,
+/// in step with the users, leave a member of small weight without any.
 const VOLLEY: usize = 4;
-/// Between two volleys, with up to half as much again. Some fifty long requests are in flight at
-/// any time, a dozen on each front-end.
+/// Between two volleys, with up to half as much again. Some two hundred long requests are in
+/// flight at any time.
 const VOLLEY_EVERY_MS: u64 = 300;
 /// After that, a request counts as failed.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
@@ -167,8 +167,10 @@ async fn begin_long_requests(shared: Rc<Shared>) {
             let mut tally = shared.tally.borrow_mut();
             tally.in_flight_min = tally.in_flight_min.min(shared.in_flight.get());
         }
-        for _ in 0..VOLLEY {
-            spawn_local(ask_long(shared.clone(), turn % shared.entrances.len(), LONG_MS));
+        for entrance in 0..shared.entrances.len() {
+            for _ in 0..VOLLEY {
+                spawn_local(ask_long(shared.clone(), entrance, LONG_MS));
+            }
         }
     }
 }
