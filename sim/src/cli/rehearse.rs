@@ -11,7 +11,7 @@ use crate::oracle::Bounds;
 use crate::report::{json, text};
 use crate::scenario::Scenario;
 
-use super::Exit;
+use super::{Exit, certificate};
 
 /// Seeds of a campaign for which nobody said how many: half a minute's worth, and each family of
 /// faults strikes in about ten of them.
@@ -52,6 +52,11 @@ pub(super) struct Args {
     /// Writes every packet, change, record and fault of the first seed to a file
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Writes what this campaign found, bound to the plan and the program, for `evenkeel apply
+    /// --require-rehearsal`; a red campaign too, which `apply` refuses. It guards against
+    /// mistakes, not against forgery
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Exit {
@@ -72,6 +77,10 @@ pub(super) fn run(args: &Args) -> Exit {
         eprintln!("there is no seed {first} + {}: seeds end at {}", count - 1, u64::MAX);
         return Exit::WrongUse;
     };
+    let certificate = match certificate::place(args.certificate.as_deref(), &scenario) {
+        Ok(place) => place,
+        Err(exit) => return exit,
+    };
     let trace: Option<Box<dyn Write>> = match &args.trace {
         None => None,
         Some(path) => match File::create(path) {
@@ -88,9 +97,12 @@ pub(super) fn run(args: &Args) -> Exit {
         faults: args.faults.clone(),
         jobs: args.jobs,
     };
-    match tell(&campaign, trace, args.json) {
-        Ok(summary) if summary.violated > 0 => Exit::Violation,
-        Ok(_) => Exit::Good,
+    let (summary, written) = tell(&campaign, trace, args.json);
+    // Also when nobody reads the answers any more: the campaign was run to its end.
+    let certified = certificate.map(|place| certificate::write(place, &campaign, &summary));
+    match written {
+        Ok(()) if summary.violated > 0 => Exit::Violation,
+        Ok(()) => certified.unwrap_or(Exit::Good),
         // Whoever read the answers has gone; there is nobody to tell.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Failed,
         Err(error) => {
@@ -105,7 +117,7 @@ fn tell(
     campaign: &Campaign<'_>,
     trace: Option<Box<dyn Write>>,
     to_program: bool,
-) -> io::Result<Summary> {
+) -> (Summary, io::Result<()>) {
     let mut out = io::stdout().lock();
     let progress = io::stderr().is_terminal() && !io::stdout().is_terminal();
     let count = campaign.seeds.end() - campaign.seeds.start() + 1;
@@ -113,7 +125,7 @@ fn tell(
     let mut bounds: Option<Bounds> = None;
     let mut runs = 0;
     if !to_program {
-        writeln!(out, "{}", text::head(campaign))?;
+        written = writeln!(out, "{}", text::head(campaign));
     }
     let summary = campaign.run(trace, |told: &Told| {
         runs += 1;
@@ -134,17 +146,18 @@ fn tell(
     if progress {
         eprintln!();
     }
-    written?;
     let wall_s = wall.as_secs_f64();
     if to_program {
-        writeln!(out, "{}", json::summary(campaign, &summary, wall_s))?;
+        let line = json::summary(campaign, &summary, wall_s);
+        written = written.and_then(|()| writeln!(out, "{line}"));
     } else if let Some(bounds) = bounds {
         let more = excuses.len().saturating_sub(EXCUSES_SHOWN);
         excuses.truncate(EXCUSES_SHOWN);
         if more > 0 {
             excuses.push(format!("and {more} more: --json has them all"));
         }
-        write!(out, "{}", text::summary(campaign, &summary, &bounds, &excuses, wall_s))?;
+        let text = text::summary(campaign, &summary, &bounds, &excuses, wall_s);
+        written = written.and_then(|()| write!(out, "{text}"));
     }
-    Ok(summary)
+    (summary, written)
 }
