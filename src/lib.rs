@@ -7,6 +7,7 @@
 //! * [`plan`] — the split, capacity in each phase, hazards, the plan file.
 //! * [`procedure`] — pure: what is known, what is true of it, what to do next. No I/O, no clock.
 //! * [`drive`] — the loop around the procedure: observe, decide, guard, start, record.
+//! * [`certificate`] — what a rehearsal found, bound to a plan and a program.
 //! * [`journal`] — what was intended and what came of it, durably.
 //! * [`ports`] — the traits through which the drive reaches the world.
 //! * [`net`], [`http`], [`secret`] — what the adapters share: connections, exchanges, secrets.
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod balancer;
+pub mod certificate;
 pub mod cli;
 pub mod drive;
 pub mod farm;

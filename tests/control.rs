@@ -280,6 +280,7 @@ fn a_changed_plan_is_refused() {
         plan_hash: "ab".repeat(32),
         program: "evenkeel 0.1.0".into(),
         resumed: false,
+        certificate: None,
     }]);
     for command in ["apply", "resume", "hold", "abort", "status"] {
         let answer = run.evenkeel(&[command]);

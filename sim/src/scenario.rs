@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use evenkeel::certificate::hash_of;
 use evenkeel::farm;
 use evenkeel::plan::{self, Plan};
 use evenkeel_fakes::spec::Spec;
@@ -34,7 +35,12 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 pub struct Scenario {
     /// Where it was read, as the user wrote it.
     pub path: PathBuf,
-    /// The plan that the orchestrator carries out.
+    /// SHA-256 of its bytes, in hex.
+    pub file_hash: String,
+    /// Hash of the plan as its file has it, or as `evenkeel plan` makes it of the farm: what a
+    /// certificate is bound to.
+    pub given_plan_hash: String,
+    /// The plan that the orchestrator carries out: the given one, without TLS.
     pub plan: Plan,
     /// Its hash, to which approvals are bound.
     pub plan_hash: String,
@@ -57,6 +63,13 @@ impl fmt::Display for ScenarioError {
 }
 
 impl std::error::Error for ScenarioError {}
+
+/// A file that was read.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,30 +102,33 @@ impl Scenario {
     /// Says what is wrong with the file, for a farm file every mistake at its line.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
         let text = read(path)?;
+        let source = Source { path, text: &text };
         if text.trim_start().starts_with('{') {
             let plan = plan::load(path).map_err(|error| wrong(path, &error.to_string()))?;
-            return Self::of_plan(path, plan, toml::Table::new(), Links::default());
+            return Self::of_plan(source, plan, toml::Table::new(), Links::default());
         }
         let table: toml::Table = text.parse().map_err(|error| wrong(path, &format!("{error}")))?;
         // A farm file's `farm` would be a table; a scenario's is a path.
         if !table.get("farm").is_some_and(toml::Value::is_str) {
-            return Self::of_plan(path, plan_of(path)?, toml::Table::new(), Links::default());
+            return Self::of_plan(source, plan_of(path)?, toml::Table::new(), Links::default());
         }
         let file: ScenarioFile =
             toml::from_str(&text).map_err(|error| wrong(path, &format!("{error}")))?;
         let farm = path.parent().unwrap_or(Path::new("")).join(&file.farm);
-        let scenario = Self::of_plan(path, plan_of(&farm)?, file.truth, file.links)?;
+        let scenario = Self::of_plan(source, plan_of(&farm)?, file.truth, file.links)?;
         // Said now, with the file's name, rather than in the middle of a run.
         merge(&scenario.truth, &Keyed::new(0)).map_err(|error| wrong(path, &error))?;
         Ok(scenario)
     }
 
     fn of_plan(
-        path: &Path,
+        source: Source<'_>,
         mut plan: Plan,
         truth: toml::Table,
         links: Links,
     ) -> Result<Self, ScenarioError> {
+        let Source { path, text } = source;
+        let (file_hash, given_plan_hash) = (hash_of(text.as_bytes()), plan.hash());
         // TLS is not rehearsed: its random bytes would make every run another.
         plan.farm.service_center.scheme = farm::Scheme::Http;
         let plan_hash = plan.hash();
@@ -121,7 +137,8 @@ impl Scenario {
             toml::to_string(&plan.farm).map_err(|error| wrong(path, &error.to_string()))?;
         let spec = toml::from_str(&farm_text).map_err(|error| wrong(path, &error.to_string()))?;
         let links = Latency { base_ms: links.base_ms, jitter_ms: links.jitter_ms };
-        Ok(Self { path: path.to_owned(), plan, plan_hash, spec, truth, links })
+        let path = path.to_owned();
+        Ok(Self { path, file_hash, given_plan_hash, plan, plan_hash, spec, truth, links })
     }
 
     /// The same without some front-ends, whose zones lose their share of the load; `None` when
@@ -154,7 +171,9 @@ impl Scenario {
         let loaded = farm::LoadedFarm { farm, path, text_hash: String::new() };
         let plan = plan::build(&loaded, None).ok()?;
         let links = Links { base_ms: self.links.base_ms, jitter_ms: self.links.jitter_ms };
-        Self::of_plan(&self.path, plan, self.truth.clone(), links).ok()
+        let source = Source { path: &self.path, text: "" };
+        let smaller = Self::of_plan(source, plan, self.truth.clone(), links).ok()?;
+        Some(Self { file_hash: self.file_hash.clone(), ..smaller })
     }
 
     /// What the farm is really like in the run of a seed: what the scenario says, and of the
@@ -229,6 +248,7 @@ mod tests {
         let planned = Scenario::load(&path).expect("a plan");
         assert_eq!(planned.plan.farm, scenario.plan.farm);
         assert_eq!(planned.plan.updating, farm.plan.updating);
+        assert_eq!(planned.given_plan_hash, scenario.given_plan_hash);
         assert!(scenario.truth.contains_key("deploy_ms") && farm.truth.is_empty());
     }
 

@@ -1,19 +1,23 @@
 //! `apply` and `resume`: carry a plan out, or answer the run that another process carries out.
-use super::Exit;
 use super::args::{ApplyArgs, ResumeArgs};
 use super::carry::{Call, Kind, carry};
 use super::session::Session;
+use super::{Exit, certified};
 use crate::journal::Wanted;
 
 pub(crate) fn run(args: &ApplyArgs) -> Exit {
     let made = Session::open(&args.plan).and_then(|session| {
         let wanted = session.approvals(args.run.approve.as_ref())?;
-        Ok((session, wanted))
+        let certificate = match &args.require_rehearsal {
+            Some(file) => Some(certified::by(&session, file, args.run.json)?),
+            None => None,
+        };
+        Ok((session, wanted, certificate))
     });
     match made {
-        Ok((session, wanted)) => {
+        Ok((session, wanted, certificate)) => {
             let call = Call::new(&session, Kind::Apply, wanted, &args.run.who, args.run.how());
-            carry(&session, call)
+            carry(&session, Call { certificate, ..call })
         }
         Err(exit) => exit,
     }

@@ -174,12 +174,19 @@ pub enum OnHoldArg {
 /// Arguments of `apply`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  evenkeel apply retail.plan --approve 3 --as maria --ticket CHG-4711"
+    after_help = "Examples:\n  evenkeel apply retail.plan --approve 3 --as maria --ticket CHG-4711\n  \
+                  evenkeel apply retail.plan --require-rehearsal retail.certificate"
 )]
 pub struct ApplyArgs {
     /// The plan.
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
+    /// Refuse to begin without this certificate of a rehearsal: of this plan and this program,
+    /// without a violation, with the seeds, faults and age that `policy.rehearsal` asks. It guards
+    /// against mistakes, not against forgery. `evenkeel-sim rehearse PLAN --certificate CERT`
+    /// writes it.
+    #[arg(long, value_name = "CERT")]
+    pub require_rehearsal: Option<PathBuf>,
     /// How to run it.
     #[command(flatten)]
     pub run: RunArgs,

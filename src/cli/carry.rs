@@ -37,6 +37,8 @@ pub(crate) struct Call {
     pub(crate) kind: Kind,
     pub(crate) requests: Vec<Request>,
     pub(crate) how: How,
+    /// SHA-256 of the rehearsal's certificate that was found good.
+    pub(crate) certificate: Option<String>,
 }
 
 impl Call {
@@ -48,7 +50,7 @@ impl Call {
         how: How,
     ) -> Self {
         let requests = wanted.into_iter().map(|want| session.request(want, who)).collect();
-        Self { kind, requests, how }
+        Self { kind, requests, how, certificate: None }
     }
 }
 

@@ -53,7 +53,8 @@ pub(crate) async fn drive_until_stopped(
         OnHoldArg::Wait => OnHold::Wait,
         OnHoldArg::Exit => OnHold::Exit,
     };
-    let options = Options { on_hold, requests: call.requests };
+    let Call { requests, certificate, .. } = call;
+    let options = Options { on_hold, requests, certificate };
     let stop = std::pin::pin!(stopped(&refused));
     let run = std::pin::pin!(drive::run(&session.plan, &session.hash, world, options));
     // The left one is looked at first. Dropping the drive stops it between two records, which is

@@ -5,6 +5,7 @@
 mod apply;
 pub mod args;
 mod carry;
+mod certified;
 mod check;
 mod control;
 mod deliver;

@@ -67,6 +67,8 @@ pub struct Options {
     pub on_hold: OnHold,
     /// Requests given on the command line, carried out first.
     pub requests: Vec<Request>,
+    /// SHA-256 of the rehearsal's certificate that was required and found good, for the journal.
+    pub certificate: Option<String>,
 }
 
 /// A run that could not go on because of this machine, not of the farm.
@@ -104,7 +106,7 @@ pub async fn run<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox>(
     options: Options,
 ) -> Result<Verdict, DriveError> {
     let mut drive = Drive::new(plan, plan_hash, world)?;
-    drive.begin()?;
+    drive.begin(options.certificate)?;
     drive.people(options.requests)?;
     loop {
         drive.tick();
@@ -178,12 +180,13 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         self.view.now_ms = 1 + u64::try_from(since).expect("a run ends before the sun does");
     }
 
-    fn begin(&mut self) -> Result<(), DriveError> {
+    fn begin(&mut self, certificate: Option<String>) -> Result<(), DriveError> {
         self.tick();
         let began = Event::Began {
             plan_hash: self.plan_hash.clone(),
             program: concat!("evenkeel ", env!("CARGO_PKG_VERSION")).to_owned(),
             resumed: self.resumed,
+            certificate,
         };
         self.record(vec![began])
     }

@@ -100,6 +100,12 @@ fn not_utf8(error: &std::string::FromUtf8Error) -> Mistake {
     )
 }
 
+/// Enough of a hash to tell two apart by eye.
+#[must_use]
+pub fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
 /// Bytes in lower-case hex.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

@@ -1,4 +1,6 @@
 //! Policy: every time, limit and choice of a run, each default with its reason.
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What a run does when a drain's deadline passes with requests still in flight.
@@ -31,14 +33,39 @@ pub enum Scheduler {
     Leave,
 }
 
+/// Which faults a rehearsal has: each has those of the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Faults {
+    /// Nothing goes wrong.
+    None,
+    /// What no person need be called for.
+    Light,
+    /// Everything.
+    Full,
+}
+
+impl Faults {
+    /// Every choice with its word.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("none", Self::None), ("light", Self::Light), ("full", Self::Full)];
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = Self::WORDS.iter().find(|(_, faults)| faults == self);
+        f.write_str(word.expect("every choice has a word").0)
+    }
+}
+
 /// What rehearsal `apply --require-rehearsal` wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rehearsal {
     /// Fewest seeds.
     pub seeds_min: u32,
-    /// Which faults: `none`, `light`, `full`.
-    pub faults: String,
+    /// Fewest faults.
+    pub faults: Faults,
     /// Oldest age, in hours.
     pub age_h_max: u32,
 }
@@ -46,7 +73,7 @@ pub struct Rehearsal {
 impl Default for Rehearsal {
     fn default() -> Self {
         // A thousand seeds meet each fault family hundreds of times; a week-old farm file is still this farm's.
-        Self { seeds_min: 1_000, faults: "full".into(), age_h_max: 168 }
+        Self { seeds_min: 1_000, faults: Faults::Full, age_h_max: 168 }
     }
 }
 

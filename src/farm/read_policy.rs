@@ -1,5 +1,5 @@
 //! The policy table: every key optional, every value within what can work.
-use super::policy::{AfterBadSoak, AfterDeadline, Policy, Scheduler};
+use super::policy::{AfterBadSoak, AfterDeadline, Faults, Policy, Scheduler};
 use super::walk::Table;
 
 /// Longest time: a run that waits a week for something waits for ever, and sums stay far from
@@ -174,9 +174,8 @@ fn rehearsal(t: &mut Table<'_, '_>, p: &mut Policy) {
     let rehearsal = &mut p.rehearsal;
     count(&mut t, "seeds_min", &mut rehearsal.seeds_min, (1, u32::MAX), "the fewest seeds");
     count(&mut t, "age_h_max", &mut rehearsal.age_h_max, (1, u32::MAX), "its oldest age, in hours");
-    let words = [("none", "none"), ("light", "light"), ("full", "full")];
-    if let Some(faults) = t.opt_choice("faults", &words, "which faults it has") {
-        rehearsal.faults = faults.into();
+    if let Some(faults) = t.opt_choice("faults", &Faults::WORDS, "which faults it has") {
+        rehearsal.faults = faults;
     }
     t.end();
 }

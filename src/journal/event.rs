@@ -23,6 +23,9 @@ pub enum Event {
         program: String,
         /// It takes up a run that was begun before.
         resumed: bool,
+        /// SHA-256 of the rehearsal's certificate that it was shown; `None` when none was required.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificate: Option<String>,
     },
     /// How everything stood before step 1.
     Baseline(Baseline),

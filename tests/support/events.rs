@@ -233,11 +233,19 @@ pub(crate) fn samples() -> Vec<Event> {
             plan_hash: "ab".repeat(32),
             program: "evenkeel 0.1.0".into(),
             resumed: false,
+            certificate: None,
+        },
+        Event::Began {
+            plan_hash: "ab".repeat(32),
+            program: "evenkeel 0.1.0".into(),
+            resumed: false,
+            certificate: Some("cd".repeat(32)),
         },
         Event::Began {
             plan_hash: "ab".repeat(32),
             program: "evenkeel 0.1.0".into(),
             resumed: true,
+            certificate: None,
         },
         Event::Baseline(baseline()),
         Event::AtGate { step: 3 },
@@ -314,11 +322,14 @@ pub(crate) fn arbitrary() -> impl Strategy<Value = Event> {
     let name = || text().prop_map(|text: String| ServerName::from(text));
     prop_oneof![
         select(samples()),
-        (text(), text(), any::<bool>()).prop_map(|(plan_hash, program, resumed)| Event::Began {
-            plan_hash,
-            program,
-            resumed
-        }),
+        (text(), text(), any::<bool>(), proptest::option::of(text())).prop_map(
+            |(plan_hash, program, resumed, certificate)| Event::Began {
+                plan_hash,
+                program,
+                resumed,
+                certificate,
+            }
+        ),
         (any::<u64>(), name(), text(), select(&KINDS[..])).prop_map(|(id, server, job, kind)| {
             Event::Intent { id, action: Action::Start { server, kind, job } }
         }),

@@ -100,6 +100,7 @@ impl Run {
             plan_hash: self.hash.clone(),
             program: "evenkeel 0.1.0".into(),
             resumed: false,
+            certificate: None,
         }
     }
 

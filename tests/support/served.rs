@@ -186,7 +186,7 @@ impl Served {
 ///
 /// # Panics
 /// When it was not built, saying how to.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_evenkeel")).with_file_name(name);
     assert!(
         path.exists(),

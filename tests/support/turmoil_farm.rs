@@ -279,7 +279,8 @@ impl Orchestrator {
             password: PASSWORD.to_owned().into(),
             watch: Box::new(move |record| watcher.watch(record)),
         };
-        let options = Options { on_hold: OnHold::Wait, requests: self.approvals() };
+        let requests = self.approvals();
+        let options = Options { on_hold: OnHold::Wait, requests, certificate: None };
         let (plan, hash) = (&self.scenario.plan, &self.scenario.plan_hash);
         let how = drive::run(plan, hash, world, options).await;
         *self.ended.borrow_mut() = Some(how.map_err(|error| error.to_string()));

@@ -66,6 +66,12 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// What a campaign of this choice should have reached and did not, a sentence each.
+    #[must_use]
+    pub fn gaps(&self, choice: &Choice) -> Vec<String> {
+        self.coverage.gaps(choice)
+    }
+
     fn add(&mut self, outcome: &Outcome) {
         let done = matches!(outcome.verdict, RunVerdict::Done { .. });
         let needed = outcome.struck().any(|planned| planned.fault.kind().needs_person);

@@ -13,7 +13,7 @@ use crate::oracle::Bounds;
 use crate::report::{json, text};
 use crate::scenario::Scenario;
 
-use super::{Exit, keep};
+use super::{Exit, certificate, keep};
 
 /// Seeds of a campaign for which nobody said how many: half a minute's worth, and each family of
 /// faults strikes in about ten of them.
@@ -62,6 +62,11 @@ pub(super) struct Args {
     /// Writes every packet, change, record and fault of the first seed to a file
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Writes what this campaign found, bound to the plan and the program, for `evenkeel apply
+    /// --require-rehearsal`; a red campaign too, which `apply` refuses. It guards against
+    /// mistakes, not against forgery
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Exit {
@@ -82,6 +87,10 @@ pub(super) fn run(args: &Args) -> Exit {
         eprintln!("there is no seed {first} + {}: seeds end at {}", count - 1, u64::MAX);
         return Exit::WrongUse;
     };
+    let certificate = match certificate::place(args.certificate.as_deref(), &scenario) {
+        Ok(place) => place,
+        Err(exit) => return exit,
+    };
     let trace: Option<Box<dyn Write>> = match &args.trace {
         None => None,
         Some(path) => match File::create(path) {
@@ -98,20 +107,20 @@ pub(super) fn run(args: &Args) -> Exit {
         faults: args.faults.clone(),
         jobs: args.jobs,
     };
-    let told = tell(&campaign, trace, args.json).and_then(|(summary, violated)| {
-        if args.shrink_runs > 0 {
-            let beside = args.file.parent().unwrap_or(Path::new("")).join("regressions");
-            let folder = args.failures.as_deref().unwrap_or(&beside);
-            keep_each(violated, args.shrink_runs, folder, args.json)?;
+    let (summary, violated, written) = tell(&campaign, trace, args.json);
+    // Also when nobody reads the answers any more: the campaign was run to its end.
+    let certified = certificate.map(|place| certificate::write(place, &campaign, &summary));
+    let told = written.and_then(|()| {
+        if args.shrink_runs == 0 {
+            return Ok(());
         }
-        Ok(summary)
+        let beside = args.file.parent().unwrap_or(Path::new("")).join("regressions");
+        let folder = args.failures.as_deref().unwrap_or(&beside);
+        keep_each(violated, args.shrink_runs, folder, args.json)
     });
     match told {
-        Ok(summary) if summary.violated > 0 => Exit::Violation,
-        Ok(summary) => match summary.coverage.gaps(&args.faults).is_empty() {
-            true => Exit::Good,
-            false => Exit::Violation,
-        },
+        Ok(()) if summary.violated > 0 || !summary.gaps(&args.faults).is_empty() => Exit::Violation,
+        Ok(()) => certified.unwrap_or(Exit::Good),
         // Whoever read the answers has gone; there is nobody to tell.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Failed,
         Err(error) => {
@@ -143,16 +152,16 @@ fn tell(
     campaign: &Campaign<'_>,
     trace: Option<Box<dyn Write>>,
     to_program: bool,
-) -> io::Result<(Summary, Violated)> {
+) -> (Summary, Violated, io::Result<()>) {
     let mut out = io::stdout().lock();
     let progress = io::stderr().is_terminal() && !io::stdout().is_terminal();
     let count = campaign.seeds.end() - campaign.seeds.start() + 1;
     let (mut written, mut excuses, mut wall) = (Ok(()), Vec::new(), Duration::ZERO);
     let mut bounds: Option<Bounds> = None;
     let mut violated = Violated::new();
-    let mut runs = 0;
+    let (mut runs, mut more) = (0, 0);
     if !to_program {
-        writeln!(out, "{}", text::head(campaign))?;
+        written = writeln!(out, "{}", text::head(campaign));
     }
     let summary = campaign.run(trace, |told: &Told| {
         runs += 1;
@@ -166,7 +175,12 @@ fn tell(
                 schedule: told.outcome.schedule.clone(),
             });
         }
-        excuses.extend(text::excuses(&told.outcome));
+        // A campaign's memory does not grow with its seeds.
+        let mut of_run = text::excuses(&told.outcome);
+        let room = EXCUSES_SHOWN - excuses.len();
+        more += of_run.len().saturating_sub(room);
+        of_run.truncate(room);
+        excuses.extend(of_run);
         let line = match to_program {
             true => json::run(campaign, told),
             false => text::run(campaign, told),
@@ -181,20 +195,19 @@ fn tell(
     if progress {
         eprintln!();
     }
-    written?;
     let wall_s = wall.as_secs_f64();
     if to_program {
-        writeln!(out, "{}", json::summary(campaign, &summary, wall_s))?;
+        let line = json::summary(campaign, &summary, wall_s);
+        written = written.and_then(|()| writeln!(out, "{line}"));
     } else if let Some(bounds) = bounds {
-        let more = excuses.len().saturating_sub(EXCUSES_SHOWN);
-        excuses.truncate(EXCUSES_SHOWN);
         if more > 0 {
             excuses.push(format!("and {more} more: --json has them all"));
         }
-        write!(out, "{}", text::summary(campaign, &summary, &bounds, &excuses, wall_s))?;
-        for gap in summary.coverage.gaps(&campaign.faults) {
-            writeln!(out, "gap: {gap}")?;
+        let mut text = text::summary(campaign, &summary, &bounds, &excuses, wall_s);
+        for gap in summary.gaps(&campaign.faults) {
+            text.push_str(&format!("gap: {gap}\n"));
         }
+        written = written.and_then(|()| write!(out, "{text}"));
     }
-    Ok((summary, violated))
+    (summary, violated, written)
 }

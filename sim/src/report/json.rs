@@ -81,7 +81,7 @@ pub fn summary(campaign: &Campaign<'_>, summary: &Summary, wall_s: f64) -> Strin
         "v": FORMAT,
         "summary": {
             "scenario": campaign.scenario.path.display().to_string(),
-            "plan_hash": campaign.scenario.plan_hash,
+            "plan_hash": campaign.scenario.given_plan_hash,
             "faults": campaign.faults.to_string(),
             "seed_first": campaign.seeds.start(),
             "seed_last": campaign.seeds.end(),

@@ -91,7 +91,8 @@ impl Machine {
             password: PASSWORD.to_owned().into(),
             watch: Box::new(move |record| watch(record)),
         };
-        let options = Options { on_hold: OnHold::Wait, requests: self.approvals() };
+        let requests = self.approvals();
+        let options = Options { on_hold: OnHold::Wait, requests, certificate: None };
         drive::run(&self.scenario.plan, &self.scenario.plan_hash, world, options)
             .await
             .map_err(|error| error.to_string())

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::standing::Standing;
 use super::{Event, Record, Verdict, Wanted, steps};
+use crate::farm::short;
 
 pub use hold::{command, gate, hold, safe, way_out};
 pub use words::{action, failure, milestone, verdict};
@@ -81,9 +82,13 @@ impl Teller {
 /// Events that need nothing but themselves to be told.
 fn plain(event: &Event) -> String {
     match event {
-        Event::Began { plan_hash, program, resumed } => {
+        Event::Began { plan_hash, program, resumed, certificate } => {
             let verb = if *resumed { "resumed" } else { "begun" };
-            format!("run {verb} by {program}, plan {}", short(plan_hash))
+            let certificate = certificate.as_ref();
+            let rehearsed =
+                certificate.map(|hash| format!(", rehearsed: certificate {}", short(hash)));
+            let rehearsed = rehearsed.unwrap_or_default();
+            format!("run {verb} by {program}, plan {}{rehearsed}", short(plan_hash))
         }
         Event::Baseline(baseline) => words::baseline(baseline),
         Event::Intent { id, action } => format!("#{id} {}", words::action(action)),
@@ -132,9 +137,4 @@ pub fn wanted(want: &Wanted) -> String {
 fn because(evidence: &str) -> String {
     let evidence = words::one_line(evidence);
     if evidence.is_empty() { evidence } else { format!(" ({evidence})") }
-}
-
-/// Enough of a hash to tell two plans apart by eye.
-fn short(hash: &str) -> &str {
-    hash.get(..12).unwrap_or(hash)
 }
