@@ -95,7 +95,11 @@ impl Machine {
             password: PASSWORD.to_owned().into(),
             watch: Box::new(move |record| watcher.watch(record)),
         };
-        let options = Options { on_hold: OnHold::Wait, requests: self.approvals() };
+        let options = Options {
+            on_hold: OnHold::Wait,
+            requests: self.approvals(),
+            mind: drive::Mind::default(),
+        };
         drive::run(&self.scenario.plan, &self.scenario.plan_hash, world, options)
             .await
             .map_err(|error| error.to_string())
