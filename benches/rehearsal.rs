@@ -21,7 +21,7 @@ use criterion::{Criterion, SamplingMode};
 use evenkeel::ports::{Address, Dial};
 use evenkeel_fakes::listen::Listen;
 use evenkeel_fakes::truth::Truth;
-use evenkeel_sim::nemesis::Choice;
+use evenkeel_sim::nemesis::{Choice, Source};
 use evenkeel_sim::oracle::RunVerdict;
 use evenkeel_sim::scenario::Scenario;
 use evenkeel_sim::world::{Order, Outcome, rehearse};
@@ -88,7 +88,8 @@ fn main() {
 /// One run without faults.
 fn run(scenario: &Scenario) -> Outcome {
     // Seed 0 as good as any: without faults seeds differ in latencies and variants alone.
-    let outcome = rehearse(Order { scenario, seed: 0, faults: &Choice::None, trace: None });
+    let outcome =
+        rehearse(Order { scenario, seed: 0, faults: &Source::Drawn(Choice::None), trace: None });
     assert!(matches!(outcome.verdict, RunVerdict::Done { .. }), "{:?}", outcome.verdict);
     outcome
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use evenkeel_sim::nemesis::Choice;
+use evenkeel_sim::nemesis::{Choice, Source};
 use evenkeel_sim::oracle::RunVerdict;
 use evenkeel_sim::scenario::Scenario;
 use evenkeel_sim::world::{Order, Outcome, rehearse};
@@ -15,7 +15,7 @@ fn load(path: &Path) -> Scenario {
 
 fn run(scenario: &Scenario, seed: u64, faults: &str) -> Outcome {
     let faults: Choice = faults.parse().expect("a known choice of faults");
-    rehearse(Order { scenario, seed, faults: &faults, trace: None })
+    rehearse(Order { scenario, seed, faults: &Source::Drawn(faults), trace: None })
 }
 
 /// One run, judged. `must_end_done` where nothing struck that may need a person.

@@ -27,7 +27,7 @@ use evenkeel_fakes::ledger::ServiceState;
 use evenkeel_fakes::listen::{Listen, Tokio};
 use evenkeel_sim::disk::CrashOutcome;
 use evenkeel_sim::fabric::{self, Setup};
-use evenkeel_sim::nemesis::Choice;
+use evenkeel_sim::nemesis::{Choice, Source};
 use evenkeel_sim::oracle::RunVerdict;
 use evenkeel_sim::scenario::Scenario;
 use evenkeel_sim::world::{Order, rehearse};
@@ -311,8 +311,12 @@ impl io::Write for Kept {
 /// The lines that the rehearsal's own engine writes of the same run, without time and number.
 fn told_by_the_fabric(scenario: &Scenario) -> Vec<String> {
     let kept = Kept::default();
-    let order =
-        Order { scenario, seed: SEED, faults: &Choice::None, trace: Some(Box::new(kept.clone())) };
+    let order = Order {
+        scenario,
+        seed: SEED,
+        faults: &Source::Drawn(Choice::None),
+        trace: Some(Box::new(kept.clone())),
+    };
     let outcome = rehearse(order);
     assert_eq!(outcome.verdict, RunVerdict::Done { left_out: Vec::new() });
     let trace = String::from_utf8(kept.0.take()).unwrap();

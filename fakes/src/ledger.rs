@@ -148,6 +148,11 @@ pub enum Event {
         /// The server.
         server: String,
     },
+    /// A fault that was armed beforehand changed what happened, just now.
+    FaultMet {
+        /// By which whoever armed it knows it.
+        tag: u64,
+    },
 }
 
 /// Collects changes and numbers them.
@@ -218,6 +223,7 @@ impl fmt::Display for Event {
             Self::DeploymentBegan { server } => write!(f, "{server} deployment began"),
             Self::DeploymentEnded { server } => write!(f, "{server} deployment ended"),
             Self::DeploymentStopped { server } => write!(f, "{server} deployment broken off"),
+            Self::FaultMet { tag } => write!(f, "fault {tag} was met"),
         }
     }
 }

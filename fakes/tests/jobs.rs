@@ -86,7 +86,7 @@ fn an_upgrade_to_the_installed_version_is_quick_and_stops_nothing() {
 #[test]
 fn a_failing_installer_leaves_the_old_version_and_a_stopped_server() {
     let mut farm = shop(Truth::default());
-    farm.fail_jobs("fe-2", "front-end-upgrade", 1603, 2);
+    farm.fail_jobs("fe-2", "front-end-upgrade", 1603, 2, 0);
     for _ in 0..2 {
         assert_eq!(run(&mut farm, "fe-2", "front-end-upgrade"), "status=exited exit_code=1603");
         assert_eq!(farm.servers["fe-2"].version(), FROM);

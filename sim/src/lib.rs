@@ -6,7 +6,7 @@
 //! * [`fabric`] — the network: hosts, links, crash, partition, time that skips.
 //! * [`disk`] — the disk under the journal: lost and torn writes, full disk.
 //! * [`traffic`] — the users' requests.
-//! * [`nemesis`] — faults as data, and the schedule of a seed.
+//! * [`nemesis`] — faults as data: the catalogue, and the schedule of a seed.
 //! * [`oracle`] — what must hold on ground truth, one file per invariant.
 //! * [`scenario`] — what is rehearsed: a plan, a farm or a scenario file.
 //! * [`world`] — a farm of doubles and an orchestrator: one run.

@@ -10,7 +10,7 @@ mod play;
 mod record;
 mod strike;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::fabric::{Ending, Fabric, Setup, run};
 use crate::nemesis::watch::Watch;
-use crate::nemesis::{Choice, Planned, Schedule, draw};
+use crate::nemesis::{Planned, Schedule, Source, draw};
 use crate::oracle::{Bounds, Context, Faults, Ground, Judgement, MemberKey, Oracle, RunVerdict};
 use crate::random::Keyed;
 use crate::scenario::Scenario;
@@ -30,8 +30,9 @@ use crate::traffic::{Fates, Traffic, Users};
 
 use network::Network;
 pub use network::Shells;
+use orchestrator::Machine;
 use play::Play;
-pub use record::clock;
+pub use record::{Hit, clock};
 use record::{Message, Recorder};
 use strike::Breaker;
 
@@ -46,8 +47,8 @@ pub struct Order<'a> {
     pub scenario: &'a Scenario,
     /// The seed.
     pub seed: u64,
-    /// Which faults may strike.
-    pub faults: &'a Choice,
+    /// Where the schedule comes from.
+    pub faults: &'a Source,
     /// Gets a line for every packet, change, record and fault.
     pub trace: Option<Box<dyn Write>>,
 }
@@ -75,8 +76,9 @@ pub struct Outcome {
     pub fates: Fates,
     /// The faults of the seed.
     pub schedule: Schedule,
-    /// Places in the schedule of the faults that struck: the triggers of the others never came.
-    pub struck: BTreeSet<usize>,
+    /// The faults that struck, by their places in the schedule: the triggers of the others never
+    /// came.
+    pub struck: BTreeMap<usize, Hit>,
     /// What the farm was really like.
     pub truth: Truth,
     /// The bounds of excuses.
@@ -86,7 +88,7 @@ pub struct Outcome {
 impl Outcome {
     /// The faults that struck.
     pub fn struck(&self) -> impl Iterator<Item = &Planned> {
-        self.struck.iter().map(|place| &self.schedule.planned[*place])
+        self.struck.keys().map(|place| &self.schedule.planned[*place])
     }
 }
 
@@ -96,7 +98,10 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
     let Order { scenario, seed, faults, trace } = order;
     let keyed = Keyed::new(seed);
     let truth = scenario.truth(&keyed);
-    let schedule = draw::schedule(&keyed, faults, &draw::Aims::of(&scenario.plan));
+    let schedule = match faults {
+        Source::Drawn(choice) => draw::schedule(&keyed, choice, &draw::Aims::of(&scenario.plan)),
+        Source::Given(schedule) => schedule.clone(),
+    };
     let bounds = bounds(scenario, &truth);
     let users = Users::new(Traffic::new(&scenario.spec, |zone| keyed.stream("traffic", zone)));
     let (send, receive) = unbounded_channel();
@@ -214,8 +219,16 @@ impl Stage {
         let links = self.scenario.links;
         let recorder = self.recorder.clone();
         recorder.begin(&fabric);
-        let breaker = Breaker::new(fabric, network, shared, recorder, links);
-        Play::new(self.scenario, self.keyed, breaker, self.receive).run().await
+        let machine = Machine::new(
+            self.scenario,
+            self.keyed,
+            fabric.clone(),
+            network.clone(),
+            shared.clone(),
+            recorder.clone(),
+        );
+        let breaker = Breaker::new(fabric, network, shared, recorder, machine, links);
+        Play::new(breaker, self.receive).run().await
     }
 }
 

@@ -41,7 +41,7 @@ fn act(farm: &mut Farm, line: &str) -> Result<String, String> {
             let number = |text: &str| format!("{text:?} is no number");
             let code = code.parse().map_err(|_| number(code))?;
             let times = times.parse().map_err(|_| number(times))?;
-            farm.fail_jobs(server, kind.name(), code, times);
+            farm.fail_jobs(server, kind.name(), code, times, 0);
         }
         [verb, server] => {
             let act = match verb {

@@ -23,13 +23,14 @@ impl Farm {
     }
 
     /// The next `times` jobs of a kind end with that code half-way, the installed version unchanged.
+    /// Each notes [`Event::FaultMet`](crate::ledger::Event::FaultMet) with `tag`.
     ///
     /// # Panics
     /// The kind is none of [`Kind::ALL`].
-    pub fn fail_jobs(&mut self, server: &str, kind: &str, code: i32, times: u32) {
+    pub fn fail_jobs(&mut self, server: &str, kind: &str, code: i32, times: u32, tag: u64) {
         let kind = Kind::from_name(kind)
             .unwrap_or_else(|| panic!("no kind of job is called {kind}: {:?}", Kind::ALL));
-        self.by_hand(server, |server, _| server.fail_jobs(kind, code, times));
+        self.by_hand(server, |server, _| server.fail_jobs(kind, code, times, tag));
     }
 
     /// A balancer node is reloaded: counters from zero, runtime state lost.

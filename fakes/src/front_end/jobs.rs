@@ -105,13 +105,23 @@ impl Job {
     }
 }
 
+/// How the next jobs of a kind fail.
+#[derive(Debug)]
+struct Failures {
+    code: i32,
+    /// How many of them.
+    times: u32,
+    /// Whoever asked for it knows it by this.
+    tag: u64,
+}
+
 /// A server's jobs.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     known: BTreeMap<String, Job>,
     running: Option<String>,
-    /// The exit code of the next jobs of a kind, and of how many.
-    failures: BTreeMap<&'static str, (i32, u32)>,
+    /// By kind.
+    failures: BTreeMap<&'static str, Failures>,
 }
 
 impl Jobs {
@@ -120,10 +130,11 @@ impl Jobs {
         job.phases.front().map(|(at, _)| *at)
     }
 
-    fn take_failure(&mut self, kind: Kind) -> Option<i32> {
-        let (code, times) = self.failures.get_mut(kind.name())?;
-        *times = times.checked_sub(1)?;
-        Some(*code)
+    /// The exit code with which a job of a kind is to end half-way, and whose wish that is.
+    fn take_failure(&mut self, kind: Kind) -> Option<(i32, u64)> {
+        let failures = self.failures.get_mut(kind.name())?;
+        failures.times = failures.times.checked_sub(1)?;
+        Some((failures.code, failures.tag))
     }
 }
 
@@ -141,8 +152,8 @@ impl FrontEnd {
     }
 
     /// The next `times` jobs of a kind end half-way with a code.
-    pub(crate) fn fail_jobs(&mut self, kind: Kind, code: i32, times: u32) {
-        self.jobs.failures.insert(kind.name(), (code, times));
+    pub(crate) fn fail_jobs(&mut self, kind: Kind, code: i32, times: u32, tag: u64) {
+        self.jobs.failures.insert(kind.name(), Failures { code, times, tag });
     }
 
     /// Starts a job, unless its id is known already.
@@ -187,7 +198,7 @@ impl FrontEnd {
     }
 
     /// Why a job cannot be done here, in the tools' words.
-    fn refusal(&self, around: &Around<'_>, kind: Kind, version: &str) -> Option<String> {
+    fn refusal(&self, around: &mut Around<'_>, kind: Kind, version: &str) -> Option<String> {
         let there = version_parts(&self.installed);
         match kind {
             Kind::ControllerUpgrade if !self.is_controller() => {
@@ -218,7 +229,7 @@ impl FrontEnd {
         }
     }
 
-    fn phases(&mut self, around: &Around<'_>, kind: Kind) -> VecDeque<(u64, Phase)> {
+    fn phases(&mut self, around: &mut Around<'_>, kind: Kind) -> VecDeque<(u64, Phase)> {
         let truth = around.truth;
         let current = self.installed == around.version_to;
         let duration = match kind {
@@ -243,7 +254,8 @@ impl FrontEnd {
             }
             _ => {}
         }
-        if let Some(code) = self.jobs.take_failure(kind) {
+        if let Some((code, tag)) = self.jobs.take_failure(kind) {
+            around.note(Event::FaultMet { tag });
             let half = start + duration / 2;
             phases.retain(|(at, _)| *at < half);
             phases.push_back((half, Phase::Fail(code)));

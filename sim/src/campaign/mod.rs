@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::nemesis::{Choice, Family};
+use crate::nemesis::{Choice, Family, Source};
 use crate::oracle::RunVerdict;
 use crate::scenario::Scenario;
 use crate::world::{Order, Outcome, rehearse};
@@ -66,7 +66,7 @@ impl Summary {
         let done = matches!(outcome.verdict, RunVerdict::Done { .. });
         let families: std::collections::BTreeSet<Family> =
             outcome.struck().map(|planned| planned.fault.family()).collect();
-        let needed = families.iter().any(|family| family.may_need_a_person());
+        let needed = outcome.struck().any(|planned| planned.fault.kind().needs_person);
         self.runs += 1;
         self.done += u64::from(done);
         self.held += u64::from(matches!(outcome.verdict, RunVerdict::Held { .. }));
@@ -128,8 +128,8 @@ impl Campaign<'_> {
 
     fn one(&self, seed: u64, trace: Option<Box<dyn Write>>) -> Told {
         let begun = wall_clock();
-        let (scenario, faults) = (self.scenario, &self.faults);
-        let outcome = rehearse(Order { scenario, seed, faults, trace });
+        let (scenario, faults) = (self.scenario, Source::Drawn(self.faults.clone()));
+        let outcome = rehearse(Order { scenario, seed, faults: &faults, trace });
         Told { outcome, wall: begun.elapsed() }
     }
 }

@@ -38,9 +38,8 @@ pub(super) struct Args {
     /// The first seed [default: 0]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// What may go wrong: none, light, full (each family in half of the seeds), or families, each
-    /// in every seed: latency, lost-response, orchestrator-crash, front-end-crash,
-    /// installer-fails, balancer-reload
+    /// What may go wrong: none, light (nobody need be called), full, or families of faults or
+    /// single kinds, each in every seed
     #[arg(long, value_name = "none|light|full|FAMILY,…", default_value_t = Choice::Full)]
     faults: Choice,
     /// How many seeds to run at a time

@@ -1,5 +1,5 @@
 //! Tells when a trigger has come: counts what happens, and says which faults strike when.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::journal;
 use evenkeel::procedure::action::Action;
@@ -28,8 +28,43 @@ pub struct Watch {
     intents: BTreeMap<Effect, u32>,
     outcomes: BTreeMap<Effect, u32>,
     jobs: BTreeMap<String, u32>,
+    steps: BTreeSet<u8>,
+    holds: u32,
+    resumes: u32,
     /// Actions whose outcome is not known yet, by the intent's number.
     open: BTreeMap<u64, Action>,
+}
+
+/// What happened, as triggers count it.
+enum Happening {
+    Begin,
+    Intent(Effect, u32),
+    Outcome(Effect, u32),
+    Job(String, u32),
+    Step(u8),
+    Held(u32),
+    Resumed(u32),
+}
+
+impl Happening {
+    /// How long after it a fault strikes that a trigger announces; `None` for another trigger.
+    fn triggers(&self, trigger: &Trigger) -> Option<u64> {
+        let comes = match (self, trigger) {
+            (Self::Begin, Trigger::At { .. }) => true,
+            (Self::Intent(it, count), Trigger::Intent { effect, nth, .. })
+            | (Self::Outcome(it, count), Trigger::Outcome { effect, nth, .. }) => {
+                it == effect && count == nth
+            }
+            (Self::Job(it, count), Trigger::JobStarted { kind, nth, .. }) => {
+                it == kind.as_str() && count == nth
+            }
+            (Self::Step(it), Trigger::Step { step, .. }) => it == step,
+            (Self::Held(count), Trigger::Held { nth, .. })
+            | (Self::Resumed(count), Trigger::Resumed { nth, .. }) => count == nth,
+            _ => false,
+        };
+        comes.then(|| trigger.after_ms())
+    }
 }
 
 impl Watch {
@@ -42,16 +77,16 @@ impl Watch {
             intents: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            steps: BTreeSet::new(),
+            holds: 0,
+            resumes: 0,
             open: BTreeMap::new(),
         }
     }
 
     /// The faults that strike at an instant known beforehand.
     pub fn begin(&mut self) -> Vec<Strike> {
-        self.fire(0, None, |trigger| match trigger {
-            Trigger::At { at_ms } => Some(*at_ms),
-            _ => None,
-        })
+        self.fire(0, None, &Happening::Begin)
     }
 
     /// The journal has a record.
@@ -60,28 +95,25 @@ impl Watch {
             journal::Event::Intent { id, action } => {
                 self.open.insert(*id, action.clone());
                 let Some(effect) = Effect::of(action) else { return Vec::new() };
-                let count = self.intents.entry(effect).or_default();
-                *count += 1;
-                let count = *count;
-                self.fire(now_ms, Some(action), |trigger| match trigger {
-                    Trigger::Intent { effect: it, nth, after_ms } => {
-                        (*it == effect && *nth == count).then_some(*after_ms)
-                    }
-                    _ => None,
-                })
+                let count = next(self.intents.entry(effect).or_default());
+                self.fire(now_ms, Some(action), &Happening::Intent(effect, count))
             }
             journal::Event::Outcome { id, .. } => {
                 let Some(action) = self.open.remove(id) else { return Vec::new() };
                 let Some(effect) = Effect::of(&action) else { return Vec::new() };
-                let count = self.outcomes.entry(effect).or_default();
-                *count += 1;
-                let count = *count;
-                self.fire(now_ms, Some(&action), |trigger| match trigger {
-                    Trigger::Outcome { effect: it, nth, after_ms } => {
-                        (*it == effect && *nth == count).then_some(*after_ms)
-                    }
-                    _ => None,
-                })
+                let count = next(self.outcomes.entry(effect).or_default());
+                self.fire(now_ms, Some(&action), &Happening::Outcome(effect, count))
+            }
+            journal::Event::Step { step } if self.steps.insert(*step) => {
+                self.fire(now_ms, None, &Happening::Step(*step))
+            }
+            journal::Event::Held { .. } => {
+                let count = next(&mut self.holds);
+                self.fire(now_ms, None, &Happening::Held(count))
+            }
+            journal::Event::Began { resumed: true, .. } => {
+                let count = next(&mut self.resumes);
+                self.fire(now_ms, None, &Happening::Resumed(count))
             }
             _ => Vec::new(),
         }
@@ -89,31 +121,19 @@ impl Watch {
 
     /// Ground truth has changed.
     pub fn ledger(&mut self, now_ms: u64, event: &ledger::Event) -> Vec<Strike> {
-        let ledger::Event::JobStarted { kind: began, .. } = event else { return Vec::new() };
-        let count = self.jobs.entry(began.clone()).or_default();
-        *count += 1;
-        let count = *count;
-        self.fire(now_ms, None, |trigger| match trigger {
-            Trigger::JobStarted { kind, nth, after_ms } => {
-                (kind.as_str() == began && *nth == count).then_some(*after_ms)
-            }
-            _ => None,
-        })
+        let ledger::Event::JobStarted { kind, .. } = event else { return Vec::new() };
+        let count = next(self.jobs.entry(kind.clone()).or_default());
+        self.fire(now_ms, None, &Happening::Job(kind.clone(), count))
     }
 
-    /// The faults whose trigger has come, with how long after now they strike.
-    fn fire(
-        &mut self,
-        now_ms: u64,
-        action: Option<&Action>,
-        comes: impl Fn(&Trigger) -> Option<u64>,
-    ) -> Vec<Strike> {
+    /// The faults whose trigger has come, with when they strike.
+    fn fire(&mut self, now_ms: u64, action: Option<&Action>, happened: &Happening) -> Vec<Strike> {
         let mut strikes = Vec::new();
         for (place, planned) in self.schedule.planned.iter().enumerate() {
             if self.fired[place] {
                 continue;
             }
-            let Some(after_ms) = comes(&planned.trigger) else { continue };
+            let Some(after_ms) = happened.triggers(&planned.trigger) else { continue };
             self.fired[place] = true;
             strikes.push(Strike {
                 at_ms: now_ms + after_ms,
@@ -124,4 +144,9 @@ impl Watch {
         }
         strikes
     }
+}
+
+fn next(count: &mut u32) -> u32 {
+    *count += 1;
+    *count
 }

@@ -8,44 +8,38 @@ use evenkeel_fakes::truth::Truth;
 use serde::Serialize;
 
 use crate::fabric::Latency;
+use crate::nemesis::Fault;
+use crate::nemesis::fault::{BalancerFault, FrontEndFault, LinkFault, OrchestratorFault};
 
-/// What struck.
+/// What is known of faults as a run goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "fault")]
+#[serde(rename_all = "kebab-case", tag = "struck")]
 pub enum Struck {
-    /// A front-end's machine went down by itself.
-    FrontEndCrash {
-        /// The server.
-        server: String,
+    /// A fault began.
+    Began {
+        /// Its place in the schedule.
+        place: usize,
+        /// The fault.
+        fault: Fault,
     },
-    /// It was switched on again.
-    FrontEndBack {
-        /// The server.
-        server: String,
+    /// It is over: links are as before, the machine is up again, the process was started again.
+    Ended {
+        /// Its place in the schedule.
+        place: usize,
     },
-    /// The server's installer fails: the n-th time, or always.
-    InstallerFails {
-        /// The server.
-        server: String,
-    },
-    /// A balancer node was reloaded, and forgot drains.
-    BalancerReload {
-        /// The node.
-        node: String,
-    },
-    /// The orchestrator's process was killed.
-    OrchestratorCrash,
-    /// The orchestrator was started again.
-    OrchestratorBack,
-    /// The answer to one of its exchanges never reached it.
-    LostResponse,
-    /// Links are slower by this much, for this long.
-    Latency {
-        /// How much each packet is late.
-        extra_ms: u64,
-        /// How long.
-        for_ms: u64,
-    },
+}
+
+/// A fault of this run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// Its place in the schedule.
+    pub place: usize,
+    /// The fault.
+    pub fault: Fault,
+    /// When it began.
+    pub from_ms: u64,
+    /// When it was over; `None` while it lasts, and for what has no end of its own.
+    pub until_ms: Option<u64>,
 }
 
 /// How long something takes the best orchestrator when nothing disturbs it.
@@ -165,59 +159,81 @@ enum Cost {
     EachExchange(u64),
 }
 
+/// How a fault keeps the orchestrator from acting in time; `None` when it does not.
+fn disturbance(fault: &Fault, at_ms: u64, bounds: &Bounds) -> Option<Disturbance> {
+    match fault {
+        Fault::Link(LinkFault::Latency { extra_ms, for_ms, .. }) => Some(Disturbance {
+            from_ms: at_ms,
+            until_ms: at_ms + for_ms,
+            costs: Cost::EachExchange(TRIPS * extra_ms),
+        }),
+        Fault::Link(LinkFault::LostResponse { .. }) => Some(Disturbance {
+            from_ms: at_ms,
+            until_ms: at_ms + bounds.lost_ms,
+            costs: Cost::Once(bounds.lost_ms),
+        }),
+        Fault::Orchestrator(OrchestratorFault::OrchestratorCrash { .. }) => {
+            Some(Disturbance { from_ms: at_ms, until_ms: u64::MAX, costs: Cost::Outage })
+        }
+        Fault::Balancer(_)
+        | Fault::ServiceCenter(_)
+        | Fault::FrontEnd(_)
+        | Fault::Database(_)
+        | Fault::People(_)
+        | Fault::Correlated(_) => None,
+    }
+}
+
 /// Every fault so far.
 #[derive(Clone, Debug)]
 pub struct Faults {
     /// The farm's bounds.
     pub bounds: Bounds,
-    struck: Vec<(u64, Struck)>,
-    disturbances: Vec<Disturbance>,
+    incidents: Vec<Incident>,
+    disturbances: Vec<(usize, Disturbance)>,
 }
 
 impl Faults {
     /// None yet.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, struck: Vec::new(), disturbances: Vec::new() }
+        Self { bounds, incidents: Vec::new(), disturbances: Vec::new() }
     }
 
-    /// Takes up a fault.
+    /// Takes up a fault, or its end.
     pub fn strike(&mut self, at_ms: u64, struck: Struck) {
-        match &struck {
-            Struck::OrchestratorCrash => self.disturbances.push(Disturbance {
-                from_ms: at_ms,
-                until_ms: u64::MAX,
-                costs: Cost::Outage,
-            }),
-            Struck::OrchestratorBack => {
+        match struck {
+            Struck::Began { place, fault } => {
+                let disturbance = disturbance(&fault, at_ms, &self.bounds);
+                self.disturbances.extend(disturbance.map(|it| (place, it)));
+                self.incidents.push(Incident { place, fault, from_ms: at_ms, until_ms: None });
+            }
+            Struck::Ended { place } => {
+                let incident = self.incidents.iter_mut().rev().find(|it| it.place == place);
+                let incident = incident.expect("what ends has begun");
+                incident.until_ms = Some(at_ms);
                 let start_ms = self.bounds.start_ms;
-                for open in self.disturbances.iter_mut().filter(|it| it.until_ms == u64::MAX) {
+                for (_, open) in self
+                    .disturbances
+                    .iter_mut()
+                    .filter(|(it, open)| *it == place && open.until_ms == u64::MAX)
+                {
                     open.until_ms = at_ms + start_ms;
                 }
             }
-            Struck::LostResponse => self.disturbances.push(Disturbance {
-                from_ms: at_ms,
-                until_ms: at_ms + self.bounds.lost_ms,
-                costs: Cost::Once(self.bounds.lost_ms),
-            }),
-            Struck::Latency { extra_ms, for_ms } => self.disturbances.push(Disturbance {
-                from_ms: at_ms,
-                until_ms: at_ms + for_ms,
-                costs: Cost::EachExchange(TRIPS * extra_ms),
-            }),
-            Struck::FrontEndCrash { .. }
-            | Struck::FrontEndBack { .. }
-            | Struck::InstallerFails { .. }
-            | Struck::BalancerReload { .. } => {}
         }
-        self.struck.push((at_ms, struck));
+    }
+
+    /// Every fault that began, oldest first.
+    pub fn incidents(&self) -> impl DoubleEndedIterator<Item = &Incident> {
+        self.incidents.iter()
     }
 
     /// The instant by which the best orchestrator has done what takes `bound` undisturbed.
     #[must_use]
     pub fn end(&self, from_ms: u64, bound: Bound) -> u64 {
         let mut end_ms = from_ms.saturating_add(self.bounds.of(bound));
-        for it in &self.disturbances {
+        for (_, it) in &self.disturbances {
             if it.from_ms <= end_ms && it.until_ms > from_ms {
                 let costs_ms = match it.costs {
                     Cost::Outage => it.until_ms - it.from_ms.max(from_ms),
@@ -231,41 +247,53 @@ impl Faults {
     }
 
     /// The last crash of a server by itself.
-    #[must_use]
-    pub fn crashed_at(&self, server: &str) -> Option<u64> {
-        self.last(|it| matches!(it, Struck::FrontEndCrash { server: it } if it == server))
+    fn crash(&self, server: &str) -> Option<&Incident> {
+        self.last(|fault| {
+            matches!(fault, Fault::FrontEnd(FrontEndFault::FrontEndCrash { server: it, .. })
+                if it == server)
+        })
     }
 
-    /// When it was last switched on again, after its last crash.
+    /// When a server last crashed by itself.
+    #[must_use]
+    pub fn crashed_at(&self, server: &str) -> Option<u64> {
+        self.crash(server).map(|incident| incident.from_ms)
+    }
+
+    /// When it was up again, after its last crash.
     #[must_use]
     pub fn back_at(&self, server: &str) -> Option<u64> {
-        let back =
-            self.last(|it| matches!(it, Struck::FrontEndBack { server: it } if it == server));
-        back.filter(|back| Some(*back) >= self.crashed_at(server))
+        self.crash(server)?.until_ms
     }
 
     /// The last reload of a node.
     #[must_use]
     pub fn reloaded_at(&self, node: &str) -> Option<u64> {
-        self.last(|it| matches!(it, Struck::BalancerReload { node: it } if it == node))
+        let reload = self.last(|fault| {
+            matches!(fault, Fault::Balancer(BalancerFault::BalancerReload { node: it })
+                if it == node)
+        });
+        reload.map(|incident| incident.from_ms)
     }
 
     /// The server's installer was made to fail.
     #[must_use]
     pub fn installer_failed(&self, server: &str) -> bool {
-        self.last(|it| matches!(it, Struck::InstallerFails { server: it } if it == server))
-            .is_some()
+        let failing = self.last(|fault| {
+            matches!(fault, Fault::FrontEnd(FrontEndFault::InstallerFails { server: it, .. })
+                if it == server)
+        });
+        failing.is_some()
     }
 
     /// A fault struck after which a person may be needed.
     #[must_use]
     pub fn may_need_a_person(&self) -> bool {
-        self.last(|it| matches!(it, Struck::FrontEndCrash { .. } | Struck::InstallerFails { .. }))
-            .is_some()
+        self.last(|fault| fault.kind().needs_person).is_some()
     }
 
-    fn last(&self, which: impl Fn(&Struck) -> bool) -> Option<u64> {
-        self.struck.iter().rev().find(|(_, it)| which(it)).map(|(at_ms, _)| *at_ms)
+    fn last(&self, which: impl Fn(&Fault) -> bool) -> Option<&Incident> {
+        self.incidents.iter().rev().find(|incident| which(&incident.fault))
     }
 
     /// The excuse of a reload of a node.

@@ -222,7 +222,7 @@ impl Ground {
                 self.member(node, pool, member).weight = *weight;
             }
             Event::DatabaseVersion { .. } => self.database_new = true,
-            Event::MemberCut { .. } | Event::Reloaded { .. } => {}
+            Event::MemberCut { .. } | Event::Reloaded { .. } | Event::FaultMet { .. } => {}
             Event::Flag { server, .. }
             | Event::JobStarted { server, .. }
             | Event::JobEnded { server, .. }

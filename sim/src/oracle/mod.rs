@@ -28,7 +28,7 @@ use evenkeel::journal::HoldReason;
 use evenkeel_fakes::ledger::Entry;
 use serde::Serialize;
 
-pub use excuse::{Bound, Bounds, Excuse, Faults, Struck};
+pub use excuse::{Bound, Bounds, Excuse, Faults, Incident, Struck};
 pub use ground::{Ground, MemberKey};
 
 /// A stretch of time without changes.

@@ -1,9 +1,13 @@
 //! Each invariant on hand-made ledgers: it fails on a bad one, passes on a good one, and excuses
 //! what it says it excuses, no longer than it says.
 use evenkeel::journal::{HoldReason, Milestone};
+use evenkeel::procedure::action::JobKind;
 use evenkeel_fakes::ledger::{ApplicationState, Event, FlagBy, ServiceState};
 use evenkeel_fakes::spec::Spec;
 use evenkeel_fakes::truth::Truth;
+
+use crate::nemesis::Fault;
+use crate::nemesis::fault::{BalancerFault, FrontEndFault, OrchestratorFault};
 
 use super::*;
 
@@ -38,6 +42,7 @@ fn spec() -> Spec {
 struct Story {
     oracle: Oracle,
     ordinal: u64,
+    faults: usize,
     now_s: u64,
 }
 
@@ -47,6 +52,19 @@ const NEW: &str = "11.2.0.1";
 fn bounds() -> Bounds {
     let links = crate::fabric::Latency { base_ms: 1, jitter_ms: 0 };
     Bounds::new(&Policy::default(), &Truth::default(), links, 4, 1)
+}
+
+fn crash(n: u32) -> Fault {
+    Fault::FrontEnd(FrontEndFault::FrontEndCrash { server: fe(n), back_after_ms: None })
+}
+
+fn failing_installer(n: u32) -> Fault {
+    let job = JobKind::FrontEndUpgrade;
+    Fault::FrontEnd(FrontEndFault::InstallerFails { server: fe(n), job, code: 2, times: 1 })
+}
+
+fn away() -> Fault {
+    Fault::Orchestrator(OrchestratorFault::OrchestratorCrash { away_ms: 1 })
 }
 
 impl Story {
@@ -64,6 +82,7 @@ impl Story {
                 context,
             ),
             ordinal: 0,
+            faults: 0,
             now_s: 0,
         }
     }
@@ -81,8 +100,17 @@ impl Story {
         self
     }
 
-    fn strike(&mut self, struck: Struck) -> &mut Self {
+    /// A fault begins; faults are numbered as they come.
+    fn strike(&mut self, fault: Fault) -> &mut Self {
+        let struck = Struck::Began { place: self.faults, fault };
+        self.faults += 1;
         self.oracle.strike(self.now_s * 1_000, struck);
+        self
+    }
+
+    /// The fault of a number is over.
+    fn over(&mut self, place: usize) -> &mut Self {
+        self.oracle.strike(self.now_s * 1_000, Struck::Ended { place });
         self
     }
 
@@ -109,7 +137,7 @@ impl Story {
     }
 
     fn crash(&mut self, n: u32) -> &mut Self {
-        self.strike(Struck::FrontEndCrash { server: fe(n) }).entry(Event::Down { server: fe(n) })
+        self.strike(crash(n)).entry(Event::Down { server: fe(n) })
     }
 
     fn begin_upgrade(&mut self, n: u32) -> &mut Self {
@@ -225,8 +253,8 @@ fn death_is_excused_for_the_detection_bound_alone() {
 #[test]
 fn an_orchestrator_that_is_away_moves_the_end_of_an_excuse() {
     let mut story = Story::new();
-    story.at(10).drain([1, 2]).at(90).strike(Struck::OrchestratorCrash);
-    story.at(100).crash(3).crash(4).at(3_690).strike(Struck::OrchestratorBack);
+    story.at(10).drain([1, 2]).at(90).strike(away());
+    story.at(100).crash(3).crash(4).at(3_690).over(0);
     story.at(3_700).admit([1, 2]).at(3_800);
     let judgement = story.end_anyhow();
     assert_eq!((broken(&judgement), judgement.excused.len()), (Vec::new(), 1));
@@ -270,7 +298,7 @@ fn reload_is_excused_for_its_bound_alone() {
     for (drained_after_s, violations) in [(bound_s - 1, 0), (bound_s + 60, 1)] {
         let mut story = Story::new();
         story.at(10).drain([1, 2]).at(20).begin_upgrade(1).at(100);
-        story.strike(Struck::BalancerReload { node: "lb".into() });
+        story.strike(Fault::Balancer(BalancerFault::BalancerReload { node: "lb".into() }));
         story.entry(Event::Reloaded { node: "lb".into() }).admit([1, 2]);
         story.at(100 + drained_after_s).drain([1, 2]).at(300);
         let judgement = story.end_anyhow();
@@ -361,7 +389,7 @@ fn only_true_holds_end_a_run_otherwise_than_done() {
     assert_eq!(broken(&falsely.end(&done()))[0], ("run_ends_or_holds", 5));
 
     let mut truly = Story::new();
-    truly.at(1).strike(Struck::InstallerFails { server: fe(1) }).drain([1, 2]);
+    truly.at(1).strike(failing_installer(1)).drain([1, 2]);
     truly.at(5).begin_upgrade(1).at(9).entry(Event::JobEnded {
         server: fe(1),
         job: "job-1".into(),
@@ -405,7 +433,7 @@ fn a_console_that_answers_makes_its_hold_false() {
     for (fail, expected) in [(false, 1), (true, 0)] {
         let mut story = Story::new();
         story.oracle.context.old_consoles_fail = fail;
-        story.at(10).drain([1, 2]).at(20).strike(Struck::InstallerFails { server: fe(1) });
+        story.at(10).drain([1, 2]).at(20).strike(failing_installer(1));
         story.begin_upgrade(1).entry(Event::DatabaseVersion { version: NEW.into() });
         let reason = HoldReason::ConsoleUnknown;
         let hold = evenkeel::journal::Event::Held { reason: reason.clone(), ways_out: Vec::new() };

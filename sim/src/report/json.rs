@@ -67,7 +67,10 @@ pub fn run(campaign: &Campaign<'_>, told: &Told) -> String {
 fn planned_faults(outcome: &Outcome) -> Vec<PlannedFault<'_>> {
     let planned = outcome.schedule.planned.iter().enumerate();
     planned
-        .map(|(place, planned)| PlannedFault { planned, struck: outcome.struck.contains(&place) })
+        .map(|(place, planned)| PlannedFault {
+            planned,
+            struck: outcome.struck.contains_key(&place),
+        })
         .collect()
 }
 

@@ -2,7 +2,7 @@
 pub mod json;
 pub mod text;
 
-use crate::nemesis::{Choice, Fault};
+use crate::nemesis::Choice;
 use crate::oracle::RunVerdict;
 use crate::world::Outcome;
 
@@ -29,26 +29,9 @@ pub fn verdict(verdict: &RunVerdict) -> &'static str {
     }
 }
 
-/// The faults that struck in a run in a few words, in the order of the schedule.
+/// The faults that struck in a run, in the order of the schedule.
 fn faults(outcome: &Outcome) -> String {
-    let words: Vec<String> = outcome
-        .struck()
-        .map(|planned| match &planned.fault {
-            Fault::Latency { extra_ms, .. } => format!("latency +{extra_ms} ms"),
-            Fault::LostResponse { .. } => "lost-response".into(),
-            Fault::OrchestratorCrash { away_ms } => {
-                format!("orchestrator-crash {} s", away_ms / 1_000)
-            }
-            Fault::FrontEndCrash { server, back_after_ms } => match back_after_ms {
-                Some(after_ms) => format!("{server} crash {} min", after_ms / 60_000),
-                None => format!("{server} crash for good"),
-            },
-            Fault::InstallerFails { server, times, .. } => match times {
-                1 => format!("{server} installer fails once"),
-                _ => format!("{server} installer fails"),
-            },
-            Fault::BalancerReload { node } => format!("{node} reload"),
-        })
-        .collect();
+    let words: Vec<String> =
+        outcome.struck().map(|planned| planned.fault.kind().name.to_owned()).collect();
     words.join(", ")
 }

@@ -9,18 +9,18 @@ use evenkeel::ports::{Inbox, WallClock};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::disk::Disk;
-use crate::nemesis::Fault;
-use crate::oracle::Struck;
 use crate::random::Keyed;
 use crate::scenario::Scenario;
 
 use super::network::{Network, Shells};
-use super::record::{Message, Recorder};
-use super::strike::{lose_response, peer};
+use super::record::Recorder;
 use super::{Fabric, PASSWORD, Shared};
 
 /// When a rehearsal begins, by its wall clock: a Saturday night. Any instant would do.
 const BEGINS: &str = "2026-01-10T22:00:00Z";
+
+/// Sees every record right after it is durable.
+pub(super) type Watcher = Rc<dyn Fn(&Record)>;
 
 /// The orchestrator's machine.
 #[derive(Clone)]
@@ -60,31 +60,27 @@ impl Machine {
     }
 
     /// Starts the orchestrator on what the disk holds.
-    pub(super) fn start(&self) {
+    pub(super) fn start(&self, watch: Watcher) {
         assert!(self.life.get().is_none(), "one orchestrator at a time");
         let life = self.lives.get() + 1;
         self.lives.set(life);
         self.life.set(Some(life));
-        if life > 1 {
-            self.recorder.strike(self.shared.now_ms(), Struck::OrchestratorBack);
-        }
         let machine = self.clone();
         self.fabric.spawn(self.network.orchestrator, async move {
-            let how = machine.live().await;
+            let how = machine.live(watch).await;
             // A process that was killed says nothing any more.
             if machine.life.get() == Some(life) {
-                machine.recorder.ended(how);
+                machine.recorder.process_ended(how);
             }
         });
         self.fabric.power_on(self.network.orchestrator);
     }
 
     /// One life, from the journal's opening to the verdict.
-    async fn live(&self) -> Result<evenkeel::journal::Verdict, String> {
+    async fn live(&self, watch: Watcher) -> Result<evenkeel::journal::Verdict, String> {
         let (journal, records) =
             Journal::open(self.disk.file()).map_err(|error| error.to_string())?;
         let wires = self.network.dial(&self.fabric);
-        let watcher = self.clone();
         let world = World {
             dial: wires.clone(),
             launcher: Shells(wires),
@@ -93,7 +89,7 @@ impl Machine {
             wall: Wall(self.shared.clone()),
             inbox: Nobody,
             password: PASSWORD.to_owned().into(),
-            watch: Box::new(move |record| watcher.watch(record)),
+            watch: Box::new(move |record| watch(record)),
         };
         let options = Options {
             on_hold: OnHold::Wait,
@@ -119,39 +115,18 @@ impl Machine {
             .collect()
     }
 
-    /// A record is durable, and what it announces has not happened yet.
-    fn watch(&self, record: &Record) {
-        // Brings ground truth to this instant before the claim is judged.
-        let now_ms = self.shared.with(|farm| farm.now_ms());
-        for strike in self.recorder.journal(now_ms, record) {
-            match &strike.fault {
-                Fault::OrchestratorCrash { away_ms } => {
-                    self.recorder.begin_strike(strike.place);
-                    if self.kill() {
-                        self.recorder.send(Message::Killed(*away_ms));
-                    }
-                }
-                Fault::LostResponse { host } => {
-                    self.recorder.begin_strike(strike.place);
-                    let host = host.clone().or_else(|| strike.action.as_ref().map(peer));
-                    let (fabric, network) = (&self.fabric, &*self.network);
-                    lose_response(fabric, network, &self.recorder, now_ms, host.as_deref());
-                }
-                _ => self.recorder.send(Message::Strikes(vec![strike])),
-            }
-        }
+    /// There is a process.
+    pub(super) fn is_alive(&self) -> bool {
+        self.life.get().is_some()
     }
 
-    /// Kills the orchestrator, with what its disk had not been asked to sync. Tells whether there
-    /// was one.
-    pub(super) fn kill(&self) -> bool {
-        let Some(life) = self.life.take() else { return false };
-        self.recorder.strike(self.shared.now_ms(), Struck::OrchestratorCrash);
+    /// Kills the orchestrator, with what its disk had not been asked to sync.
+    pub(super) fn kill(&self) {
+        let life = self.life.take().expect("only what lives is killed");
         // No packet leaves from here on, and nothing more is written.
         self.fabric.cut_power(self.network.orchestrator);
         let kept = self.disk.crash(self.keyed.draw("disk", "crash", life));
         self.recorder.note(self.shared.now_ms(), &format!("the journal's disk: {kept:?}"));
-        true
     }
 }
 

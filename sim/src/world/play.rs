@@ -8,12 +8,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use crate::oracle::RunVerdict;
-use crate::random::Keyed;
-use crate::scenario::Scenario;
 
-use super::orchestrator::Machine;
 use super::record::Message;
-use super::strike::{After, Breaker, Later};
+use super::strike::{Breaker, Later};
 use super::switch_on;
 
 /// A hold that lasts this long has called a person, who does not come to a rehearsal.
@@ -21,8 +18,7 @@ const HOLD_MS_MAX: u64 = 20 * 60_000;
 
 /// A run that goes on.
 pub(super) struct Play {
-    breaker: Breaker,
-    machine: Machine,
+    breaker: Rc<Breaker>,
     receive: UnboundedReceiver<Message>,
     /// What is due, by instant and order.
     later: BTreeMap<(u64, u64), Later>,
@@ -32,26 +28,14 @@ pub(super) struct Play {
 }
 
 impl Play {
-    pub(super) fn new(
-        scenario: Rc<Scenario>,
-        keyed: Keyed,
-        breaker: Breaker,
-        receive: UnboundedReceiver<Message>,
-    ) -> Self {
-        let machine = Machine::new(
-            scenario,
-            keyed,
-            breaker.fabric.clone(),
-            breaker.network.clone(),
-            breaker.shared.clone(),
-            breaker.recorder.clone(),
-        );
-        Self { breaker, machine, receive, later: BTreeMap::new(), ordinal: 0, held: None }
+    pub(super) fn new(breaker: Breaker, receive: UnboundedReceiver<Message>) -> Self {
+        let breaker = Rc::new(breaker);
+        Self { breaker, receive, later: BTreeMap::new(), ordinal: 0, held: None }
     }
 
     /// Lets things happen until the run has a verdict.
     pub(super) async fn run(mut self) -> RunVerdict {
-        self.machine.start();
+        self.breaker.start_orchestrator();
         loop {
             let now_ms = self.now_ms();
             while let Some(entry) = self.later.first_entry().filter(|it| it.key().0 <= now_ms) {
@@ -89,46 +73,27 @@ impl Play {
     }
 
     fn happen(&mut self, later: Later) {
-        let now_ms = self.now_ms();
         match later {
-            Later::Strike(strike) => match self.breaker.strike(strike) {
-                After::Nothing => {}
-                After::At(at_ms, later) => self.later(at_ms, later),
-                After::OrchestratorGone(away_ms) => {
-                    if self.machine.kill() {
-                        self.killed(away_ms);
-                    }
-                }
-            },
-            Later::StartOrchestrator => self.machine.start(),
-            Later::SwitchOn(server) => self.breaker.shared.with(|farm| farm.power_on(&server)),
+            Later::Strike(strike) => self.breaker.strike(strike),
+            Later::End { place, fault } => self.breaker.end(place, &fault),
             Later::OnNetwork(server) => {
                 let host = self.breaker.network.servers[&server].host;
                 self.breaker.fabric.power_on(host);
             }
-            Later::EndLatency => self.breaker.set_latencies(now_ms),
-        }
-    }
-
-    fn killed(&mut self, away_ms: u64) {
-        let back_ms = self.now_ms() + away_ms;
-        self.later(back_ms, Later::StartOrchestrator);
-        if let Some((since_ms, _)) = &mut self.held {
-            *since_ms = back_ms;
         }
     }
 
     fn hear(&mut self, message: Message) -> Option<RunVerdict> {
         let now_ms = self.now_ms();
         match message {
-            Message::Strikes(strikes) => {
-                for strike in strikes {
-                    self.later(strike.at_ms, Later::Strike(strike));
+            Message::Later(at_ms, later) => self.later(at_ms, later),
+            Message::Killed(away_ms) => {
+                if let Some((since_ms, _)) = &mut self.held {
+                    *since_ms = now_ms + away_ms;
                 }
             }
-            Message::Killed(away_ms) => self.killed(away_ms),
             Message::Up(server) => {
-                let Breaker { fabric, network, shared, .. } = &self.breaker;
+                let Breaker { fabric, network, shared, .. } = &*self.breaker;
                 if !fabric.is_up(network.servers[&server].host) {
                     switch_on(fabric, network, shared, &server);
                     // By then it has bound its addresses.

@@ -1,18 +1,22 @@
 //! Everything that is known of a run while it goes on: the oracle, the watch for triggers, the
 //! last events, and what the world must do about them.
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use evenkeel::journal::tell::Teller;
 use evenkeel::journal::{self, HoldReason};
 use evenkeel_fakes::farm::Farm;
 use evenkeel_fakes::ledger;
+use serde::Serialize;
 
 use crate::fabric::Fabric;
+use crate::nemesis::Fault;
 use crate::nemesis::watch::{Strike, Watch};
 use crate::oracle::{Oracle, Struck};
 use crate::traffic::Users;
+
+use super::strike::Later;
 
 /// Events kept for a report: what led to a violation is rarely further back.
 const LAST_EVENTS: usize = 20;
@@ -20,8 +24,8 @@ const LAST_EVENTS: usize = 20;
 /// Something that the world has to do, or to know.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// Faults strike.
-    Strikes(Vec<Strike>),
+    /// Something is due at an instant.
+    Later(u64, Later),
     /// A machine is up again.
     Up(String),
     /// The orchestrator was killed, and is away for this long.
@@ -44,10 +48,12 @@ struct Inner {
     watch: Watch,
     teller: Teller,
     users: Users,
-    /// Places in the schedule of the faults that struck.
-    struck: BTreeSet<usize>,
-    /// Servers that crashed by themselves.
-    crashed: BTreeSet<String>,
+    /// The faults that struck, by their places in the schedule.
+    struck: BTreeMap<usize, Hit>,
+    /// Servers that crashed by themselves, with the place of the fault.
+    crashed: BTreeMap<String, usize>,
+    /// The step that the run is in.
+    step: u8,
     last: VecDeque<String>,
     /// The last events before the first violation.
     before_violation: Option<Vec<String>>,
@@ -60,7 +66,16 @@ pub(super) struct Recorded {
     pub(super) oracle: Oracle,
     pub(super) before_violation: Vec<String>,
     pub(super) exchanges: u64,
-    pub(super) struck: BTreeSet<usize>,
+    pub(super) struck: BTreeMap<usize, Hit>,
+}
+
+/// A fault of the schedule that struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Hit {
+    /// When.
+    pub at_ms: u64,
+    /// When it first changed something, and in which step of the run (1 to 9).
+    pub changed: Option<(u64, u8)>,
 }
 
 impl Recorder {
@@ -76,8 +91,9 @@ impl Recorder {
             watch,
             teller: Teller::new("PLAN"),
             users,
-            struck: BTreeSet::new(),
-            crashed: BTreeSet::new(),
+            struck: BTreeMap::new(),
+            crashed: BTreeMap::new(),
+            step: 1,
             last: VecDeque::new(),
             before_violation: None,
             exchanges: 0,
@@ -90,7 +106,7 @@ impl Recorder {
         let mut inner = self.0.borrow_mut();
         inner.fabric = Some(fabric.clone());
         let strikes = inner.watch.begin();
-        inner.send(Message::Strikes(strikes));
+        inner.later(strikes);
     }
 
     /// Ground truth has changed.
@@ -100,13 +116,16 @@ impl Recorder {
         inner.oracle().entry(entry);
         inner.servers_changed(farm, &entry.event);
         if let ledger::Event::Up { server } = &entry.event {
-            if inner.crashed.contains(server) {
-                inner.oracle().strike(entry.at_ms, Struck::FrontEndBack { server: server.clone() });
+            if let Some(place) = inner.crashed.remove(server) {
+                inner.ended(entry.at_ms, place);
             }
             inner.send(Message::Up(server.clone()));
         }
+        if let ledger::Event::FaultMet { tag } = entry.event {
+            inner.changed(entry.at_ms, tag as usize);
+        }
         let strikes = inner.watch.ledger(entry.at_ms, &entry.event);
-        inner.send(Message::Strikes(strikes));
+        inner.later(strikes);
         inner.look();
     }
 
@@ -121,29 +140,38 @@ impl Recorder {
         match &record.event {
             journal::Event::Held { reason, .. } => inner.send(Message::Held(reason.clone())),
             journal::Event::Released => inner.send(Message::Released),
+            journal::Event::Step { step } => inner.step = *step,
             _ => {}
         }
         let strikes = inner.watch.journal(now_ms, &record.event);
         inner.look();
         let (at_once, later) = strikes.into_iter().partition(|strike| strike.at_ms <= now_ms);
-        inner.send(Message::Strikes(later));
+        inner.later(later);
         at_once
     }
 
     /// A fault of the schedule strikes now.
-    pub(super) fn begin_strike(&self, place: usize) {
-        self.0.borrow_mut().struck.insert(place);
+    pub(super) fn began(&self, now_ms: u64, place: usize, fault: &Fault) {
+        let inner = &mut *self.0.borrow_mut();
+        inner.tell(now_ms, &format!("fault {place}: {fault}"));
+        inner.struck.insert(place, Hit { at_ms: now_ms, changed: None });
+        inner.oracle().strike(now_ms, Struck::Began { place, fault: fault.clone() });
+        inner.look();
     }
 
-    /// What a fault does, for the oracle.
-    pub(super) fn strike(&self, now_ms: u64, struck: Struck) {
-        let inner = &mut *self.0.borrow_mut();
-        inner.tell(now_ms, &format!("fault: {}", words(&struck)));
-        if let Struck::FrontEndCrash { server } = &struck {
-            inner.crashed.insert(server.clone());
-        }
-        inner.oracle().strike(now_ms, struck);
-        inner.look();
+    /// It changed something.
+    pub(super) fn changed(&self, now_ms: u64, place: usize) {
+        self.0.borrow_mut().changed(now_ms, place);
+    }
+
+    /// It is over.
+    pub(super) fn ended(&self, now_ms: u64, place: usize) {
+        self.0.borrow_mut().ended(now_ms, place);
+    }
+
+    /// It took a server down, and is over when that is up again.
+    pub(super) fn crashed(&self, place: usize, server: &str) {
+        self.0.borrow_mut().crashed.insert(server.to_owned(), place);
     }
 
     /// The run never came to an end by itself; its network is gone already.
@@ -164,7 +192,7 @@ impl Recorder {
     }
 
     /// The orchestrator's process ended by itself.
-    pub(super) fn ended(&self, how: Result<evenkeel::journal::Verdict, String>) {
+    pub(super) fn process_ended(&self, how: Result<evenkeel::journal::Verdict, String>) {
         self.0.borrow().send(Message::Ended(how));
     }
 
@@ -199,9 +227,25 @@ impl Inner {
 
     /// The world's loop may be gone already, when a run is being torn down.
     fn send(&self, message: Message) {
-        if !matches!(&message, Message::Strikes(strikes) if strikes.is_empty()) {
-            let _gone = self.send.send(message);
+        let _gone = self.send.send(message);
+    }
+
+    fn later(&self, strikes: Vec<Strike>) {
+        for strike in strikes {
+            self.send(Message::Later(strike.at_ms, Later::Strike(strike)));
         }
+    }
+
+    fn changed(&mut self, now_ms: u64, place: usize) {
+        let step = self.step;
+        let hit = self.struck.get_mut(&place).expect("only what struck can change something");
+        hit.changed.get_or_insert((now_ms, step));
+    }
+
+    fn ended(&mut self, now_ms: u64, place: usize) {
+        self.tell(now_ms, &format!("fault {place} is over"));
+        self.oracle().strike(now_ms, Struck::Ended { place });
+        self.look();
     }
 
     /// A line for people, and for the digest.
@@ -251,20 +295,4 @@ impl Inner {
 pub fn clock(at_ms: u64) -> String {
     let (s, ms) = (at_ms / 1_000, at_ms % 1_000);
     format!("{}:{:02}:{:02}.{ms:03}", s / 3_600, s / 60 % 60, s % 60)
-}
-
-/// A fault in words.
-fn words(struck: &Struck) -> String {
-    match struck {
-        Struck::FrontEndCrash { server } => format!("{server} crashes"),
-        Struck::FrontEndBack { server } => format!("{server} is back"),
-        Struck::InstallerFails { server } => format!("the installer on {server} will fail"),
-        Struck::BalancerReload { node } => format!("{node} is reloaded"),
-        Struck::OrchestratorCrash => "the orchestrator is killed".into(),
-        Struck::OrchestratorBack => "the orchestrator is started again".into(),
-        Struck::LostResponse => "the next answer to the orchestrator is lost".into(),
-        Struck::Latency { extra_ms, for_ms } => {
-            format!("links are {extra_ms} ms slower for {} s", for_ms / 1_000)
-        }
-    }
 }

@@ -1,0 +1,218 @@
+//! The catalogue of faults: one file a family, one row a kind, each with why production can do
+//! that and where it is known from.
+//!
+//! A family's file holds the faults as data, the table of its kinds and how each is drawn; what a
+//! fault does to the world is in `world/strike/`, under the same name, and what it excuses is in
+//! `oracle/excuse`.
+pub mod balancer;
+pub mod correlated;
+pub mod database;
+pub mod front_end;
+pub mod link;
+pub mod orchestrator;
+pub mod people;
+pub mod service_center;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::draw::Draw;
+use super::schedule::Planned;
+
+pub use balancer::BalancerFault;
+pub use correlated::CorrelatedFault;
+pub use database::DatabaseFault;
+pub use front_end::FrontEndFault;
+pub use link::LinkFault;
+pub use orchestrator::OrchestratorFault;
+pub use people::PeopleFault;
+pub use service_center::ServiceCenterFault;
+
+/// A family of faults: the part of the world that they are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// The network between the orchestrator and the farm.
+    Link,
+    /// Balancer nodes.
+    Balancer,
+    /// Service Center.
+    ServiceCenter,
+    /// Front-ends: machines, installers, services, applications.
+    FrontEnd,
+    /// The shared database, and the controller.
+    Database,
+    /// The orchestrator's own process and machine.
+    Orchestrator,
+    /// What people do meanwhile.
+    People,
+    /// Several at once, by one cause.
+    Correlated,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Self; 8] = [
+        Self::Link,
+        Self::Balancer,
+        Self::ServiceCenter,
+        Self::FrontEnd,
+        Self::Database,
+        Self::Orchestrator,
+        Self::People,
+        Self::Correlated,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Balancer => "balancer",
+            Self::ServiceCenter => "service-center",
+            Self::FrontEnd => "front-end",
+            Self::Database => "database",
+            Self::Orchestrator => "orchestrator",
+            Self::People => "people",
+            Self::Correlated => "correlated",
+        }
+    }
+
+    /// Its kinds.
+    #[must_use]
+    pub fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Link => link::KINDS,
+            Self::Balancer => balancer::KINDS,
+            Self::ServiceCenter => service_center::KINDS,
+            Self::FrontEnd => front_end::KINDS,
+            Self::Database => database::KINDS,
+            Self::Orchestrator => orchestrator::KINDS,
+            Self::People => people::KINDS,
+            Self::Correlated => correlated::KINDS,
+        }
+    }
+}
+
+/// A row of the catalogue.
+pub struct Kind {
+    /// Its name on the command line and in schedules.
+    pub name: &'static str,
+    /// Its family.
+    pub family: Family,
+    /// Why production can do this, in a sentence.
+    pub reason: &'static str,
+    /// Where that is known from.
+    pub source: &'static str,
+    /// After it a person may be needed: a run may then end in a hold.
+    pub needs_person: bool,
+    /// Draws one.
+    pub draw: fn(&mut Draw<'_>) -> Planned,
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Kind {}
+
+/// Every row of the catalogue.
+pub fn kinds() -> impl Iterator<Item = &'static Kind> {
+    Family::ALL.into_iter().flat_map(Family::kinds)
+}
+
+/// What strikes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "family")]
+pub enum Fault {
+    /// The network between the orchestrator and the farm.
+    Link(LinkFault),
+    /// Balancer nodes.
+    Balancer(BalancerFault),
+    /// Service Center.
+    ServiceCenter(ServiceCenterFault),
+    /// Front-ends.
+    FrontEnd(FrontEndFault),
+    /// The shared database, and the controller.
+    Database(DatabaseFault),
+    /// The orchestrator's own process and machine.
+    Orchestrator(OrchestratorFault),
+    /// What people do meanwhile.
+    People(PeopleFault),
+    /// Several at once.
+    Correlated(CorrelatedFault),
+}
+
+impl Fault {
+    /// Its row of the catalogue.
+    ///
+    /// # Panics
+    /// The row is missing: a mistake of this crate's.
+    #[must_use]
+    pub fn kind(&self) -> &'static Kind {
+        let name = match self {
+            Self::Link(fault) => fault.kind(),
+            Self::Balancer(fault) => fault.kind(),
+            Self::ServiceCenter(fault) => fault.kind(),
+            Self::FrontEnd(fault) => fault.kind(),
+            Self::Database(fault) => fault.kind(),
+            Self::Orchestrator(fault) => fault.kind(),
+            Self::People(fault) => fault.kind(),
+            Self::Correlated(fault) => fault.kind(),
+        };
+        kinds().find(|kind| kind.name == name).expect("every fault has a row in the catalogue")
+    }
+
+    /// Its family.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Link(_) => Family::Link,
+            Self::Balancer(_) => Family::Balancer,
+            Self::ServiceCenter(_) => Family::ServiceCenter,
+            Self::FrontEnd(_) => Family::FrontEnd,
+            Self::Database(_) => Family::Database,
+            Self::Orchestrator(_) => Family::Orchestrator,
+            Self::People(_) => Family::People,
+            Self::Correlated(_) => Family::Correlated,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    /// For people, the subject first: `fe-3 crashes, back after 12 min`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(fault) => fault.fmt(f),
+            Self::Balancer(fault) => fault.fmt(f),
+            Self::ServiceCenter(fault) => fault.fmt(f),
+            Self::FrontEnd(fault) => fault.fmt(f),
+            Self::Database(fault) => fault.fmt(f),
+            Self::Orchestrator(fault) => fault.fmt(f),
+            Self::People(fault) => fault.fmt(f),
+            Self::Correlated(fault) => fault.fmt(f),
+        }
+    }
+}
+
+/// A length of time in words: milliseconds, seconds or minutes.
+pub(super) struct Lasting(pub(super) u64);
+
+impl fmt::Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ms if ms < 1_000 => write!(f, "{ms} ms"),
+            ms if ms < 120_000 => write!(f, "{} s", ms / 1_000),
+            ms => write!(f, "{} min", ms / 60_000),
+        }
+    }
+}

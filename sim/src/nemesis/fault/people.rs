@@ -1,0 +1,27 @@
+//! What people do meanwhile.
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+
+/// The catalogue of this family.
+pub const KINDS: &[Kind] = &[];
+
+/// What people do meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum PeopleFault {}
+
+impl PeopleFault {
+    /// The name of its kind.
+    pub(super) fn kind(&self) -> &'static str {
+        match *self {}
+    }
+}
+
+impl fmt::Display for PeopleFault {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}

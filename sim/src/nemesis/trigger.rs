@@ -1,0 +1,112 @@
+//! When a fault strikes: at an instant or at a happening.
+use evenkeel::procedure::action::{Action, JobKind, MemberChange};
+use serde::{Deserialize, Serialize};
+
+/// A kind of effect, as faults are aimed at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// A member is drained.
+    Drain,
+    /// A member is admitted.
+    Admit,
+    /// A front-end is disabled.
+    Disable,
+    /// A front-end is enabled.
+    Enable,
+    /// A job is started.
+    Start(JobKind),
+    /// Application tests run.
+    Test,
+}
+
+impl Effect {
+    /// The kind of an action; `None` for those that faults are not aimed at.
+    #[must_use]
+    pub fn of(action: &Action) -> Option<Self> {
+        match action {
+            Action::Balancer { change: MemberChange::Drain, .. } => Some(Self::Drain),
+            Action::Balancer { change: MemberChange::Admit, .. } => Some(Self::Admit),
+            Action::Flag { enabled: false, .. } => Some(Self::Disable),
+            Action::Flag { enabled: true, .. } => Some(Self::Enable),
+            Action::Start { kind, .. } => Some(Self::Start(*kind)),
+            Action::Test { .. } => Some(Self::Test),
+            Action::Balancer { .. } | Action::Reboot { .. } | Action::Nudge { .. } => None,
+        }
+    }
+}
+
+/// When a fault strikes. Each trigger comes once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "when")]
+pub enum Trigger {
+    /// At an instant of the run.
+    At {
+        /// Milliseconds since its begin.
+        at_ms: u64,
+    },
+    /// The n-th intent of a kind is durable, and its effect has not left yet.
+    Intent {
+        /// The kind.
+        effect: Effect,
+        /// From 1 on.
+        nth: u32,
+        /// How long after that: 0 is before it leaves, a few milliseconds are while it is done.
+        after_ms: u64,
+    },
+    /// The n-th outcome of a kind is durable.
+    Outcome {
+        /// The kind.
+        effect: Effect,
+        /// From 1 on.
+        nth: u32,
+        /// How long after that.
+        after_ms: u64,
+    },
+    /// The n-th job of a kind began, by the server's own account.
+    JobStarted {
+        /// The kind.
+        kind: JobKind,
+        /// From 1 on.
+        nth: u32,
+        /// How long after that.
+        after_ms: u64,
+    },
+    /// The run entered a step for the first time.
+    Step {
+        /// 1 to 9.
+        step: u8,
+        /// How long after that.
+        after_ms: u64,
+    },
+    /// The run held for the n-th time.
+    Held {
+        /// From 1 on.
+        nth: u32,
+        /// How long after that.
+        after_ms: u64,
+    },
+    /// The run was taken up again for the n-th time.
+    Resumed {
+        /// From 1 on.
+        nth: u32,
+        /// How long after that: a few milliseconds are in the midst of observing.
+        after_ms: u64,
+    },
+}
+
+impl Trigger {
+    /// How long after its happening the fault strikes; `at_ms` for an instant.
+    #[must_use]
+    pub fn after_ms(&self) -> u64 {
+        match self {
+            Self::At { at_ms } => *at_ms,
+            Self::Intent { after_ms, .. }
+            | Self::Outcome { after_ms, .. }
+            | Self::JobStarted { after_ms, .. }
+            | Self::Step { after_ms, .. }
+            | Self::Held { after_ms, .. }
+            | Self::Resumed { after_ms, .. } => *after_ms,
+        }
+    }
+}

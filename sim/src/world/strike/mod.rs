@@ -1,0 +1,167 @@
+//! Carries faults out: the schedule's words become changes of farm, network and orchestrator.
+//!
+//! One file a family, under the name that the family has in the catalogue.
+mod balancer;
+mod correlated;
+mod database;
+mod front_end;
+mod link;
+mod orchestrator;
+mod people;
+mod service_center;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use evenkeel::journal::Record;
+use evenkeel::procedure::action::Action;
+use evenkeel_fakes::farm::Shared;
+
+use crate::fabric::{Fabric, Latency};
+use crate::nemesis::Fault;
+use crate::nemesis::watch::Strike;
+
+use super::network::Network;
+use super::orchestrator::Machine;
+use super::record::{Message, Recorder};
+
+/// What is left to do about a fault at a later instant.
+#[derive(Clone, Debug)]
+pub(super) enum Later {
+    /// The fault itself.
+    Strike(Strike),
+    /// What lasted is over.
+    End {
+        /// Its place in the schedule.
+        place: usize,
+        /// The fault.
+        fault: Fault,
+    },
+    /// A server that has booted is on the network again.
+    OnNetwork(String),
+}
+
+/// How a fault goes on after it struck.
+pub(super) struct Blow {
+    /// How long until the world ends it; `None` when there is nothing to end.
+    lasts_ms: Option<u64>,
+    /// It changed something when it struck; else when a double says that it met it.
+    changed: bool,
+}
+
+impl Blow {
+    /// Struck, changed something, and nothing is left to do.
+    pub(super) const ONCE: Self = Self { lasts_ms: None, changed: true };
+    /// Lies in wait until a double meets it.
+    pub(super) const ARMED: Self = Self { lasts_ms: None, changed: false };
+
+    /// Changed something, and is ended after a while.
+    pub(super) fn lasting(for_ms: u64) -> Self {
+        Self { lasts_ms: Some(for_ms), changed: true }
+    }
+}
+
+/// Whoever breaks the world.
+pub(super) struct Breaker {
+    pub(super) fabric: Fabric,
+    pub(super) network: Network,
+    pub(super) shared: Shared,
+    pub(super) recorder: Recorder,
+    pub(super) machine: Machine,
+    links: Latency,
+    spikes: RefCell<Vec<link::Spike>>,
+}
+
+impl Breaker {
+    pub(super) fn new(
+        fabric: Fabric,
+        network: Network,
+        shared: Shared,
+        recorder: Recorder,
+        machine: Machine,
+        links: Latency,
+    ) -> Self {
+        let spikes = RefCell::new(Vec::new());
+        Self { fabric, network, shared, recorder, machine, links, spikes }
+    }
+
+    /// Starts the orchestrator on what its disk holds.
+    pub(super) fn start_orchestrator(self: &Rc<Self>) {
+        let breaker = self.clone();
+        self.machine.start(Rc::new(move |record| breaker.watch(record)));
+    }
+
+    /// A record is durable, and what it announces has not happened yet.
+    fn watch(&self, record: &Record) {
+        // Brings ground truth to this instant before the claim is judged.
+        let now_ms = self.shared.with(|farm| farm.now_ms());
+        for strike in self.recorder.journal(now_ms, record) {
+            self.strike(strike);
+        }
+    }
+
+    /// Carries a fault out now. Faults whose object is gone (an orchestrator that is away) do not
+    /// strike.
+    pub(super) fn strike(&self, strike: Strike) {
+        let Strike { place, fault, action, .. } = strike;
+        if matches!(fault, Fault::Orchestrator(_)) && !self.machine.is_alive() {
+            return;
+        }
+        let now_ms = self.shared.now_ms();
+        self.recorder.began(now_ms, place, &fault);
+        let blow = match &fault {
+            Fault::Link(it) => self.link(it, action.as_ref()),
+            Fault::Balancer(it) => self.balancer(it),
+            Fault::ServiceCenter(it) => self.service_center(it),
+            Fault::FrontEnd(it) => self.front_end(place, it),
+            Fault::Database(it) => self.database(it),
+            Fault::Orchestrator(it) => self.orchestrator(it),
+            Fault::People(it) => self.people(it),
+            Fault::Correlated(it) => self.correlated(it),
+        };
+        if blow.changed {
+            self.recorder.changed(now_ms, place);
+        }
+        if let Some(lasts_ms) = blow.lasts_ms {
+            let later = Later::End { place, fault };
+            self.recorder.send(Message::Later(now_ms + lasts_ms, later));
+        }
+    }
+
+    /// Ends what lasted.
+    pub(super) fn end(self: &Rc<Self>, place: usize, fault: &Fault) {
+        let over = match fault {
+            Fault::Link(it) => self.end_link(it),
+            Fault::FrontEnd(it) => self.end_front_end(it),
+            Fault::Orchestrator(it) => self.end_orchestrator(place, it),
+            Fault::Balancer(_)
+            | Fault::ServiceCenter(_)
+            | Fault::Database(_)
+            | Fault::People(_)
+            | Fault::Correlated(_) => unreachable!("{fault} has no end of its own"),
+        };
+        if over == Over::Now {
+            self.recorder.ended(self.shared.now_ms(), place);
+        }
+    }
+}
+
+/// When something is over whose end was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Now.
+    Now,
+    /// Somebody else says when: a machine has yet to boot.
+    ToldByOthers,
+}
+
+/// The host that an action goes to.
+fn peer(action: &Action) -> String {
+    match action {
+        Action::Balancer { node, .. } | Action::Nudge { node, .. } => node.to_string(),
+        Action::Flag { via: server, .. }
+        | Action::Start { server, .. }
+        | Action::Reboot { server }
+        | Action::Test { server } => server.to_string(),
+    }
+}
