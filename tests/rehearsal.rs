@@ -15,7 +15,7 @@ fn load(path: &Path) -> Scenario {
 
 fn run(scenario: &Scenario, seed: u64, faults: &str) -> Outcome {
     let faults: Choice = faults.parse().expect("a known choice of faults");
-    rehearse(Order { scenario, seed, faults: &Source::Drawn(faults), trace: None })
+    rehearse(Order { scenario, seed, faults: &Source::Drawn(faults), planted: None, trace: None })
 }
 
 /// One run, judged. `must_end_done` where nothing struck that may need a person.

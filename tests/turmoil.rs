@@ -315,6 +315,7 @@ fn told_by_the_fabric(scenario: &Scenario) -> Vec<String> {
         scenario,
         seed: SEED,
         faults: &Source::Drawn(Choice::None),
+        planted: None,
         trace: Some(Box::new(kept.clone())),
     };
     let outcome = rehearse(order);

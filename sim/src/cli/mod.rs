@@ -4,6 +4,7 @@
 //! violation · 1 failed (a file could not be written) · 2 wrong use or invalid file, nothing was
 //! run · 4 an invariant was broken.
 mod rehearse;
+mod sabotage;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,8 @@ struct Cli {
 enum Command {
     /// Runs a plan, a farm or a scenario under many seeds, and checks every invariant.
     Rehearse(rehearse::Args),
+    /// Plants known bugs, one after the other, and counts the seeds until each is caught.
+    Sabotage(sabotage::Args),
 }
 
 /// How a call ends.
@@ -37,6 +40,7 @@ enum Exit {
 pub fn main() -> ExitCode {
     let exit = match Cli::parse().command {
         Command::Rehearse(args) => rehearse::run(&args),
+        Command::Sabotage(args) => sabotage::run(&args),
     };
     ExitCode::from(match exit {
         Exit::Good => 0,

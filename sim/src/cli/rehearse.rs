@@ -9,6 +9,7 @@ use crate::campaign::{Campaign, Summary, Told};
 use crate::nemesis::Choice;
 use crate::oracle::Bounds;
 use crate::report::{json, text};
+use crate::sabotage::{self, GuardSwitch, Planted, Sabotage};
 use crate::scenario::Scenario;
 
 use super::Exit;
@@ -42,6 +43,12 @@ pub(super) struct Args {
     /// single kinds, each in every seed
     #[arg(long, value_name = "none|light|full|FAMILY,…", default_value_t = Choice::Full)]
     faults: Choice,
+    /// Plants a known bug, to see it caught: `evenkeel-sim sabotage` lists them
+    #[arg(long, value_name = "NAME", value_parser = sabotage)]
+    sabotage: Option<&'static Sabotage>,
+    /// Whether the guard stands behind the planted bug
+    #[arg(long, requires = "sabotage", default_value_t = GuardSwitch::On)]
+    guard: GuardSwitch,
     /// How many seeds to run at a time
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     jobs: NonZeroUsize,
@@ -51,6 +58,14 @@ pub(super) struct Args {
     /// Writes every packet, change, record and fault of the first seed to a file
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+}
+
+/// The sabotage of a name.
+pub(super) fn sabotage(name: &str) -> Result<&'static Sabotage, String> {
+    Sabotage::named(name).ok_or_else(|| {
+        let names: Vec<&str> = sabotage::all().map(|it| it.name).collect();
+        format!("there is no such sabotage: {}", names.join(", "))
+    })
 }
 
 pub(super) fn run(args: &Args) -> Exit {
@@ -85,6 +100,7 @@ pub(super) fn run(args: &Args) -> Exit {
         scenario: &scenario,
         seeds: first..=last,
         faults: args.faults.clone(),
+        planted: args.sabotage.map(|sabotage| Planted { sabotage, guard: args.guard }),
         jobs: args.jobs,
     };
     match tell(&campaign, trace, args.json) {
