@@ -16,9 +16,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 
 use crate::nemesis::{Planned, Schedule, Source};
+use crate::sabotage::{self, GuardSwitch, Planted};
 use crate::scenario::Scenario;
 use crate::world::{Order, Outcome, Witness, rehearse};
 
@@ -40,6 +42,12 @@ pub struct Failure {
     pub without: Vec<String>,
     /// The seed.
     pub seed: u64,
+    /// The known bug that was planted, where one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sabotage: Option<String>,
+    /// Whether the guard stood behind that bug.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<String>,
     /// The invariant that was broken first.
     pub broke: String,
     /// What was wrong, in the oracle's words.
@@ -60,6 +68,8 @@ pub struct Case {
     pub seed: u64,
     /// The faults.
     pub schedule: Schedule,
+    /// A known bug, to test the harness.
+    pub planted: Option<Planted>,
 }
 
 impl Case {
@@ -67,8 +77,8 @@ impl Case {
     #[must_use]
     pub fn run(&self, witness: Option<Box<dyn Witness>>) -> Outcome {
         let faults = Source::Given(self.schedule.clone());
-        let (scenario, seed) = (&self.scenario, self.seed);
-        rehearse(Order { witness, ..Order::new(scenario, seed, &faults) })
+        let Self { scenario, seed, planted, .. } = self;
+        rehearse(Order { planted: *planted, witness, ..Order::new(scenario, *seed, &faults) })
     }
 }
 
@@ -82,6 +92,8 @@ impl Failure {
             scenario: relative(&case.scenario.path, folder),
             without: case.without.clone(),
             seed: case.seed,
+            sabotage: case.planted.map(|it| it.sabotage.name.to_owned()),
+            guard: case.planted.map(|it| it.guard.to_string()),
             broke: violation.invariant.to_owned(),
             what: violation.what.clone(),
             planned: case.schedule.planned.clone(),
@@ -125,7 +137,20 @@ impl Failure {
             format!("{}: there is no plan without {names}; nothing was run", path.display())
         })?;
         let schedule = Schedule { planned: self.planned.clone() };
-        Ok(Case { scenario, without: self.without.clone(), seed: self.seed, schedule })
+        let planted = self.planted()?;
+        Ok(Case { scenario, without: self.without.clone(), seed: self.seed, schedule, planted })
+    }
+
+    fn planted(&self) -> Result<Option<Planted>, String> {
+        let Some(name) = &self.sabotage else { return Ok(None) };
+        let sabotage = sabotage::all()
+            .find(|it| it.name == name)
+            .ok_or_else(|| format!("there is no sabotage `{name}`; nothing was run"))?;
+        let guard = match &self.guard {
+            Some(guard) => GuardSwitch::from_str(guard, false)?,
+            None => GuardSwitch::On,
+        };
+        Ok(Some(Planted { sabotage, guard }))
     }
 
     /// As the file has it, under a heading of comments.

@@ -8,6 +8,7 @@
 //! * [`traffic`] — the users' requests.
 //! * [`nemesis`] — faults as data: the catalogue, and the schedule of a seed.
 //! * [`oracle`] — what must hold on ground truth, one file per invariant.
+//! * [`sabotage`] — known bugs, planted to test the harness.
 //! * [`scenario`] — what is rehearsed: a plan, a farm or a scenario file.
 //! * [`world`] — a farm of doubles and an orchestrator: one run.
 //! * [`failure`] — a failure as a file; [`shrink`] — made small.
@@ -23,6 +24,7 @@ pub mod nemesis;
 pub mod oracle;
 pub mod random;
 pub mod report;
+pub mod sabotage;
 pub mod scenario;
 pub mod shrink;
 pub mod traffic;

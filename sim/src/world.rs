@@ -25,6 +25,7 @@ use crate::nemesis::watch::Watch;
 use crate::nemesis::{Planned, Schedule, Source, draw};
 use crate::oracle::{Bounds, Context, Faults, Ground, Judgement, MemberKey, Oracle, RunVerdict};
 use crate::random::Keyed;
+use crate::sabotage::{GuardSwitch, Planted};
 use crate::scenario::Scenario;
 use crate::traffic::{Fates, Traffic, Users};
 
@@ -49,6 +50,8 @@ pub struct Order<'a> {
     pub seed: u64,
     /// Where the schedule comes from.
     pub faults: &'a Source,
+    /// A known bug, to test the harness.
+    pub planted: Option<Planted>,
     /// Gets a line for every packet, change, record and fault.
     pub trace: Option<Box<dyn Write>>,
     /// Is told what happens as it happens.
@@ -59,7 +62,7 @@ impl<'a> Order<'a> {
     /// A run that nobody watches.
     #[must_use]
     pub fn new(scenario: &'a Scenario, seed: u64, faults: &'a Source) -> Self {
-        Self { scenario, seed, faults, trace: None, witness: None }
+        Self { scenario, seed, faults, planted: None, trace: None, witness: None }
     }
 }
 
@@ -107,7 +110,7 @@ impl Outcome {
 /// Rehearses one seed.
 #[must_use]
 pub fn rehearse(order: Order<'_>) -> Outcome {
-    let Order { scenario, seed, faults, trace, witness } = order;
+    let Order { scenario, seed, faults, planted, trace, witness } = order;
     let keyed = Keyed::new(seed);
     let truth = scenario.truth(&keyed);
     let schedule = match faults {
@@ -118,7 +121,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
     let users = Users::new(Traffic::new(&scenario.spec, |zone| keyed.stream("traffic", zone)));
     let (send, receive) = unbounded_channel();
     let recorder = Recorder::new(
-        Oracle::new(ground(scenario), context(scenario, &truth, bounds)),
+        Oracle::new(ground(scenario), context(scenario, &truth, bounds, planted)),
         Watch::new(schedule.clone()),
         users.clone(),
         witness,
@@ -128,6 +131,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
     let stage = Stage {
         scenario: Rc::new(scenario.clone()),
         keyed,
+        planted,
         truth: truth.clone(),
         users: users.clone(),
         recorder: recorder.clone(),
@@ -191,12 +195,18 @@ fn bounds(scenario: &Scenario, truth: &Truth) -> Bounds {
     Bounds::new(&scenario.plan.farm.policy, truth, scenario.links, members, pools)
 }
 
-fn context(scenario: &Scenario, truth: &Truth, bounds: Bounds) -> Context {
+fn context(
+    scenario: &Scenario,
+    truth: &Truth,
+    bounds: Bounds,
+    planted: Option<Planted>,
+) -> Context {
     let plan = &scenario.plan;
     Context {
         faults: Faults::new(bounds),
         policy: plan.farm.policy.clone(),
         old_consoles_fail: truth.old_console == OldConsole::Fails,
+        guard_may_refuse: planted.is_some_and(|it| it.guard == GuardSwitch::On),
         updating: plan.updating.iter().map(ToString::to_string).collect(),
         floors: plan.farm.pools.iter().map(|it| (it.name.to_string(), it.floor)).collect(),
     }
@@ -206,6 +216,7 @@ fn context(scenario: &Scenario, truth: &Truth, bounds: Bounds) -> Context {
 struct Stage {
     scenario: Rc<Scenario>,
     keyed: Keyed,
+    planted: Option<Planted>,
     truth: Truth,
     users: Users,
     recorder: Recorder,
@@ -240,6 +251,7 @@ impl Stage {
             network.clone(),
             shared.clone(),
             recorder.clone(),
+            self.planted,
         );
         let breaker = Breaker::new(fabric, network, shared, recorder, machine, links);
         Play::new(breaker, self.receive).run().await

@@ -12,7 +12,7 @@ use super::carry::{Call, Kind, exit_of};
 use super::session::Session;
 use super::world::SystemClock;
 use super::{Exit, answer, complain};
-use crate::drive::{self, DriveError, OnHold, Options, World};
+use crate::drive::{self, DriveError, Mind, OnHold, Options, World};
 use crate::host::process::Processes;
 use crate::journal::file::FileStorage;
 use crate::journal::requests::FolderInbox;
@@ -54,7 +54,7 @@ pub(crate) async fn drive_until_stopped(
         OnHoldArg::Exit => OnHold::Exit,
     };
     let Call { requests, certificate, .. } = call;
-    let options = Options { on_hold, requests, certificate };
+    let options = Options { on_hold, requests, certificate, mind: Mind::default() };
     let stop = std::pin::pin!(stopped(&refused));
     let run = std::pin::pin!(drive::run(&session.plan, &session.hash, world, options));
     // The left one is looked at first. Dropping the drive stops it between two records, which is

@@ -6,6 +6,7 @@
 mod absorb;
 mod exchange;
 mod heed;
+mod mind;
 mod people;
 
 use std::future::Future;
@@ -22,14 +23,14 @@ use crate::journal::{Event, HoldReason, Journal, JournalError, Record, Request, 
 use crate::plan::Plan;
 use crate::ports::{Dial, Inbox, Launcher, Storage, WallClock};
 use crate::procedure::action::Action;
-use crate::procedure::decide::{self, decide};
-use crate::procedure::guard;
+use crate::procedure::decide;
 use crate::procedure::layout::Layout;
 use crate::procedure::polls::{self, Poll};
 use crate::procedure::progress::{Direction, Progress};
 use crate::procedure::view::{Question, View};
 
 use exchange::{Adapters, Completion, Exchange};
+pub use mind::Mind;
 
 /// The world a run acts on.
 pub struct World<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> {
@@ -69,6 +70,8 @@ pub struct Options {
     pub requests: Vec<Request>,
     /// SHA-256 of the rehearsal's certificate that was required and found good, for the journal.
     pub certificate: Option<String>,
+    /// What decides and what guards.
+    pub mind: Mind,
 }
 
 /// A run that could not go on because of this machine, not of the farm.
@@ -105,7 +108,7 @@ pub async fn run<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox>(
     world: World<D, L, S, W, I>,
     options: Options,
 ) -> Result<Verdict, DriveError> {
-    let mut drive = Drive::new(plan, plan_hash, world)?;
+    let mut drive = Drive::new(plan, plan_hash, world, options.mind)?;
     drive.begin(options.certificate)?;
     drive.people(options.requests)?;
     loop {
@@ -131,6 +134,7 @@ type Running = FuturesUnordered<Pin<Box<dyn Future<Output = Completion>>>>;
 struct Drive<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> {
     layout: Rc<Layout>,
     plan_hash: String,
+    mind: Mind,
     adapters: Rc<Adapters<D, L>>,
     journal: Journal<S>,
     resumed: bool,
@@ -145,7 +149,12 @@ struct Drive<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> {
 }
 
 impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W, I> {
-    fn new(plan: &Plan, plan_hash: &str, world: World<D, L, S, W, I>) -> Result<Self, DriveError> {
+    fn new(
+        plan: &Plan,
+        plan_hash: &str,
+        world: World<D, L, S, W, I>,
+        mind: Mind,
+    ) -> Result<Self, DriveError> {
         let layout = Rc::new(Layout::new(plan, plan_hash));
         let mut progress = Progress::new(&layout);
         for record in &world.records {
@@ -160,6 +169,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         Ok(Self {
             view: View::new(&layout),
             plan_hash: plan_hash.to_owned(),
+            mind,
             adapters: Rc::new(adapters),
             journal: world.journal,
             resumed: !world.records.is_empty(),
@@ -226,31 +236,44 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
     /// Writes down what the readings show until nothing new follows, and returns what to do.
     fn settle(&mut self) -> Result<Vec<Action>, DriveError> {
         for _ in 0..SETTLE_ROUNDS_MAX {
-            let decision = decide(&self.layout, &self.progress, &self.view);
+            let decision = (self.mind.decide)(&self.layout, &self.progress, &self.view);
             if decision.events.is_empty() {
                 return Ok(decision.actions);
+            }
+            for event in &decision.events {
+                let vouched = (self.mind.vouch)(&self.layout, &self.progress, &self.view, event);
+                if let Err(why) = vouched {
+                    self.refuse(format!("{event:?}: {why}"))?;
+                    return Ok(Vec::new()); // what follows from it is not to be done either
+                }
             }
             self.record(decision.events)?;
         }
         panic!("the procedure concludes without end: {:?}", self.progress.held);
     }
 
+    /// The guard has refused something: the run holds until a person answers.
+    fn refuse(&mut self, what: String) -> Result<(), DriveError> {
+        if matches!(self.progress.standing_hold, Some(HoldReason::GuardRefused { .. })) {
+            return Ok(()); // the first refusal is what a person must see
+        }
+        let reason = HoldReason::GuardRefused { what };
+        let ways_out = decide::ways_out(&self.layout, &self.progress, &reason);
+        self.record(vec![Event::Held { reason, ways_out }])
+    }
+
     /// Guards actions, writes their intents down with one sync, and lets them leave.
     fn start(&mut self, actions: Vec<Action>) -> Result<(), DriveError> {
         let mut intents = Vec::new();
         for action in actions {
-            match guard::check(&self.layout, &self.progress, &self.view, &action) {
+            match (self.mind.check)(&self.layout, &self.progress, &self.view, &action) {
                 Ok(()) if self.reserve(&action) => intents.push(Event::Intent {
                     id: self.progress.next_intent + intents.len() as u64,
                     action,
                 }),
                 Ok(()) => {}
-                Err(why) => {
-                    let what = format!("{action:?}: {why}");
-                    let reason = HoldReason::GuardRefused { what };
-                    let ways_out = decide::ways_out(&self.layout, &self.progress, &reason);
-                    return self.record(vec![Event::Held { reason, ways_out }]);
-                }
+                // The others are each as safe as without it, and may be what protects the farm.
+                Err(why) => self.refuse(format!("{action:?}: {why}"))?,
             }
         }
         if intents.is_empty() {

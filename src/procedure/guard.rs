@@ -1,16 +1,25 @@
-//! The guard: every action passes here just before it leaves, in production as in rehearsal.
+//! The guard: every action passes here just before it leaves, and every conclusion just before it
+//! is written down, in production as in rehearsal.
 //!
-//! It shares raw readings and journaled facts with `decide` and none of its conclusions: quiet, fit
-//! and capacity are concluded here again, in another way, so that one mistake is not made twice. A
-//! refusal is a defect of the program, and the run holds.
+//! It shares raw readings and journaled facts with `decide` and none of its conclusions: quiet, idle,
+//! fit and whose turn it is are concluded here again, in another way, so that one mistake is not
+//! made twice. A refusal is a defect of the program, and the run holds.
+//!
+//! * [`members`] — may a member be drained, admitted, weighed, cut.
+//! * [`jobs`] — may a job start, a flag be set, a test run.
+//! * [`claims`] — is a conclusion borne out by the readings.
+mod claims;
+mod jobs;
+mod members;
+
 use crate::farm::Half;
-use crate::journal::FarmMilestone;
+use crate::journal::{Event, FarmMilestone};
 use crate::names::ServerName;
 
-use super::action::{Action, JobKind, MemberChange};
+use super::action::Action;
 use super::layout::{Layout, SeatIx, ServerIx};
-use super::progress::{Direction, Progress};
-use super::readings::{CheckState, MemberId, MemberReading, OperState};
+use super::progress::Progress;
+use super::readings::{MemberId, MemberReading, OperState};
 use super::view::View;
 
 /// Lets an action pass.
@@ -32,14 +41,27 @@ pub fn check(
             seats.iter().try_for_each(|&seat| guard.balancer(seat, &seats, *change))
         }
         Action::Flag { via, server, enabled } => guard.flag(via, server, *enabled),
-        Action::Start { server, kind, .. } => guard.start(guard.server(server)?, *kind),
-        Action::Reboot { server } => guard.out_everywhere(guard.server(server)?),
+        Action::Start { server, kind, job } => guard.start(guard.server(server)?, *kind, job),
+        Action::Reboot { server } => guard.reboot(guard.server(server)?),
         Action::Test { server } => guard.test(guard.server(server)?),
         Action::Nudge { .. } => {
             let begun = progress.reached(FarmMilestone::SwitchBegan);
             begun.then_some(()).ok_or_else(|| "requests of ours before the switch".to_owned())
         }
     }
+}
+
+/// Lets a conclusion be written down.
+///
+/// # Errors
+/// What contradicts it, in a sentence.
+pub fn vouch(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    event: &Event,
+) -> Result<(), String> {
+    Guard { layout, progress, view }.vouch(event)
 }
 
 struct Guard<'a> {
@@ -108,90 +130,12 @@ impl Guard<'_> {
             .ok_or_else(|| format!("{name} may have been started again since its tests"))
     }
 
-    fn balancer(
-        &self,
-        seat: SeatIx,
-        together: &[SeatIx],
-        change: MemberChange,
-    ) -> Result<(), String> {
-        let server = self.layout.seats[seat].server;
-        let read = self.read(seat)?;
-        match change {
-            MemberChange::Admit => {
-                self.fit(server)?;
-                let pool = &self.layout.pools[self.layout.seats[seat].pool];
-                let checked = !pool.health_check
-                    || read.check == CheckState::Passing
-                    || !self.progress.servers[server].touched;
-                checked.then_some(()).ok_or_else(|| "its health check does not pass yet".to_owned())
-            }
-            MemberChange::Drain => self.drain(seat, together),
-            MemberChange::Maintain => Err("nothing wants a member in maintenance".to_owned()),
-            MemberChange::Weight(_) => {
-                let ready = read.admin.0 == 0;
-                ready.then_some(()).ok_or_else(|| "weight of a member that is out".to_owned())
-            }
-            MemberChange::Cut => {
-                let drained = !Self::gets_requests(read);
-                drained.then_some(()).ok_or_else(|| "cutting a member in rotation".to_owned())
-            }
-        }
-    }
-
-    /// Somebody fit stays behind, unless the member itself must not serve.
-    fn drain(&self, seat: SeatIx, together: &[SeatIx]) -> Result<(), String> {
-        let server = self.layout.seats[seat].server;
-        let record = &self.progress.servers[server];
-        let must_go = record.left_out || (record.touched && record.proven.is_none());
-        let place = &self.layout.seats[seat];
-        let pool = &self.layout.pools[place.pool];
-        if must_go && !record.proven_once || pool.may_go_down {
-            return Ok(());
-        }
-        let mut others = 0;
-        for bench in pool.benches.iter().filter(|bench| bench.node == place.node) {
-            for &other in bench.seats.iter().filter(|other| !together.contains(other)) {
-                let serves = self.read(other).is_ok_and(Self::gets_requests);
-                if serves && self.fit_in_service(self.layout.seats[other].server) {
-                    others += 1;
-                }
-            }
-        }
-        if others < pool.floor {
-            return Err(format!("pool {} would keep {others} fit members", pool.name));
-        }
-        Ok(())
-    }
-
     /// Fit by what is written down: the service start of others is their own action's matter.
     fn fit_in_service(&self, server: ServerIx) -> bool {
         let record = &self.progress.servers[server];
         let proven = record.proven.as_ref().map(|(version, _)| *version);
         let upgraded_well = proven == Some(self.layout.farm.version_to);
         !record.left_out && !record.tainted && (upgraded_well || !record.touched)
-    }
-
-    fn flag(&self, via: &ServerName, server: &ServerName, enabled: bool) -> Result<(), String> {
-        let face = &self.progress.servers[self.server(via)?];
-        let fresh_face = !face.touched || face.upgraded.is_some();
-        if !fresh_face {
-            return Err(format!("{via}'s console is being upgraded"));
-        }
-        let record = &self.progress.servers[self.server(server)?];
-        let half = self.layout.servers[self.server(server)?].half;
-        let right = if enabled {
-            record.upgraded.is_some() || self.progress.direction == Direction::Aborting
-        } else {
-            half == Some(Half::Loaded) && !record.touched
-        };
-        right
-            .then_some(())
-            .ok_or_else(|| format!("{server} shall not become enabled={enabled} now"))
-    }
-
-    fn test(&self, server: ServerIx) -> Result<(), String> {
-        let ready = self.progress.servers[server].upgraded.is_some();
-        ready.then_some(()).ok_or_else(|| "tests before the upgrade prove nothing".to_owned())
     }
 
     /// No node sends it requests, by fresh readings of all.
@@ -264,45 +208,6 @@ impl Guard<'_> {
             if serving < pool.floor && !pool.may_go_down {
                 return Err(format!("pool {} has {serving} members in rotation", pool.name));
             }
-        }
-        Ok(())
-    }
-
-    fn start(&self, server: ServerIx, kind: JobKind) -> Result<(), String> {
-        let record = &self.progress.servers[server];
-        let name = &self.layout.servers[server].name;
-        if record.left_out {
-            return Err(format!("{name} was left out"));
-        }
-        if !kind.touches() {
-            // Nothing is pending while nothing was touched, so starting a service deploys nothing.
-            let nothing_touched = self.progress.servers.iter().all(|one| !one.touched);
-            let aborting = self.progress.direction == Direction::Aborting && nothing_touched;
-            return if aborting { Ok(()) } else { self.out_everywhere(server) };
-        }
-        if !record.touched {
-            return Err(format!("{name} is not marked as touched"));
-        }
-        if self.progress.direction != Direction::Forward {
-            return Err("the run is on its way back".to_owned());
-        }
-        let half = self.layout.servers[server].half.unwrap_or(Half::Updating);
-        match half {
-            Half::Updating => {
-                if !self.progress.reached(FarmMilestone::SwitchBegan) {
-                    self.loaded_disabled()?;
-                }
-            }
-            Half::Loaded => {
-                if !self.progress.reached(FarmMilestone::Soaked) {
-                    return Err("the new version has not soaked".to_owned());
-                }
-            }
-        }
-        self.out_everywhere(server)?;
-        if record.jobs_begun == 0 {
-            self.quiet_everywhere(server)?;
-            self.others_carry(server)?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use evenkeel::drive::{self, OnHold, Options, World};
+use evenkeel::drive::{self, Mind, OnHold, Options, World};
 use evenkeel::journal::tell::Teller;
 use evenkeel::journal::{Journal, Record, Request, Verdict, Wanted};
 use evenkeel::ports::{Inbox, WallClock};
@@ -279,8 +279,8 @@ impl Orchestrator {
             password: PASSWORD.to_owned().into(),
             watch: Box::new(move |record| watcher.watch(record)),
         };
-        let requests = self.approvals();
-        let options = Options { on_hold: OnHold::Wait, requests, certificate: None };
+        let (requests, mind) = (self.approvals(), Mind::default());
+        let options = Options { on_hold: OnHold::Wait, requests, certificate: None, mind };
         let (plan, hash) = (&self.scenario.plan, &self.scenario.plan_hash);
         let how = drive::run(plan, hash, world, options).await;
         *self.ended.borrow_mut() = Some(how.map_err(|error| error.to_string()));

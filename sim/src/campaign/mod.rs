@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::nemesis::{Choice, Source};
 use crate::oracle::RunVerdict;
+use crate::sabotage::Planted;
 use crate::scenario::Scenario;
 use crate::world::{Order, Outcome, rehearse};
 
@@ -29,6 +30,8 @@ pub struct Campaign<'a> {
     pub seeds: RangeInclusive<u64>,
     /// Which faults may strike.
     pub faults: Choice,
+    /// A known bug, to test the harness.
+    pub planted: Option<Planted>,
     /// How many seeds run at a time.
     pub jobs: NonZeroUsize,
 }
@@ -134,8 +137,9 @@ impl Campaign<'_> {
 
     fn one(&self, seed: u64, trace: Option<Box<dyn Write>>) -> Told {
         let begun = wall_clock();
-        let (scenario, faults) = (self.scenario, Source::Drawn(self.faults.clone()));
-        let outcome = rehearse(Order { trace, ..Order::new(scenario, seed, &faults) });
+        let (scenario, planted) = (self.scenario, self.planted);
+        let faults = Source::Drawn(self.faults.clone());
+        let outcome = rehearse(Order { trace, planted, ..Order::new(scenario, seed, &faults) });
         Told { outcome, wall: begun.elapsed() }
     }
 }

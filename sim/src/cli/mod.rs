@@ -7,6 +7,7 @@ mod certificate;
 mod keep;
 mod rehearse;
 mod replay;
+mod sabotage;
 mod shrink;
 
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ enum Command {
     Replay(replay::Args),
     /// Makes a kept failure smaller.
     Shrink(shrink::Args),
+    /// Plants known bugs, one after the other, and counts the seeds until each is caught.
+    Sabotage(sabotage::Args),
 }
 
 /// How a call ends.
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Rehearse(args) => rehearse::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Shrink(args) => shrink::run(&args),
+        Command::Sabotage(args) => sabotage::run(&args),
     };
     ExitCode::from(match exit {
         Exit::Good => 0,

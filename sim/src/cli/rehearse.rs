@@ -11,6 +11,7 @@ use crate::failure::Case;
 use crate::nemesis::Choice;
 use crate::oracle::Bounds;
 use crate::report::{json, text};
+use crate::sabotage::{self, GuardSwitch, Planted, Sabotage};
 use crate::scenario::Scenario;
 
 use super::{Exit, certificate, keep};
@@ -46,6 +47,12 @@ pub(super) struct Args {
     /// single kinds, each in every seed
     #[arg(long, value_name = "none|light|full|FAMILY,…", default_value_t = Choice::Full)]
     faults: Choice,
+    /// Plants a known bug, to see it caught: `evenkeel-sim sabotage` lists them
+    #[arg(long, value_name = "NAME", value_parser = sabotage)]
+    sabotage: Option<&'static Sabotage>,
+    /// Whether the guard stands behind the planted bug
+    #[arg(long, requires = "sabotage", default_value_t = GuardSwitch::On)]
+    guard: GuardSwitch,
     /// How many seeds to run at a time
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     jobs: NonZeroUsize,
@@ -67,6 +74,14 @@ pub(super) struct Args {
     /// mistakes, not against forgery
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
+}
+
+/// The sabotage of a name.
+pub(super) fn sabotage(name: &str) -> Result<&'static Sabotage, String> {
+    Sabotage::named(name).ok_or_else(|| {
+        let names: Vec<&str> = sabotage::all().map(|it| it.name).collect();
+        format!("there is no such sabotage: {}", names.join(", "))
+    })
 }
 
 pub(super) fn run(args: &Args) -> Exit {
@@ -105,6 +120,7 @@ pub(super) fn run(args: &Args) -> Exit {
         scenario: &scenario,
         seeds: first..=last,
         faults: args.faults.clone(),
+        planted: args.sabotage.map(|sabotage| Planted { sabotage, guard: args.guard }),
         jobs: args.jobs,
     };
     let (summary, violated, written) = tell(&campaign, trace, args.json);
@@ -173,6 +189,7 @@ fn tell(
                 without: Vec::new(),
                 seed: told.outcome.seed,
                 schedule: told.outcome.schedule.clone(),
+                planted: campaign.planted,
             });
         }
         // A campaign's memory does not grow with its seeds.

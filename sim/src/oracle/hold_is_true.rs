@@ -39,7 +39,7 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
         HoldReason::SomebodyElse { what } => (false, format!("nobody else changed {what}")),
         HoldReason::UnknownWord { .. } => (false, "the doubles use the farm file's words".into()),
         HoldReason::GuardRefused { .. } => {
-            (false, "the guard must agree with the procedure".into())
+            (context.guard_may_refuse, "the guard must agree with the procedure".into())
         }
         HoldReason::Asked => (false, "nobody asked".into()),
     };

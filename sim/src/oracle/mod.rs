@@ -53,6 +53,8 @@ pub struct Context {
     pub floors: BTreeMap<String, u32>,
     /// An old console answers errors once the database is new.
     pub old_consoles_fail: bool,
+    /// A bug is planted and the guard stands behind it: its refusal is what is hoped for.
+    pub guard_may_refuse: bool,
 }
 
 /// How a run ended.

@@ -8,7 +8,7 @@
 //! the bound after it came back ([`super::Bounds::back`]).
 //!
 //! Sabotage that breaks it: wait for ever for a lost answer; hold at the first lost poll.
-use evenkeel::journal::Event;
+use evenkeel::journal::{Event, HoldReason};
 
 use super::hold_is_true::{just_ceased, why_false};
 use super::{Context, Finding, Ground, Invariant, RunVerdict};
@@ -44,6 +44,11 @@ impl Invariant for RunEndsOrHolds {
         let what = match verdict {
             RunVerdict::Done { .. } => return Vec::new(),
             RunVerdict::Held { .. } if context.faults.may_need_a_person() => return Vec::new(),
+            RunVerdict::Held { reason: HoldReason::GuardRefused { .. } }
+                if context.guard_may_refuse =>
+            {
+                return Vec::new();
+            }
             RunVerdict::Held { reason } => {
                 format!(
                     "the run was left holding for {reason:?}, and nothing struck that needs a person"

@@ -75,6 +75,7 @@ impl Story {
             updating: ["fe-1".to_owned(), "fe-2".to_owned()].into(),
             floors: BTreeMap::new(),
             old_consoles_fail: false,
+            guard_may_refuse: false,
         };
         Self {
             oracle: Oracle::new(

@@ -60,7 +60,7 @@ pub fn run(campaign: &Campaign<'_>, told: &Told) -> String {
         exchanges: outcome.exchanges,
         requests: outcome.fates,
         faults: planned_faults(outcome),
-        replay: replay(&path, outcome.seed, &campaign.faults),
+        replay: replay(&path, outcome.seed, &campaign.faults, campaign.planted),
     })
 }
 

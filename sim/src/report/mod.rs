@@ -8,6 +8,7 @@ pub mod timeline;
 
 use crate::nemesis::Choice;
 use crate::oracle::RunVerdict;
+use crate::sabotage::Planted;
 use crate::world::Outcome;
 
 /// What a rehearsal does not cover: a farm can still fail there.
@@ -16,8 +17,11 @@ pub const NOT_REHEARSED: [&str; 6] =
 
 /// The one command that plays a run again.
 #[must_use]
-pub fn replay(path: &str, seed: u64, faults: &Choice) -> String {
-    format!("evenkeel-sim rehearse {path} --seed {seed} --faults {faults}")
+pub fn replay(path: &str, seed: u64, faults: &Choice, planted: Option<Planted>) -> String {
+    let planted = planted
+        .map(|it| format!(" --sabotage {} --guard {}", it.sabotage.name, it.guard))
+        .unwrap_or_default();
+    format!("evenkeel-sim rehearse {path} --seed {seed} --faults {faults}{planted}")
 }
 
 /// A verdict in a word.

@@ -76,7 +76,10 @@ fn violations(campaign: &Campaign<'_>, outcome: &Outcome) -> String {
         }
     }
     let path = campaign.scenario.path.display().to_string();
-    line(&mut text, &format!("\n  again: {}", replay(&path, outcome.seed, &campaign.faults)));
+    line(
+        &mut text,
+        &format!("\n  again: {}", replay(&path, outcome.seed, &campaign.faults, campaign.planted)),
+    );
     text
 }
 

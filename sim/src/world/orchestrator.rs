@@ -1,15 +1,18 @@
 //! The orchestrator on a host of its own: started, killed, started again on what its disk kept.
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
-use evenkeel::drive::{self, OnHold, Options, World};
+use evenkeel::drive::{self, Mind, OnHold, Options, World};
 use evenkeel::journal::{Journal, Record, Request, Wanted};
-use evenkeel::ports::{Inbox, WallClock};
+use evenkeel::ports::{Address, Inbox, WallClock};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::disk::Disk;
 use crate::random::Keyed;
+use crate::sabotage::Planted;
+use crate::sabotage::ports::{Launching, LoginScript, Memory, PortBug, Storing, Wiretap};
 use crate::scenario::Scenario;
 
 use super::network::{Network, Shells};
@@ -18,6 +21,9 @@ use super::{Fabric, PASSWORD, Shared};
 
 /// When a rehearsal begins, by its wall clock: a Saturday night. Any instant would do.
 const BEGINS: &str = "2026-01-10T22:00:00Z";
+
+/// When a second orchestrator comes, where nobody holds the lock.
+const SECOND_COMES: Duration = Duration::from_secs(90);
 
 /// Sees every record right after it is durable.
 pub(super) type Watcher = Rc<dyn Fn(&Record)>;
@@ -32,6 +38,8 @@ pub(super) struct Machine {
     shared: Shared,
     recorder: Recorder,
     disk: Disk,
+    planted: Option<Planted>,
+    memory: Memory,
     /// The process that runs, counted from 1; `None` while there is none.
     life: Rc<Cell<Option<u64>>>,
     lives: Rc<Cell<u64>>,
@@ -45,8 +53,11 @@ impl Machine {
         network: Network,
         shared: Shared,
         recorder: Recorder,
+        planted: Option<Planted>,
     ) -> Self {
         Self {
+            planted,
+            memory: Memory::default(),
             scenario,
             keyed,
             fabric,
@@ -66,6 +77,14 @@ impl Machine {
         self.lives.set(life);
         self.life.set(Some(life));
         let machine = self.clone();
+        if self.bug() == Some(PortBug::NoLock) && life == 1 {
+            let (machine, watch) = (self.clone(), Rc::clone(&watch));
+            self.fabric.spawn(self.network.orchestrator, async move {
+                tokio::time::sleep(SECOND_COMES).await;
+                // Whatever comes of it, the world listens to the first.
+                let _ = machine.live(watch).await;
+            });
+        }
         self.fabric.spawn(self.network.orchestrator, async move {
             let how = machine.live(watch).await;
             // A process that was killed says nothing any more.
@@ -78,21 +97,34 @@ impl Machine {
 
     /// One life, from the journal's opening to the verdict.
     async fn live(&self, watch: Watcher) -> Result<evenkeel::journal::Verdict, String> {
-        let (journal, records) =
-            Journal::open(self.disk.file()).map_err(|error| error.to_string())?;
-        let wires = self.network.dial(&self.fabric);
+        let storage = Storing::new(self.disk.file(), self.bug());
+        let (journal, records) = Journal::open(storage).map_err(|error| error.to_string())?;
+        let wires = Wiretap::new(
+            self.network.dial(&self.fabric),
+            self.bug(),
+            self.memory.clone(),
+            self.lives.get() <= 1,
+            self.front(),
+        );
+        let people =
+            People { script: Rc::default(), loops: self.bug() == Some(PortBug::LoginLoop) };
+        let (machine, script) = (self.clone(), Rc::clone(&people.script));
         let world = World {
             dial: wires.clone(),
-            launcher: Shells(wires),
+            launcher: Launching::new(Shells(wires), self.bug()),
             journal,
             records,
             wall: Wall(self.shared.clone()),
-            inbox: Nobody,
+            inbox: people,
             password: PASSWORD.to_owned().into(),
-            watch: Box::new(move |record| watch(record)),
+            watch: Box::new(move |record| {
+                script.borrow_mut().hear(record, |what| machine.request(what, record.at));
+                watch(record);
+            }),
         };
+        let mind = self.planted.map_or_else(Mind::default, Planted::mind);
         let requests = self.approvals();
-        let options = Options { on_hold: OnHold::Wait, requests, certificate: None };
+        let options = Options { on_hold: OnHold::Wait, requests, certificate: None, mind };
         drive::run(&self.scenario.plan, &self.scenario.plan_hash, world, options)
             .await
             .map_err(|error| error.to_string())
@@ -101,15 +133,28 @@ impl Machine {
     /// All gates are approved beforehand: a rehearsal waits for nobody.
     fn approvals(&self) -> Vec<Request> {
         let gates = self.scenario.plan.farm.policy.gates.iter();
-        gates
-            .map(|step| Request {
-                what: Wanted::Approve { step: *step },
-                who: "rehearsal".into(),
-                ticket: None,
-                plan_hash: self.scenario.plan_hash.clone(),
-                at: begins(),
-            })
-            .collect()
+        gates.map(|step| self.request(Wanted::Approve { step: *step }, begins())).collect()
+    }
+
+    fn request(&self, what: Wanted, at: Timestamp) -> Request {
+        Request {
+            what,
+            who: "rehearsal".into(),
+            ticket: None,
+            plan_hash: self.scenario.plan_hash.clone(),
+            at,
+        }
+    }
+
+    /// The bug around a port that is planted in this run.
+    fn bug(&self) -> Option<PortBug> {
+        self.planted.and_then(Planted::port)
+    }
+
+    /// Where a balancer takes users' requests.
+    fn front(&self) -> Option<Address> {
+        let pools = &self.scenario.plan.farm.pools;
+        pools.iter().find_map(|pool| pool.traffic.values().next())?.parse().ok()
     }
 
     /// There is a process.
@@ -142,11 +187,19 @@ impl WallClock for Wall {
     }
 }
 
-/// Nobody asks for anything while a rehearsal runs.
-struct Nobody;
+/// Nobody asks for anything while a rehearsal runs, but a script that is planted.
+struct People {
+    script: Rc<RefCell<LoginScript>>,
+    loops: bool,
+}
 
-impl Inbox for Nobody {
+impl Inbox for People {
     fn take(&mut self) -> io::Result<Vec<Request>> {
-        Ok(Vec::new())
+        let asked = self.script.borrow_mut().take();
+        Ok(asked.into_iter().filter(|_| self.loops).collect())
+    }
+
+    fn must_be_asked(&self) -> bool {
+        self.loops
     }
 }

@@ -100,6 +100,10 @@ impl Play {
                     self.later(now_ms + 1, Later::OnNetwork(server));
                 }
             }
+            // What a program with a defect does from then on says nothing of the farm.
+            Message::Held(reason @ HoldReason::GuardRefused { .. }) => {
+                return Some(RunVerdict::Held { reason });
+            }
             Message::Held(reason) => {
                 if self.held.as_ref().is_none_or(|(_, held)| *held != reason) {
                     self.held = Some((now_ms, reason));

@@ -1,0 +1,148 @@
+//! Sabotage: known bugs, planted to test the harness.
+//!
+//! An oracle that has never seen a bug is not known to see any. Each sabotage is a bug that
+//! somebody could write, put in the place of `decide` or around a port, with the invariant that is
+//! expected to catch it first. With the guard on, no bug of `decide` may lead to a violation: the
+//! run ends in a hold, or the bug is harmless. With the guard off, the oracle must catch each.
+//!
+//! * [`balancer`] — drains, admissions, weights, rescue.
+//! * [`console`] — Enabled flags.
+//! * [`order`] — which job, when.
+//! * [`proof`] — when a server counts as fit.
+//! * [`undone`] — what is left undone or held for nothing, which no guard can refuse.
+//! * [`ports`] — network, commands and disk.
+//! * [`hunt`] — how many seeds each takes to be caught.
+mod balancer;
+mod console;
+pub mod hunt;
+mod order;
+pub mod ports;
+mod proof;
+mod undone;
+
+use std::fmt;
+
+use evenkeel::drive::Mind;
+use evenkeel::procedure::decide::Decision;
+use evenkeel::procedure::layout::Layout;
+use evenkeel::procedure::progress::Progress;
+use evenkeel::procedure::view::View;
+
+use ports::PortBug;
+
+/// In the place of `decide`.
+pub type Decide = fn(&Layout, &Progress, &View) -> Decision;
+
+/// Where a bug is.
+#[derive(Clone, Copy, Debug)]
+pub enum Bug {
+    /// `decide` does something wrong. The guard stands behind it.
+    Decide(Decide),
+    /// `decide` leaves something undone, or holds for nothing: there is nothing to refuse.
+    Undone(Decide),
+    /// Something around a port is wrong.
+    Port(PortBug),
+}
+
+/// A known bug.
+#[derive(Clone, Copy, Debug)]
+pub struct Sabotage {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What is wrong, as a sentence without a full stop.
+    pub sentence: &'static str,
+    /// The invariant that is expected to catch it first.
+    pub caught_by: &'static str,
+    /// Where it is.
+    pub bug: Bug,
+}
+
+impl Sabotage {
+    /// The sabotage of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        all().find(|it| it.name == name)
+    }
+}
+
+/// Every sabotage.
+pub fn all() -> impl Iterator<Item = &'static Sabotage> {
+    [balancer::ALL, console::ALL, order::ALL, proof::ALL, undone::ALL, ports::ALL]
+        .into_iter()
+        .flatten()
+}
+
+/// Whether the guard stands behind a planted bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum GuardSwitch {
+    /// As in production.
+    On,
+    /// Everything passes: the oracle is alone.
+    Off,
+}
+
+impl fmt::Display for GuardSwitch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::On { "on" } else { "off" })
+    }
+}
+
+/// A bug planted in a run: part of what the run is, as its seed is.
+#[derive(Clone, Copy, Debug)]
+pub struct Planted {
+    /// The bug.
+    pub sabotage: &'static Sabotage,
+    /// The guard.
+    pub guard: GuardSwitch,
+}
+
+impl Planted {
+    /// What decides and what guards with this bug in it.
+    #[must_use]
+    pub fn mind(self) -> Mind {
+        let sound = Mind::default();
+        let decide = match self.sabotage.bug {
+            Bug::Decide(decide) | Bug::Undone(decide) => decide,
+            Bug::Port(_) => sound.decide,
+        };
+        match self.guard {
+            GuardSwitch::On => Mind { decide, ..sound },
+            GuardSwitch::Off => {
+                Mind { decide, check: |_, _, _, _| Ok(()), vouch: |_, _, _, _| Ok(()) }
+            }
+        }
+    }
+
+    /// The bug around a port.
+    #[must_use]
+    pub fn port(self) -> Option<PortBug> {
+        match self.sabotage.bug {
+            Bug::Port(bug) => Some(bug),
+            Bug::Decide(_) | Bug::Undone(_) => None,
+        }
+    }
+}
+
+/// A copy with a change: how a bug sees something else than there is.
+fn with<T: Clone>(it: &T, change: impl FnOnce(&mut T)) -> T {
+    let mut copy = it.clone();
+    change(&mut copy);
+    copy
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Goal: a name means one bug. Method: count them.
+    #[test]
+    fn names_are_unique_and_every_group_is_there() {
+        let names: BTreeSet<&str> = all().map(|it| it.name).collect();
+        assert_eq!(names.len(), all().count());
+        let count = |which: fn(&Bug) -> bool| all().filter(|it| which(&it.bug)).count();
+        assert!(count(|bug| matches!(bug, Bug::Decide(_))) >= 20);
+        assert!(count(|bug| matches!(bug, Bug::Port(_))) >= 8);
+    }
+}

@@ -1,0 +1,160 @@
+//! Bugs of `decide` about order: which job on which server, and when.
+use evenkeel::farm::Half;
+use evenkeel::journal::{Event, FarmMilestone, Milestone};
+use evenkeel::procedure::action::{Action, JobKind};
+use evenkeel::procedure::decide::{Decision, decide};
+use evenkeel::procedure::layout::{Layout, ServerIx};
+use evenkeel::procedure::progress::{Direction, Progress};
+use evenkeel::procedure::readings::JobReading;
+use evenkeel::procedure::view::View;
+
+use super::{Bug, Sabotage, with};
+
+/// Bugs about order.
+pub(super) const ALL: &[Sabotage] = &[
+    Sabotage {
+        name: "forget-the-soak",
+        sentence: "step 6 begins as soon as traffic is switched",
+        caught_by: "journal_tells_the_truth",
+        bug: Bug::Decide(forget_the_soak),
+    },
+    Sabotage {
+        name: "upgrade-loaded-too-early",
+        sentence: "a loaded server is upgraded as soon as an updating one is",
+        caught_by: "no_user_meets_an_upgrade",
+        bug: Bug::Decide(upgrade_loaded_too_early),
+    },
+    Sabotage {
+        name: "forget-the-controller",
+        sentence: "step 3 begins with the front-ends",
+        caught_by: "run_ends_or_holds",
+        bug: Bug::Decide(forget_the_controller),
+    },
+    Sabotage {
+        name: "start-again-while-running",
+        sentence: "a job that runs is taken for one that never started, and started under a new id",
+        caught_by: "run_ends_or_holds",
+        bug: Bug::Decide(start_again_while_running),
+    },
+    Sabotage {
+        name: "leave-one-out",
+        sentence: "the last updating server is taken for upgraded",
+        caught_by: "one_version_in_rotation",
+        bug: Bug::Decide(leave_one_out),
+    },
+    Sabotage {
+        name: "touch-mark-not-set",
+        sentence: "an installer is started without writing down that its server is touched",
+        caught_by: "journal_tells_the_truth",
+        bug: Bug::Decide(touch_mark_not_set),
+    },
+];
+
+fn forget_the_soak(layout: &Layout, progress: &Progress, view: &View) -> Decision {
+    if !progress.reached(FarmMilestone::SoakBegan) || progress.reached(FarmMilestone::Soaked) {
+        return decide(layout, progress, view);
+    }
+    let hasty = with(layout, |layout| layout.farm.policy.soak_ms = 0);
+    decide(&hasty, progress, view)
+}
+
+fn upgrade_loaded_too_early(layout: &Layout, progress: &Progress, view: &View) -> Decision {
+    let mut decision = decide(layout, progress, view);
+    let ready = progress.direction == Direction::Forward
+        && !progress.reached(FarmMilestone::SwitchBegan)
+        && layout.half(Half::Updating).any(|it| progress.servers[it].upgraded.is_some());
+    let Some(server) = layout.half(Half::Loaded).next() else { return decision };
+    let record = &progress.servers[server];
+    if !decision.events.is_empty() || !ready || record.jobs_begun > 0 || progress.held.is_some() {
+        return decision;
+    }
+    let name = layout.servers[server].name.clone();
+    if !record.touched {
+        let evidence = "front-end-upgrade is next".to_owned();
+        let milestone = Milestone::Touched;
+        decision.events.push(Event::Reached { server: name, milestone, evidence });
+    } else if !view.servers[server].acting {
+        let job = format!("{}-{name}-1", layout.job_prefix);
+        decision.actions.push(Action::Start { server: name, kind: JobKind::FrontEndUpgrade, job });
+    }
+    decision
+}
+
+fn forget_the_controller(layout: &Layout, progress: &Progress, view: &View) -> Decision {
+    let headless = with(layout, |layout| {
+        for stage in &mut layout.updating_stages {
+            for (_, kinds) in &mut stage.servers {
+                kinds.retain(|kind| *kind != JobKind::ControllerUpgrade);
+            }
+            stage.servers.retain(|(_, kinds)| !kinds.is_empty());
+        }
+        layout.updating_stages.retain(|stage| !stage.servers.is_empty());
+    });
+    decide(&headless, progress, view)
+}
+
+fn start_again_while_running(layout: &Layout, progress: &Progress, view: &View) -> Decision {
+    let forgotten = |server: &ServerIx| {
+        let record = &progress.servers[*server];
+        let runs = view.servers[*server].job.as_ref();
+        record.job.as_ref().is_some_and(|job| {
+            job.ended.is_none()
+                && record.tries.get(&job.kind).is_some_and(|tries| *tries < 2)
+                && runs.is_some_and(|(id, read)| *id == job.id && read.value == JobReading::Running)
+        })
+    };
+    if !(0..layout.servers.len()).any(|server| forgotten(&server)) {
+        return decide(layout, progress, view);
+    }
+    let progress = with(progress, |progress| {
+        for server in (0..layout.servers.len()).filter(forgotten) {
+            progress.servers[server].job = None;
+        }
+    });
+    decide(layout, &progress, view)
+}
+
+fn leave_one_out(layout: &Layout, progress: &Progress, view: &View) -> Decision {
+    let Some(server) = layout.half(Half::Updating).last() else {
+        return decide(layout, progress, view);
+    };
+    if progress.baseline.is_none() {
+        return decide(layout, progress, view);
+    }
+    let progress = with(progress, |progress| {
+        let (target, since_ms) = (layout.target(), 1);
+        let record = &mut progress.servers[server];
+        record.upgraded = Some((target, since_ms));
+        record.deployed_ms = Some(since_ms);
+        record.jobs_done = layout.jobs_of(server).collect();
+        let start = view.service(layout, server).map(|read| read.start.clone());
+        record.proven = Some((target, start.unwrap_or_default()));
+        record.proven_once = true;
+    });
+    decide(layout, &progress, view)
+}
+
+fn touch_mark_not_set(layout: &Layout, progress: &Progress, view: &View) -> Decision {
+    let mut marked = with(progress, |progress| {
+        for record in &mut progress.servers {
+            record.touched |= record.job.as_ref().is_some_and(|job| job.kind.touches());
+        }
+    });
+    loop {
+        let mut decision = decide(layout, &marked, view);
+        let mut unmarked = Vec::new();
+        decision.events.retain(|event| match event {
+            Event::Reached { server, milestone: Milestone::Touched, .. } => {
+                unmarked.extend(layout.server(server));
+                false
+            }
+            _ => true,
+        });
+        if unmarked.is_empty() || !decision.events.is_empty() {
+            return decision;
+        }
+        for server in unmarked {
+            marked.servers[server].touched = true;
+        }
+    }
+}

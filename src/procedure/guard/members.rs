@@ -1,0 +1,126 @@
+//! May a member be drained, admitted, weighed, cut: somebody fit stays, nobody unfit comes, and
+//! whoever moves is whose turn it is.
+use crate::farm::Half;
+use crate::farm::policy::AfterDeadline;
+use crate::journal::FarmMilestone;
+
+use super::super::action::MemberChange;
+use super::super::layout::{SeatIx, ServerIx};
+use super::super::progress::Direction;
+use super::super::readings::{CheckState, MemberReading};
+use super::Guard;
+
+impl Guard<'_> {
+    pub(super) fn balancer(
+        &self,
+        seat: SeatIx,
+        together: &[SeatIx],
+        change: MemberChange,
+    ) -> Result<(), String> {
+        let server = self.layout.seats[seat].server;
+        let read = self.read(seat)?;
+        match change {
+            MemberChange::Admit => {
+                self.fit(server)?;
+                self.serves_now(server)?;
+                let pool = &self.layout.pools[self.layout.seats[seat].pool];
+                let checked = !pool.health_check
+                    || read.check == CheckState::Passing
+                    || !self.progress.servers[server].touched;
+                checked.then_some(()).ok_or_else(|| "its health check does not pass yet".to_owned())
+            }
+            MemberChange::Drain => self.drain(seat, together),
+            MemberChange::Maintain => Err("nothing wants a member in maintenance".to_owned()),
+            MemberChange::Weight(weight) => {
+                if read.admin.0 != 0 {
+                    return Err("weight of a member that is out".to_owned());
+                }
+                let before = self.baseline(seat).map(|read| read.weight);
+                let as_before = before == Some(weight);
+                as_before.then_some(()).ok_or_else(|| format!("its weight was {before:?}"))
+            }
+            MemberChange::Cut => self.cut(seat, read),
+        }
+    }
+
+    /// Somebody fit stays behind, unless the member itself must not serve.
+    fn drain(&self, seat: SeatIx, together: &[SeatIx]) -> Result<(), String> {
+        let server = self.layout.seats[seat].server;
+        let record = &self.progress.servers[server];
+        let must_go = record.left_out || (record.touched && record.proven.is_none());
+        self.leaves_now(server)?;
+        let place = &self.layout.seats[seat];
+        let pool = &self.layout.pools[place.pool];
+        if must_go && !record.proven_once || pool.may_go_down {
+            return Ok(());
+        }
+        let mut others = 0;
+        for bench in pool.benches.iter().filter(|bench| bench.node == place.node) {
+            for &other in bench.seats.iter().filter(|other| !together.contains(other)) {
+                let serves = self.read(other).is_ok_and(Self::gets_requests);
+                if serves && self.fit_in_service(self.layout.seats[other].server) {
+                    others += 1;
+                }
+            }
+        }
+        if others < pool.floor {
+            return Err(format!("pool {} would keep {others} fit members", pool.name));
+        }
+        Ok(())
+    }
+
+    /// Users' requests are cut only where policy says so, and only after the drain's deadline.
+    fn cut(&self, seat: SeatIx, read: &MemberReading) -> Result<(), String> {
+        if Self::gets_requests(read) {
+            return Err("cutting a member in rotation".to_owned());
+        }
+        let policy = self.layout.policy();
+        if policy.drain_after_deadline != AfterDeadline::Cut {
+            return Err("policy does not cut requests".to_owned());
+        }
+        let place = &self.layout.seats[seat];
+        let offset = seat - self.layout.nodes[place.node].first_seat;
+        let since_ms = self.view.nodes[place.node].drained_since_ms[offset];
+        let overdue = since_ms.is_some_and(|since| since + policy.drain_ms_max < self.view.now_ms);
+        overdue.then_some(()).ok_or_else(|| "its drain has time left".to_owned())
+    }
+
+    /// It is this server's turn to serve.
+    fn serves_now(&self, server: ServerIx) -> Result<(), String> {
+        let reached = |milestone| self.progress.farm.contains_key(&milestone);
+        let record = &self.progress.servers[server];
+        let turn = match (self.progress.direction, self.layout.servers[server].half) {
+            (Direction::Forward, Some(Half::Updating)) => {
+                reached(FarmMilestone::SwitchBegan) || self.gate(1).is_err()
+            }
+            (Direction::Forward, Some(Half::Loaded)) => {
+                !reached(FarmMilestone::Switched)
+                    || (reached(FarmMilestone::Soaked) && record.touched)
+            }
+            (Direction::FallingBack | Direction::Aborting, Some(_)) => true,
+            (_, None) => false,
+        };
+        let name = &self.layout.servers[server].name;
+        let may = turn || record.rescued_ms.is_some();
+        may.then_some(()).ok_or_else(|| format!("it is not {name}'s turn to serve"))
+    }
+
+    /// It is this server's turn to leave, as far as it is fit: others must go at any time.
+    fn leaves_now(&self, server: ServerIx) -> Result<(), String> {
+        let switching = self.progress.farm.contains_key(&FarmMilestone::SwitchBegan);
+        let turn = match (self.progress.direction, self.layout.servers[server].half) {
+            (Direction::Forward, Some(Half::Updating)) => !switching,
+            (Direction::Forward, Some(Half::Loaded)) => switching,
+            (Direction::FallingBack, half) => half == Some(Half::Updating),
+            (Direction::Aborting, _) | (_, None) => false,
+        };
+        let name = &self.layout.servers[server].name;
+        let may = turn || !self.fit_in_service(server);
+        may.then_some(()).ok_or_else(|| format!("it is not {name}'s turn to leave"))
+    }
+
+    /// How the baseline had a seat.
+    pub(super) fn baseline(&self, seat: SeatIx) -> Option<&MemberReading> {
+        self.progress.baseline_seats.as_ref()?[seat].as_ref()
+    }
+}
