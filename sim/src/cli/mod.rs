@@ -4,6 +4,7 @@
 //! violation · 1 failed (a file could not be written) · 2 wrong use or invalid file, nothing was
 //! run · 4 an invariant was broken.
 mod certificate;
+mod faults;
 mod keep;
 mod rehearse;
 mod replay;
@@ -26,6 +27,8 @@ struct Cli {
 enum Command {
     /// Runs a plan, a farm or a scenario under many seeds, and checks every invariant.
     Rehearse(rehearse::Args),
+    /// Lists what can go wrong, with reasons and sources.
+    Faults(faults::Args),
     /// Runs a kept failure again, told step by step.
     Replay(replay::Args),
     /// Makes a kept failure smaller.
@@ -48,6 +51,7 @@ enum Exit {
 pub fn main() -> ExitCode {
     let exit = match Cli::parse().command {
         Command::Rehearse(args) => rehearse::run(&args),
+        Command::Faults(args) => faults::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Shrink(args) => shrink::run(&args),
         Command::Sabotage(args) => sabotage::run(&args),

@@ -1,0 +1,105 @@
+//! A failure arrives small: whatever was planted, its report has few events, and the same run again
+//! breaks the same invariant.
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use evenkeel_sim::failure::{Case, Failure};
+use evenkeel_sim::nemesis::Choice;
+use evenkeel_sim::report;
+use evenkeel_sim::sabotage::hunt::Hunt;
+use evenkeel_sim::sabotage::{self, GuardSwitch, Planted, Sabotage};
+use evenkeel_sim::scenario::Scenario;
+use evenkeel_sim::shrink::{Shrunk, shrink};
+
+/// Events that a shrunk failure may have: more, and nobody understands it at a glance.
+const EVENTS_MAX: usize = 5;
+/// Seeds until a bug counts as not caught.
+const SEEDS_MAX: u64 = 100;
+/// Runs that shrinking may take here. As a command it takes more, to make what is left simpler.
+const RUNS_MAX: u32 = 40;
+
+fn scenario() -> Scenario {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    Scenario::load(&root.join("scenarios/six.toml")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Hunts a bug without the guard and shrinks what catches it; `None` when nothing does.
+fn caught(scenario: &Scenario, sabotage: &'static Sabotage) -> Option<Shrunk> {
+    let one = NonZeroUsize::MIN;
+    let (seeds_max, faults) = (SEEDS_MAX, Choice::Full);
+    let hunt = Hunt { scenario, faults, seeds_max, starts: 1, guarded: 0, jobs: one };
+    let found = hunt.catch(sabotage, 0)?;
+    let planted = Planted { sabotage, guard: GuardSwitch::Off };
+    let outcome = hunt.run(planted, found.seed);
+    let case = Case {
+        scenario: scenario.clone(),
+        without: Vec::new(),
+        seed: found.seed,
+        schedule: outcome.schedule,
+        planted: Some(planted),
+    };
+    shrink(&case, found.invariant, RUNS_MAX, |_, _| {})
+}
+
+/// Goal: no failure is larger than it has to be. Method: plant each known bug, shrink what catches
+/// it, count events.
+#[test]
+fn every_planted_bug_is_shrunk_to_a_few_events() {
+    let scenario = scenario();
+    let mut too_large = Vec::new();
+    for sabotage in sabotage::all() {
+        let shrunk = caught(&scenario, sabotage)
+            .unwrap_or_else(|| panic!("{} was not caught", sabotage.name));
+        let events = shrunk.case.schedule.planned.len();
+        if events > EVENTS_MAX {
+            too_large.push(format!("{}: {events} of {}", sabotage.name, shrunk.events_before));
+        }
+    }
+    assert!(too_large.is_empty(), "{}", too_large.join("\n"));
+}
+
+/// Goal: a kept failure is all that a replay needs. Method: keep a shrunk one in a scratch folder,
+/// read it, run it: the same fingerprint; its text says what people need.
+#[test]
+fn a_kept_failure_replays_to_the_same_fingerprint() {
+    let sabotage = sabotage::all().next().expect("there are known bugs");
+    let shrunk = caught(&scenario(), sabotage).expect("it is caught");
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let failure = Failure::of(&shrunk.case, &shrunk.outcome, folder.path()).expect("it fails");
+    let path = folder.path().join(failure.file_name());
+    let told = report::failure::text(&shrunk, &path);
+    std::fs::write(&path, failure.text(&told)).expect("scratch can be written");
+    let read = Failure::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(read, failure);
+    let again = read.case(folder.path()).unwrap_or_else(|error| panic!("{error}")).run(None);
+    assert_eq!(again.digest, shrunk.outcome.digest);
+    let violation = &shrunk.outcome.judgement.violations[0];
+    for words in [violation.invariant, violation.sentence, "evenkeel-sim replay", "the last events"]
+    {
+        assert!(told.contains(words), "{words} is not in\n{told}");
+    }
+    for server in shrunk.case.scenario.spec.front_ends.iter().map(|it| &it.name) {
+        assert!(told.contains(server.as_str()), "{server} is not in\n{told}");
+    }
+}
+
+/// Goal: what is no failure is refused, and nothing is run. Method: another format, an unknown
+/// bug, a server that is not there.
+#[test]
+fn what_is_no_failure_is_refused() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/tiny.toml");
+    let head = format!("scenario = {:?}\nseed = 1\nbroke = \"x\"\nwhat = \"y\"\n", scenario);
+    for (text, says) in [
+        (format!("format = 2\n{head}"), "format is 2"),
+        (format!("format = 1\n{head}sabotage = \"none-such\"\n"), "none-such"),
+        (format!("format = 1\n{head}without = [\"fe-9\"]\n"), "fe-9"),
+        (format!("format = 1\n{head}colour = 3\n"), "colour"),
+    ] {
+        let path = folder.path().join("failure.toml");
+        std::fs::write(&path, text).expect("scratch can be written");
+        let refused = Failure::load(&path).and_then(|failure| failure.case(folder.path()));
+        let why = refused.expect_err("it is no failure");
+        assert!(why.contains(says) && why.contains("nothing was run"), "{why}");
+    }
+}
