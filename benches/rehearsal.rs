@@ -88,13 +88,7 @@ fn main() {
 /// One run without faults.
 fn run(scenario: &Scenario) -> Outcome {
     // Seed 0 as good as any: without faults seeds differ in latencies and variants alone.
-    let outcome = rehearse(Order {
-        scenario,
-        seed: 0,
-        faults: &Source::Drawn(Choice::None),
-        planted: None,
-        trace: None,
-    });
+    let outcome = rehearse(Order::new(scenario, 0, &Source::Drawn(Choice::None)));
     assert!(matches!(outcome.verdict, RunVerdict::Done { .. }), "{:?}", outcome.verdict);
     outcome
 }

@@ -311,13 +311,9 @@ impl io::Write for Kept {
 /// The lines that the rehearsal's own engine writes of the same run, without time and number.
 fn told_by_the_fabric(scenario: &Scenario) -> Vec<String> {
     let kept = Kept::default();
-    let order = Order {
-        scenario,
-        seed: SEED,
-        faults: &Source::Drawn(Choice::None),
-        planted: None,
-        trace: Some(Box::new(kept.clone())),
-    };
+    let faults = Source::Drawn(Choice::None);
+    let order =
+        Order { trace: Some(Box::new(kept.clone())), ..Order::new(scenario, SEED, &faults) };
     let outcome = rehearse(order);
     assert_eq!(outcome.verdict, RunVerdict::Done { left_out: Vec::new() });
     let trace = String::from_utf8(kept.0.take()).unwrap();

@@ -11,6 +11,7 @@
 //! * [`sabotage`] — known bugs, planted to test the harness.
 //! * [`scenario`] — what is rehearsed: a plan, a farm or a scenario file.
 //! * [`world`] — a farm of doubles and an orchestrator: one run.
+//! * [`failure`] — a failure as a file; [`shrink`] — made small.
 //! * [`campaign`] — many runs; [`report`] — what is said about them; [`cli`] — the command line.
 #![forbid(unsafe_code)]
 
@@ -18,11 +19,13 @@ pub mod campaign;
 pub mod cli;
 pub mod disk;
 pub mod fabric;
+pub mod failure;
 pub mod nemesis;
 pub mod oracle;
 pub mod random;
 pub mod report;
 pub mod sabotage;
 pub mod scenario;
+pub mod shrink;
 pub mod traffic;
 pub mod world;

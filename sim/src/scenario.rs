@@ -124,6 +124,39 @@ impl Scenario {
         Ok(Self { path: path.to_owned(), plan, plan_hash, spec, truth, links })
     }
 
+    /// The same without some front-ends, whose zones lose their share of the load; `None` when
+    /// there is no plan without them.
+    #[must_use]
+    pub fn without(&self, names: &[String]) -> Option<Self> {
+        if names.is_empty() {
+            return Some(self.clone());
+        }
+        let mut farm = self.plan.farm.clone();
+        let goes = |name: &str| names.iter().any(|it| it == name);
+        if !names.iter().all(|name| farm.front_ends.iter().any(|it| it.name.as_str() == name))
+            || goes(farm.controller.as_str())
+        {
+            return None;
+        }
+        let capacity = |farm: &farm::Farm, zone: &farm::Zone| -> u64 {
+            let of_zone = farm.front_ends.iter().filter(|it| it.zones.contains(&zone.name));
+            of_zone.map(|it| u64::from(it.capacity_rps)).sum()
+        };
+        let before = farm.clone();
+        farm.front_ends.retain(|it| !goes(it.name.as_str()));
+        for place in 0..farm.zones.len() {
+            let zone = farm.zones[place].clone();
+            let (all, left) = (capacity(&before, &zone), capacity(&farm, &zone));
+            let load_rps = u64::from(zone.load_rps) * left / all.max(1);
+            farm.zones[place].load_rps = u32::try_from(load_rps).expect("it was less than before");
+        }
+        let path = self.plan.farm_file.clone();
+        let loaded = farm::LoadedFarm { farm, path, text_hash: String::new() };
+        let plan = plan::build(&loaded, None).ok()?;
+        let links = Links { base_ms: self.links.base_ms, jitter_ms: self.links.jitter_ms };
+        Self::of_plan(&self.path, plan, self.truth.clone(), links).ok()
+    }
+
     /// What the farm is really like in the run of a seed: what the scenario says, and of the
     /// variants that it leaves open, those that the seed draws.
     #[must_use]

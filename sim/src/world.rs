@@ -10,7 +10,7 @@ mod play;
 mod record;
 mod strike;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::rc::Rc;
 
@@ -33,7 +33,7 @@ use network::Network;
 pub use network::Shells;
 use orchestrator::Machine;
 use play::Play;
-pub use record::{Hit, clock};
+pub use record::{Hit, Witness, clock};
 use record::{Message, Recorder};
 use strike::Breaker;
 
@@ -54,6 +54,16 @@ pub struct Order<'a> {
     pub planted: Option<Planted>,
     /// Gets a line for every packet, change, record and fault.
     pub trace: Option<Box<dyn Write>>,
+    /// Is told what happens as it happens.
+    pub witness: Option<Box<dyn Witness>>,
+}
+
+impl<'a> Order<'a> {
+    /// A run that nobody watches.
+    #[must_use]
+    pub fn new(scenario: &'a Scenario, seed: u64, faults: &'a Source) -> Self {
+        Self { scenario, seed, faults, planted: None, trace: None, witness: None }
+    }
 }
 
 /// What came of one run.
@@ -82,6 +92,8 @@ pub struct Outcome {
     /// The faults that struck, by their places in the schedule: the triggers of the others never
     /// came.
     pub struck: BTreeMap<usize, Hit>,
+    /// Entries of the atlas that kept a fault from striking, by name.
+    pub trimmed: BTreeSet<&'static str>,
     /// What the farm was really like.
     pub truth: Truth,
     /// The bounds of excuses.
@@ -98,7 +110,7 @@ impl Outcome {
 /// Rehearses one seed.
 #[must_use]
 pub fn rehearse(order: Order<'_>) -> Outcome {
-    let Order { scenario, seed, faults, planted, trace } = order;
+    let Order { scenario, seed, faults, planted, trace, witness } = order;
     let keyed = Keyed::new(seed);
     let truth = scenario.truth(&keyed);
     let schedule = match faults {
@@ -112,6 +124,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         Oracle::new(ground(scenario), context(scenario, &truth, bounds, planted)),
         Watch::new(schedule.clone()),
         users.clone(),
+        witness,
         send,
     );
     let setup = Setup { links: scenario.links, trace, ..Setup::new(seed, RUN_MS_MAX) };
@@ -148,6 +161,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         fates: users.fates(),
         schedule,
         struck: recorded.struck,
+        trimmed: recorded.trimmed,
         truth,
         bounds,
     }

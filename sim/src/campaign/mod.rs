@@ -2,6 +2,8 @@
 //!
 //! A run owns everything it uses and lives on one thread, so threads cannot make a seed another:
 //! a seed alone equals the seed inside a campaign.
+pub mod coverage;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -12,11 +14,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::nemesis::{Choice, Family, Source};
+use crate::nemesis::{Choice, Source};
 use crate::oracle::RunVerdict;
 use crate::sabotage::Planted;
 use crate::scenario::Scenario;
 use crate::world::{Order, Outcome, rehearse};
+
+use coverage::Coverage;
 
 /// What is to be run.
 pub struct Campaign<'a> {
@@ -58,8 +62,8 @@ pub struct Summary {
     pub nobody_needed: u64,
     /// Those of them that ended done.
     pub nobody_needed_done: u64,
-    /// Runs by family of faults that struck in them.
-    pub struck: BTreeMap<&'static str, u64>,
+    /// What the faults reached.
+    pub coverage: Coverage,
     /// Simulated time altogether.
     pub simulated_ms: u64,
 }
@@ -67,8 +71,6 @@ pub struct Summary {
 impl Summary {
     fn add(&mut self, outcome: &Outcome) {
         let done = matches!(outcome.verdict, RunVerdict::Done { .. });
-        let families: std::collections::BTreeSet<Family> =
-            outcome.struck().map(|planned| planned.fault.family()).collect();
         let needed = outcome.struck().any(|planned| planned.fault.kind().needs_person);
         self.runs += 1;
         self.done += u64::from(done);
@@ -77,9 +79,7 @@ impl Summary {
         self.excused += u64::from(!outcome.judgement.excused.is_empty());
         self.nobody_needed += u64::from(!needed);
         self.nobody_needed_done += u64::from(!needed && done);
-        for family in families {
-            *self.struck.entry(family.name()).or_default() += 1;
-        }
+        self.coverage.add(outcome);
         self.simulated_ms += outcome.simulated_ms;
     }
 }
@@ -133,7 +133,7 @@ impl Campaign<'_> {
         let begun = wall_clock();
         let (scenario, planted) = (self.scenario, self.planted);
         let faults = Source::Drawn(self.faults.clone());
-        let outcome = rehearse(Order { scenario, seed, faults: &faults, planted, trace });
+        let outcome = rehearse(Order { trace, planted, ..Order::new(scenario, seed, &faults) });
         Told { outcome, wall: begun.elapsed() }
     }
 }

@@ -3,7 +3,10 @@
 //! Answers go to stdout, complaints to stderr, progress only to a terminal. Exit codes: 0 no
 //! violation · 1 failed (a file could not be written) · 2 wrong use or invalid file, nothing was
 //! run · 4 an invariant was broken.
+mod keep;
 mod rehearse;
+mod replay;
+mod shrink;
 mod sabotage;
 
 use std::process::ExitCode;
@@ -22,6 +25,10 @@ struct Cli {
 enum Command {
     /// Runs a plan, a farm or a scenario under many seeds, and checks every invariant.
     Rehearse(rehearse::Args),
+    /// Runs a kept failure again, told step by step.
+    Replay(replay::Args),
+    /// Makes a kept failure smaller.
+    Shrink(shrink::Args),
     /// Plants known bugs, one after the other, and counts the seeds until each is caught.
     Sabotage(sabotage::Args),
 }
@@ -40,6 +47,8 @@ enum Exit {
 pub fn main() -> ExitCode {
     let exit = match Cli::parse().command {
         Command::Rehearse(args) => rehearse::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Shrink(args) => shrink::run(&args),
         Command::Sabotage(args) => sabotage::run(&args),
     };
     ExitCode::from(match exit {

@@ -1,22 +1,26 @@
 //! `evenkeel-sim rehearse`: a campaign of seeds over one file, told as it goes.
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::campaign::{Campaign, Summary, Told};
+use crate::failure::Case;
 use crate::nemesis::Choice;
 use crate::oracle::Bounds;
 use crate::report::{json, text};
 use crate::sabotage::{self, GuardSwitch, Planted, Sabotage};
 use crate::scenario::Scenario;
 
-use super::Exit;
+use super::{Exit, keep};
 
 /// Seeds of a campaign for which nobody said how many: half a minute's worth, and each family of
 /// faults strikes in about ten of them.
 const SEEDS: u64 = 20;
+/// Runs spent on making a violation small: most are as small as they get after a hundred.
+const SHRINK_RUNS: u32 = 200;
 /// Excuses printed; the others are in `--json`.
 const EXCUSES_SHOWN: usize = 10;
 
@@ -55,6 +59,13 @@ pub(super) struct Args {
     /// One JSON object a run, and one for all of them
     #[arg(long)]
     json: bool,
+    /// How many runs may be spent on making a violation small: for the first seed that broke each
+    /// invariant; 0 leaves it as it is
+    #[arg(long, value_name = "N", default_value_t = SHRINK_RUNS)]
+    shrink_runs: u32,
+    /// Where violations are kept [default: the folder `regressions` beside the file]
+    #[arg(long, value_name = "FOLDER")]
+    failures: Option<PathBuf>,
     /// Writes every packet, change, record and fault of the first seed to a file
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -103,9 +114,20 @@ pub(super) fn run(args: &Args) -> Exit {
         planted: args.sabotage.map(|sabotage| Planted { sabotage, guard: args.guard }),
         jobs: args.jobs,
     };
-    match tell(&campaign, trace, args.json) {
+    let told = tell(&campaign, trace, args.json).and_then(|(summary, violated)| {
+        if args.shrink_runs > 0 {
+            let beside = args.file.parent().unwrap_or(Path::new("")).join("regressions");
+            let folder = args.failures.as_deref().unwrap_or(&beside);
+            keep_each(violated, args.shrink_runs, folder, args.json)?;
+        }
+        Ok(summary)
+    });
+    match told {
         Ok(summary) if summary.violated > 0 => Exit::Violation,
-        Ok(_) => Exit::Good,
+        Ok(summary) => match summary.coverage.gaps(&args.faults).is_empty() {
+            true => Exit::Good,
+            false => Exit::Violation,
+        },
         // Whoever read the answers has gone; there is nobody to tell.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Failed,
         Err(error) => {
@@ -115,17 +137,35 @@ pub(super) fn run(args: &Args) -> Exit {
     }
 }
 
+/// The first violation of each invariant.
+type Violated = BTreeMap<&'static str, Case>;
+
+/// Shrinks and keeps violations. What is told about them is for people: where programs read
+/// stdout, it goes to stderr.
+fn keep_each(violated: Violated, runs_max: u32, folder: &Path, to_program: bool) -> io::Result<()> {
+    for (invariant, case) in violated {
+        let (path, told) = keep::keep(&case, invariant, runs_max, folder)?;
+        let told = format!("\n{told}\nkept in {}", path.display());
+        match to_program {
+            true => eprintln!("{told}"),
+            false => writeln!(io::stdout(), "{told}")?,
+        }
+    }
+    Ok(())
+}
+
 /// Runs a campaign and tells it on stdout.
 fn tell(
     campaign: &Campaign<'_>,
     trace: Option<Box<dyn Write>>,
     to_program: bool,
-) -> io::Result<Summary> {
+) -> io::Result<(Summary, Violated)> {
     let mut out = io::stdout().lock();
     let progress = io::stderr().is_terminal() && !io::stdout().is_terminal();
     let count = campaign.seeds.end() - campaign.seeds.start() + 1;
     let (mut written, mut excuses, mut wall) = (Ok(()), Vec::new(), Duration::ZERO);
     let mut bounds: Option<Bounds> = None;
+    let mut violated = Violated::new();
     let mut runs = 0;
     if !to_program {
         writeln!(out, "{}", text::head(campaign))?;
@@ -134,6 +174,14 @@ fn tell(
         runs += 1;
         wall += told.wall;
         bounds = Some(told.outcome.bounds);
+        if let Some(violation) = told.outcome.judgement.violations.first() {
+            violated.entry(violation.invariant).or_insert_with(|| Case {
+                scenario: campaign.scenario.clone(),
+                without: Vec::new(),
+                seed: told.outcome.seed,
+                schedule: told.outcome.schedule.clone(),
+            });
+        }
         excuses.extend(text::excuses(&told.outcome));
         let line = match to_program {
             true => json::run(campaign, told),
@@ -160,6 +208,9 @@ fn tell(
             excuses.push(format!("and {more} more: --json has them all"));
         }
         write!(out, "{}", text::summary(campaign, &summary, &bounds, &excuses, wall_s))?;
+        for gap in summary.coverage.gaps(&campaign.faults) {
+            writeln!(out, "gap: {gap}")?;
+        }
     }
-    Ok(summary)
+    Ok((summary, violated))
 }

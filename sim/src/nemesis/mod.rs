@@ -6,10 +6,12 @@
 //! * [`choice`] — which faults a campaign may use.
 //! * [`draw`] — a schedule from a seed: a random subset of families, aimed by step and by effect.
 //! * [`watch`] — tells when a trigger has come.
+//! * [`atlas`] — what may not be injected, since nobody could survive it.
 //!
 //! A fault is aimed at a happening (an effect about to leave, a job that began) rather than at an
 //! instant: nearly all of the time of an upgrade is spent waiting for installers, and nearly all
 //! of the danger is not.
+pub mod atlas;
 pub mod choice;
 pub mod draw;
 pub mod fault;

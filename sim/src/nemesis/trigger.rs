@@ -1,4 +1,6 @@
 //! When a fault strikes: at an instant or at a happening.
+use std::fmt;
+
 use evenkeel::procedure::action::{Action, JobKind, MemberChange};
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +109,41 @@ impl Trigger {
             | Self::Step { after_ms, .. }
             | Self::Held { after_ms, .. }
             | Self::Resumed { after_ms, .. } => *after_ms,
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Drain => f.write_str("drain"),
+            Self::Admit => f.write_str("admit"),
+            Self::Disable => f.write_str("disable"),
+            Self::Enable => f.write_str("enable"),
+            Self::Start(kind) => write!(f, "start of {}", kind.as_str()),
+            Self::Test => f.write_str("test"),
+        }
+    }
+}
+
+impl fmt::Display for Trigger {
+    /// For people: `20 ms after the intent of drain 2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.after_ms() {
+            0 => f.write_str("at ")?,
+            ms if ms < 1_000 => write!(f, "{ms} ms after ")?,
+            ms => write!(f, "{}.{:03} s after ", ms / 1_000, ms % 1_000)?,
+        }
+        match self {
+            Self::At { .. } => f.write_str("the begin"),
+            Self::Intent { effect, nth, .. } => write!(f, "the intent of {effect} {nth}"),
+            Self::Outcome { effect, nth, .. } => write!(f, "the outcome of {effect} {nth}"),
+            Self::JobStarted { kind, nth, .. } => {
+                write!(f, "the begin of {} {nth} on its server", kind.as_str())
+            }
+            Self::Step { step, .. } => write!(f, "the begin of step {step}"),
+            Self::Held { nth, .. } => write!(f, "hold {nth}"),
+            Self::Resumed { nth, .. } => write!(f, "resume {nth}"),
         }
     }
 }

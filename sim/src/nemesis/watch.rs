@@ -33,6 +33,8 @@ pub struct Watch {
     resumes: u32,
     /// Actions whose outcome is not known yet, by the intent's number.
     open: BTreeMap<u64, Action>,
+    /// The last happening, as the trigger that would strike at it.
+    latest: Option<Trigger>,
 }
 
 /// What happened, as triggers count it.
@@ -47,6 +49,25 @@ enum Happening {
 }
 
 impl Happening {
+    /// The trigger that strikes at it; `None` for the begin of the run and for what is no job of
+    /// an upgrade.
+    fn trigger(&self) -> Option<Trigger> {
+        let after_ms = 0;
+        Some(match self {
+            Self::Begin => return None,
+            Self::Intent(effect, nth) => Trigger::Intent { effect: *effect, nth: *nth, after_ms },
+            Self::Outcome(effect, nth) => Trigger::Outcome { effect: *effect, nth: *nth, after_ms },
+            Self::Job(name, nth) => {
+                let named = serde_json::Value::String(name.clone());
+                let kind = serde_json::from_value(named).ok()?;
+                Trigger::JobStarted { kind, nth: *nth, after_ms }
+            }
+            Self::Step(step) => Trigger::Step { step: *step, after_ms },
+            Self::Held(nth) => Trigger::Held { nth: *nth, after_ms },
+            Self::Resumed(nth) => Trigger::Resumed { nth: *nth, after_ms },
+        })
+    }
+
     /// How long after it a fault strikes that a trigger announces; `None` for another trigger.
     fn triggers(&self, trigger: &Trigger) -> Option<u64> {
         let comes = match (self, trigger) {
@@ -81,6 +102,7 @@ impl Watch {
             holds: 0,
             resumes: 0,
             open: BTreeMap::new(),
+            latest: None,
         }
     }
 
@@ -126,8 +148,15 @@ impl Watch {
         self.fire(now_ms, None, &Happening::Job(kind.clone(), count))
     }
 
+    /// The trigger that would have struck at the last happening; `None` before the first.
+    #[must_use]
+    pub fn latest(&self) -> Option<&Trigger> {
+        self.latest.as_ref()
+    }
+
     /// The faults whose trigger has come, with when they strike.
     fn fire(&mut self, now_ms: u64, action: Option<&Action>, happened: &Happening) -> Vec<Strike> {
+        self.latest = happened.trigger();
         let mut strikes = Vec::new();
         for (place, planned) in self.schedule.planned.iter().enumerate() {
             if self.fired[place] {

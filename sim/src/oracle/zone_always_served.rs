@@ -8,7 +8,7 @@
 //! * while a member of it has crashed by itself and no fit living member exists in it;
 //! * within the detection bound after one crashed: health check (`fall` + 1 intervals), one poll
 //!   of the node, and the effect that brings another one in ([`super::Bounds::death`]);
-//! * within the proving bound after a member became whole again while nobody served;
+//! * within the proving bound after the first of its members became whole;
 //! * within the bound after a reload of the node.
 //!
 //! Sabotage that breaks it: drain the last member; stop loaded before updating is started at step
@@ -58,16 +58,15 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
     let mut excuses: Vec<Excuse> = faults.reload_excuse(node).into_iter().collect();
     if let Some((died_ms, server)) = crashes.max() {
         let bounds = faults.bounds;
-        let ready_ms =
-            servers.iter().filter_map(|server| ground.servers[*server].ready_since_ms).max();
-        let of_death_ms = faults.end(died_ms, bounds.death);
-        excuses.push(match ready_ms {
+        // Whoever is whole has yet to be proven before he may serve; the first of them counts.
+        let ready = servers.iter().filter_map(|server| ground.servers[*server].ready_since_ms);
+        let proven_ms = ready.map(|ready_ms| faults.end(ready_ms, bounds.prove)).min();
+        excuses.push(match proven_ms {
             None => Excuse::lasting("front-end-crash", server),
-            Some(ready_ms) if ready_ms > died_ms => {
-                let proven_ms = faults.end(ready_ms, bounds.prove);
-                Excuse::until("front-end-crash", server, proven_ms.max(of_death_ms))
+            Some(proven_ms) => {
+                let until_ms = proven_ms.max(faults.end(died_ms, bounds.death));
+                Excuse::until("front-end-crash", server, until_ms)
             }
-            Some(_) => Excuse::until("front-end-crash", server, of_death_ms),
         });
     }
     longest(excuses)

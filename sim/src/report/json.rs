@@ -92,7 +92,7 @@ pub fn summary(campaign: &Campaign<'_>, summary: &Summary, wall_s: f64) -> Strin
             "excused": summary.excused,
             "nobody_needed": summary.nobody_needed,
             "nobody_needed_done": summary.nobody_needed_done,
-            "struck": summary.struck,
+            "coverage": summary.coverage,
             "simulated_s": seconds(summary.simulated_ms),
             "wall_s": wall_s,
             "not_rehearsed": NOT_REHEARSED,

@@ -1,6 +1,10 @@
-//! What is said about runs: [`json`] to programs, [`text`] to people.
+//! What is said about runs: [`json`] to programs, [`text`] to people; [`coverage`] of a campaign;
+//! [`failure`] with its [`timeline`].
+pub mod coverage;
+pub mod failure;
 pub mod json;
 pub mod text;
+pub mod timeline;
 
 use crate::nemesis::Choice;
 use crate::oracle::RunVerdict;

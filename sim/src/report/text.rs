@@ -113,11 +113,7 @@ pub fn summary(
             ),
         );
     }
-    let struck: Vec<String> =
-        summary.struck.iter().map(|(family, runs)| format!("{family} in {runs}")).collect();
-    if !struck.is_empty() {
-        line(&mut text, &format!("faults struck: {}", struck.join(", ")));
-    }
+    text.push_str(&super::coverage::text(&summary.coverage, &campaign.faults));
     if !excuses.is_empty() {
         line(&mut text, &format!("excused in {} runs, as invariants state:", summary.excused));
         for excuse in excuses {

@@ -1,7 +1,7 @@
 //! Everything that is known of a run while it goes on: the oracle, the watch for triggers, the
 //! last events, and what the world must do about them.
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use evenkeel::journal::tell::Teller;
@@ -11,9 +11,9 @@ use evenkeel_fakes::ledger;
 use serde::Serialize;
 
 use crate::fabric::Fabric;
-use crate::nemesis::Fault;
 use crate::nemesis::watch::{Strike, Watch};
-use crate::oracle::{Oracle, Struck};
+use crate::nemesis::{Fault, Trigger, atlas};
+use crate::oracle::{Ground, Oracle, Struck};
 use crate::traffic::Users;
 
 use super::strike::Later;
@@ -50,6 +50,9 @@ struct Inner {
     users: Users,
     /// The faults that struck, by their places in the schedule.
     struck: BTreeMap<usize, Hit>,
+    /// Entries of the atlas that kept a fault from striking.
+    trimmed: BTreeSet<&'static str>,
+    witness: Option<Box<dyn Witness>>,
     /// Servers that crashed by themselves, with the place of the fault.
     crashed: BTreeMap<String, usize>,
     /// The step that the run is in.
@@ -67,13 +70,25 @@ pub(super) struct Recorded {
     pub(super) before_violation: Vec<String>,
     pub(super) exchanges: u64,
     pub(super) struck: BTreeMap<usize, Hit>,
+    pub(super) trimmed: BTreeSet<&'static str>,
+}
+
+/// Somebody who is told what happens while a run goes on.
+pub trait Witness {
+    /// A record of the journal, a change of ground truth or a fault, in words.
+    fn told(&mut self, _at_ms: u64, _line: &str) {}
+
+    /// Ground truth after a change.
+    fn ground(&mut self, _at_ms: u64, _ground: &Ground) {}
 }
 
 /// A fault of the schedule that struck.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hit {
     /// When.
     pub at_ms: u64,
+    /// The last happening before it, as the trigger that would have struck at that.
+    pub after: Option<Trigger>,
     /// When it first changed something, and in which step of the run (1 to 9).
     pub changed: Option<(u64, u8)>,
 }
@@ -83,6 +98,7 @@ impl Recorder {
         oracle: Oracle,
         watch: Watch,
         users: Users,
+        witness: Option<Box<dyn Witness>>,
         send: tokio::sync::mpsc::UnboundedSender<Message>,
     ) -> Self {
         Self(Rc::new(RefCell::new(Inner {
@@ -92,6 +108,8 @@ impl Recorder {
             teller: Teller::new("PLAN"),
             users,
             struck: BTreeMap::new(),
+            trimmed: BTreeSet::new(),
+            witness,
             crashed: BTreeMap::new(),
             step: 1,
             last: VecDeque::new(),
@@ -114,6 +132,7 @@ impl Recorder {
         let inner = &mut *self.0.borrow_mut();
         inner.tell(entry.at_ms, &entry.event.to_string());
         inner.oracle().entry(entry);
+        inner.show(entry.at_ms);
         inner.servers_changed(farm, &entry.event);
         if let ledger::Event::Up { server } = &entry.event {
             if let Some(place) = inner.crashed.remove(server) {
@@ -150,11 +169,22 @@ impl Recorder {
         at_once
     }
 
+    /// Whether the atlas lets a fault strike now.
+    pub(super) fn may_strike(&self, now_ms: u64, fault: &Fault) -> bool {
+        let inner = &mut *self.0.borrow_mut();
+        let oracle = inner.oracle.as_ref().expect("nothing happens after the end");
+        let Some(entry) = atlas::forbids(fault, oracle.ground()) else { return true };
+        inner.trimmed.insert(entry.name);
+        inner.tell(now_ms, &format!("not injected ({}): {fault}", entry.name));
+        false
+    }
+
     /// A fault of the schedule strikes now.
     pub(super) fn began(&self, now_ms: u64, place: usize, fault: &Fault) {
         let inner = &mut *self.0.borrow_mut();
         inner.tell(now_ms, &format!("fault {place}: {fault}"));
-        inner.struck.insert(place, Hit { at_ms: now_ms, changed: None });
+        let after = inner.watch.latest().cloned();
+        inner.struck.insert(place, Hit { at_ms: now_ms, after, changed: None });
         inner.oracle().strike(now_ms, Struck::Began { place, fault: fault.clone() });
         inner.look();
     }
@@ -216,6 +246,7 @@ impl Recorder {
                 .unwrap_or_else(|| inner.last.iter().cloned().collect()),
             exchanges: inner.exchanges,
             struck: std::mem::take(&mut inner.struck),
+            trimmed: std::mem::take(&mut inner.trimmed),
         }
     }
 }
@@ -248,8 +279,19 @@ impl Inner {
         self.look();
     }
 
+    /// Shows ground truth to the witness.
+    fn show(&mut self, at_ms: u64) {
+        if let Some(witness) = &mut self.witness {
+            let oracle = self.oracle.as_ref().expect("nothing happens after the end");
+            witness.ground(at_ms, oracle.ground());
+        }
+    }
+
     /// A line for people, and for the digest.
     fn tell(&mut self, at_ms: u64, line: &str) {
+        if let Some(witness) = &mut self.witness {
+            witness.told(at_ms, line);
+        }
         if let Some(fabric) = &self.fabric {
             fabric.note(line);
         }

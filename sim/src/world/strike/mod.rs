@@ -100,14 +100,17 @@ impl Breaker {
         }
     }
 
-    /// Carries a fault out now. Faults whose object is gone (an orchestrator that is away) do not
-    /// strike.
+    /// Carries a fault out now. One whose object is gone (an orchestrator that is away) does not
+    /// strike, nor one that the atlas forbids.
     pub(super) fn strike(&self, strike: Strike) {
         let Strike { place, fault, action, .. } = strike;
         if matches!(fault, Fault::Orchestrator(_)) && !self.machine.is_alive() {
             return;
         }
         let now_ms = self.shared.now_ms();
+        if !self.recorder.may_strike(now_ms, &fault) {
+            return;
+        }
         self.recorder.began(now_ms, place, &fault);
         let blow = match &fault {
             Fault::Link(it) => self.link(it, action.as_ref()),

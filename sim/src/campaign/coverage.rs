@@ -1,0 +1,105 @@
+//! What a campaign's faults reached: families by the step in which they changed something, how
+//! many seeds each family and each kind fired in, and what the atlas trimmed.
+//!
+//! A campaign that is large enough fails when a part of this is empty: a fault that never changes
+//! anything tests nothing, and looks like a success.
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::nemesis::fault::kinds;
+use crate::nemesis::{Choice, Family, Kind};
+use crate::world::Outcome;
+
+/// Seeds from which on gaps are failures: with fewer, rare kinds are absent by chance.
+pub const SEEDS_MIN: u64 = 1_000;
+/// A family is to fire in at least this share of seeds, in percent, and at most in the other
+/// (the aim of swarm testing: Groce and others, "Swarm testing", ISSTA 2012).
+const FAMILY_PERCENT: (u64, u64) = (40, 80);
+/// Steps of the procedure.
+const STEPS: u8 = 9;
+
+/// Counts over seeds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// Seeds counted.
+    pub seeds: u64,
+    /// Faults that changed something, by family and by the step in which they first did.
+    pub cells: BTreeMap<Family, [u64; STEPS as usize]>,
+    /// Seeds in which a family fired.
+    pub families: BTreeMap<Family, u64>,
+    /// Seeds in which a kind changed something.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// Seeds in which an entry of the atlas kept a fault from striking.
+    pub trimmed: BTreeMap<&'static str, u64>,
+}
+
+impl Coverage {
+    /// Counts a run.
+    pub fn add(&mut self, outcome: &Outcome) {
+        self.seeds += 1;
+        let (mut families, mut changed) = (BTreeSet::new(), BTreeSet::new());
+        for (place, hit) in &outcome.struck {
+            let kind = outcome.schedule.planned[*place].fault.kind();
+            families.insert(kind.family);
+            let Some((_, step)) = hit.changed else { continue };
+            changed.insert(kind.name);
+            self.cells.entry(kind.family).or_default()[usize::from(step.clamp(1, STEPS)) - 1] += 1;
+        }
+        for family in families {
+            *self.families.entry(family).or_default() += 1;
+        }
+        for kind in changed {
+            *self.kinds.entry(kind).or_default() += 1;
+        }
+        for entry in &outcome.trimmed {
+            *self.trimmed.entry(entry).or_default() += 1;
+        }
+    }
+
+    /// Seeds in which a kind changed something.
+    #[must_use]
+    pub fn of_kind(&self, kind: &Kind) -> u64 {
+        self.kinds.get(kind.name).copied().unwrap_or(0)
+    }
+
+    /// What is missing in a campaign of every fault, a sentence each; nothing for one that is too
+    /// small to tell, or in which not everything may strike.
+    #[must_use]
+    pub fn gaps(&self, choice: &Choice) -> Vec<String> {
+        if *choice != Choice::Full || self.seeds < SEEDS_MIN {
+            return Vec::new();
+        }
+        let mut gaps = Vec::new();
+        for family in choice.families() {
+            let name = family.name();
+            let fired = self.families.get(&family).copied().unwrap_or(0);
+            let (low, high) = FAMILY_PERCENT;
+            if fired * 100 < self.seeds * low || fired * 100 > self.seeds * high {
+                gaps.push(format!(
+                    "{name} fired in {fired} of {} seeds, and {low} to {high} % are wanted",
+                    self.seeds
+                ));
+            }
+            let cells = self.cells.get(&family).copied().unwrap_or_default();
+            let empty: Vec<String> = (1..)
+                .zip(cells)
+                .filter(|(_, n)| *n == 0)
+                .map(|(step, _): (u8, _)| step.to_string())
+                .collect();
+            if !empty.is_empty() {
+                gaps.push(format!("{name} changed nothing in step {}", empty.join(", ")));
+            }
+        }
+        for kind in kinds() {
+            let changed = self.of_kind(kind);
+            if changed * 100 < self.seeds {
+                gaps.push(format!(
+                    "{} changed something in {changed} of {} seeds, and 1 % is wanted",
+                    kind.name, self.seeds
+                ));
+            }
+        }
+        gaps
+    }
+}

@@ -1,0 +1,59 @@
+//! What may not be injected, since no orchestrator could survive it: the only entries are those
+//! that would leave a pool without a fit member that lives, for good.
+//!
+//! Asked on ground truth at the instant at which a fault strikes. A fault that is forbidden then
+//! does not strike in this run; the campaign prints the share of seeds that an entry trimmed.
+use std::collections::BTreeSet;
+
+use crate::oracle::Ground;
+
+use super::Fault;
+use super::fault::{CorrelatedFault, FrontEndFault};
+
+/// Something that is not injected.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// Why no orchestrator could survive it.
+    pub why: &'static str,
+}
+
+/// The last member that can serve a pool goes down and does not come back.
+pub const LAST_FIT_MEMBER: Entry = Entry {
+    name: "last-fit-member",
+    why: "a pool would have no fit member that lives, for good, and no orchestrator could serve it",
+};
+
+/// Every entry.
+pub const ENTRIES: [&Entry; 1] = [&LAST_FIT_MEMBER];
+
+/// The entry that forbids a fault now; `None` when it may strike.
+#[must_use]
+pub fn forbids(fault: &Fault, ground: &Ground) -> Option<&'static Entry> {
+    let down = taken_down(fault);
+    if down.is_empty() {
+        return None;
+    }
+    let leaves_nobody = ground.lanes().into_values().any(|members| {
+        let stays = |server: &str| !down.contains(server) && ground.ready(server);
+        members.iter().any(|(_, member)| down.contains(member.server.as_str()))
+            && !members.iter().any(|(_, member)| stays(&member.server))
+    });
+    leaves_nobody.then_some(&LAST_FIT_MEMBER)
+}
+
+/// Servers that a fault takes down for good: one that comes back is waited for.
+fn taken_down(fault: &Fault) -> BTreeSet<&str> {
+    match fault {
+        Fault::FrontEnd(FrontEndFault::FrontEndCrash { server, back_after_ms: None }) => {
+            [server.as_str()].into()
+        }
+        Fault::Correlated(fault) => correlated(fault),
+        _ => BTreeSet::new(),
+    }
+}
+
+fn correlated(fault: &CorrelatedFault) -> BTreeSet<&str> {
+    match *fault {}
+}
