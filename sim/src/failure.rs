@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::nemesis::{Planned, Schedule, Source};
+use crate::sabotage::Planted;
 use crate::scenario::Scenario;
 use crate::world::{Order, Outcome, Witness, rehearse};
 
@@ -40,6 +41,9 @@ pub struct Failure {
     pub without: Vec<String>,
     /// The seed.
     pub seed: u64,
+    /// The known bug that was planted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planted: Option<Planted>,
     /// The invariant that was broken first.
     pub broke: String,
     /// What was wrong, in the oracle's words.
@@ -58,6 +62,8 @@ pub struct Case {
     pub without: Vec<String>,
     /// The seed.
     pub seed: u64,
+    /// The known bug that is planted.
+    pub planted: Option<Planted>,
     /// The faults.
     pub schedule: Schedule,
 }
@@ -67,8 +73,8 @@ impl Case {
     #[must_use]
     pub fn run(&self, witness: Option<Box<dyn Witness>>) -> Outcome {
         let faults = Source::Given(self.schedule.clone());
-        let (scenario, seed) = (&self.scenario, self.seed);
-        rehearse(Order { witness, ..Order::new(scenario, seed, &faults) })
+        let (scenario, seed, planted) = (&self.scenario, self.seed, self.planted);
+        rehearse(Order { witness, planted, ..Order::new(scenario, seed, &faults) })
     }
 }
 
@@ -82,6 +88,7 @@ impl Failure {
             scenario: relative(&case.scenario.path, folder),
             without: case.without.clone(),
             seed: case.seed,
+            planted: case.planted,
             broke: violation.invariant.to_owned(),
             what: violation.what.clone(),
             planned: case.schedule.planned.clone(),
@@ -125,7 +132,8 @@ impl Failure {
             format!("{}: there is no plan without {names}; nothing was run", path.display())
         })?;
         let schedule = Schedule { planned: self.planned.clone() };
-        Ok(Case { scenario, without: self.without.clone(), seed: self.seed, schedule })
+        let (without, seed, planted) = (self.without.clone(), self.seed, self.planted);
+        Ok(Case { scenario, without, seed, planted, schedule })
     }
 
     /// As the file has it, under a heading of comments.
@@ -144,7 +152,8 @@ impl Failure {
     pub fn file_name(&self) -> String {
         let scenario =
             self.scenario.file_stem().map_or("run".into(), |name| name.to_string_lossy());
-        format!("{scenario}-{}-{}.toml", self.broke, self.seed)
+        let planted = self.planted.map(|it| format!("-{}", it.sabotage.name)).unwrap_or_default();
+        format!("{scenario}{planted}-{}-{}.toml", self.broke, self.seed)
     }
 }
 
