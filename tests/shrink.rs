@@ -92,7 +92,12 @@ fn what_is_no_failure_is_refused() {
     let head = format!("scenario = {:?}\nseed = 1\nbroke = \"x\"\nwhat = \"y\"\n", scenario);
     for (text, says) in [
         (format!("format = 2\n{head}"), "format is 2"),
-        (format!("format = 1\n{head}sabotage = \"none-such\"\n"), "none-such"),
+        (
+            format!(
+                "format = 1\n{head}planted = {{ sabotage = \"none-such\", guard = \"off\" }}\n"
+            ),
+            "none-such",
+        ),
         (format!("format = 1\n{head}without = [\"fe-9\"]\n"), "fe-9"),
         (format!("format = 1\n{head}colour = 3\n"), "colour"),
     ] {

@@ -16,11 +16,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 
 use crate::nemesis::{Planned, Schedule, Source};
-use crate::sabotage::{self, GuardSwitch, Planted};
+use crate::sabotage::Planted;
 use crate::scenario::Scenario;
 use crate::world::{Order, Outcome, Witness, rehearse};
 
@@ -42,12 +41,9 @@ pub struct Failure {
     pub without: Vec<String>,
     /// The seed.
     pub seed: u64,
-    /// The known bug that was planted, where one was.
+    /// The known bug that was planted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sabotage: Option<String>,
-    /// Whether the guard stood behind that bug.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub guard: Option<String>,
+    pub planted: Option<Planted>,
     /// The invariant that was broken first.
     pub broke: String,
     /// What was wrong, in the oracle's words.
@@ -66,10 +62,10 @@ pub struct Case {
     pub without: Vec<String>,
     /// The seed.
     pub seed: u64,
+    /// The known bug that is planted.
+    pub planted: Option<Planted>,
     /// The faults.
     pub schedule: Schedule,
-    /// A known bug, to test the harness.
-    pub planted: Option<Planted>,
 }
 
 impl Case {
@@ -77,8 +73,8 @@ impl Case {
     #[must_use]
     pub fn run(&self, witness: Option<Box<dyn Witness>>) -> Outcome {
         let faults = Source::Given(self.schedule.clone());
-        let Self { scenario, seed, planted, .. } = self;
-        rehearse(Order { planted: *planted, witness, ..Order::new(scenario, *seed, &faults) })
+        let (scenario, seed, planted) = (&self.scenario, self.seed, self.planted);
+        rehearse(Order { witness, planted, ..Order::new(scenario, seed, &faults) })
     }
 }
 
@@ -92,8 +88,7 @@ impl Failure {
             scenario: relative(&case.scenario.path, folder),
             without: case.without.clone(),
             seed: case.seed,
-            sabotage: case.planted.map(|it| it.sabotage.name.to_owned()),
-            guard: case.planted.map(|it| it.guard.to_string()),
+            planted: case.planted,
             broke: violation.invariant.to_owned(),
             what: violation.what.clone(),
             planned: case.schedule.planned.clone(),
@@ -137,20 +132,8 @@ impl Failure {
             format!("{}: there is no plan without {names}; nothing was run", path.display())
         })?;
         let schedule = Schedule { planned: self.planned.clone() };
-        let planted = self.planted()?;
-        Ok(Case { scenario, without: self.without.clone(), seed: self.seed, schedule, planted })
-    }
-
-    fn planted(&self) -> Result<Option<Planted>, String> {
-        let Some(name) = &self.sabotage else { return Ok(None) };
-        let sabotage = sabotage::all()
-            .find(|it| it.name == name)
-            .ok_or_else(|| format!("there is no sabotage `{name}`; nothing was run"))?;
-        let guard = match &self.guard {
-            Some(guard) => GuardSwitch::from_str(guard, false)?,
-            None => GuardSwitch::On,
-        };
-        Ok(Some(Planted { sabotage, guard }))
+        let (without, seed, planted) = (self.without.clone(), self.seed, self.planted);
+        Ok(Case { scenario, without, seed, planted, schedule })
     }
 
     /// As the file has it, under a heading of comments.
@@ -169,7 +152,8 @@ impl Failure {
     pub fn file_name(&self) -> String {
         let scenario =
             self.scenario.file_stem().map_or("run".into(), |name| name.to_string_lossy());
-        format!("{scenario}-{}-{}.toml", self.broke, self.seed)
+        let planted = self.planted.map(|it| format!("-{}", it.sabotage.name)).unwrap_or_default();
+        format!("{scenario}{planted}-{}-{}.toml", self.broke, self.seed)
     }
 }
 

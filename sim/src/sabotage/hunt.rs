@@ -97,8 +97,7 @@ impl Hunt<'_> {
     #[must_use]
     pub fn run(&self, planted: Planted, seed: u64) -> Outcome {
         let faults = Source::Drawn(self.faults.clone());
-        let (scenario, planted) = (self.scenario, Some(planted));
-        rehearse(Order { planted, ..Order::new(scenario, seed, &faults) })
+        rehearse(Order { planted: Some(planted), ..Order::new(self.scenario, seed, &faults) })
     }
 
     /// Hunts a bug from a seed on, without the guard.

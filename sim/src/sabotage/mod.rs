@@ -28,6 +28,8 @@ use evenkeel::procedure::layout::Layout;
 use evenkeel::procedure::progress::Progress;
 use evenkeel::procedure::view::View;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use ports::PortBug;
 
 /// In the place of `decide`.
@@ -73,7 +75,8 @@ pub fn all() -> impl Iterator<Item = &'static Sabotage> {
 }
 
 /// Whether the guard stands behind a planted bug.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum GuardSwitch {
     /// As in production.
     On,
@@ -88,9 +91,11 @@ impl fmt::Display for GuardSwitch {
 }
 
 /// A bug planted in a run: part of what the run is, as its seed is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Planted {
-    /// The bug.
+    /// The bug, by its name in files.
+    #[serde(serialize_with = "to_name", deserialize_with = "by_name")]
     pub sabotage: &'static Sabotage,
     /// The guard.
     pub guard: GuardSwitch,
@@ -121,6 +126,24 @@ impl Planted {
             Bug::Decide(_) | Bug::Undone(_) => None,
         }
     }
+}
+
+impl PartialEq for Sabotage {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Sabotage {}
+
+fn to_name<S: Serializer>(it: &&'static Sabotage, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(it.name)
+}
+
+fn by_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static Sabotage, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let unknown = || serde::de::Error::custom(format!("there is no sabotage `{name}`"));
+    Sabotage::named(&name).ok_or_else(unknown)
 }
 
 /// A copy with a change: how a bug sees something else than there is.

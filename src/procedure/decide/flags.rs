@@ -31,7 +31,9 @@ fn wanted_flag(
         return baseline_flag(layout, progress, server);
     }
     if layout.servers[server].half != Some(Half::Loaded) {
-        return None;
+        // One that was admitted early serves, so nothing may be deployed to it; before its own
+        // upgrade it is as it was.
+        return (!record.touched).then_some(record.rescued_ms.is_none());
     }
     if !record.touched {
         let begun = record.disabled.is_some()
@@ -67,7 +69,8 @@ pub(super) fn actions(
         let Some(wanted) = wanted_flag(layout, progress, view, server) else { continue };
         let record = &progress.servers[server];
         // A hold begins nothing, but it goes on protecting what was disabled.
-        let protects = !wanted && (record.disabled.is_some() || record.flag_came_back > 0);
+        let held = record.disabled.is_some() || record.flag_came_back > 0;
+        let protects = !wanted && (held || record.rescued_ms.is_some());
         let aborting = progress.direction == Direction::Aborting;
         if holding && !protects && !aborting {
             continue;

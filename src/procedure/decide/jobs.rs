@@ -249,6 +249,13 @@ fn next_job(
     let kind = *kinds.iter().find(|kind| !record.jobs_done.contains(kind))?;
     let serves = layout.servers[server].front_end.is_some();
     let harmless = record.touched || !serves || !kind.touches();
+    // One that was admitted early is enabled again before its installer stops its services.
+    let still_disabled = layout.servers[server].half == Some(Half::Updating)
+        && !record.touched
+        && view.servers[server].flag.as_ref().is_some_and(|read| !read.value);
+    if still_disabled {
+        return None;
+    }
     let ready = harmless || is_out_and_quiet(layout, progress, view, server);
     ready.then_some(NextJob::Fresh(kind))
 }

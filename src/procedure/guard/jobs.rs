@@ -122,10 +122,12 @@ impl Guard<'_> {
         }
         let record = &self.progress.servers[self.server(server)?];
         let half = self.layout.servers[self.server(server)?].half;
-        let right = if enabled {
-            record.upgraded.is_some() || self.progress.direction == Direction::Aborting
-        } else {
-            half == Some(Half::Loaded) && !record.touched
+        let early = record.rescued_ms.is_some();
+        let right = match (half, enabled) {
+            (_, true) if self.progress.direction == Direction::Aborting => true,
+            (Some(Half::Updating), _) => !record.touched && enabled != early,
+            (_, true) => record.upgraded.is_some(),
+            (_, false) => half == Some(Half::Loaded) && !record.touched,
         };
         right
             .then_some(())
