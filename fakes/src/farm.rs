@@ -12,7 +12,7 @@ mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::balancer::{Balancer, CheckAnswer, CheckTiming, MemberSetup, PoolSetup};
+use crate::balancer::{Balancer, CheckTiming, MemberSetup, PoolSetup};
 use crate::database::Database;
 use crate::front_end::{Around, FrontEnd, Role, SERVICE_CENTER};
 use crate::ledger::{ApplicationState, Entry, Ledger};
@@ -51,8 +51,6 @@ pub struct Farm {
     ledger: Ledger,
     load: Option<Box<dyn Load>>,
     now_ms: u64,
-    /// The last check answer each server's members were told of.
-    answers: BTreeMap<String, CheckAnswer>,
 }
 
 impl Farm {
@@ -92,7 +90,6 @@ impl Farm {
             ledger: Ledger::default(),
             load: None,
             now_ms: 0,
-            answers: BTreeMap::new(),
             spec,
             truth,
         }
@@ -199,9 +196,7 @@ impl Farm {
         };
         for (name, server) in &mut self.servers {
             server.begin_deployment(&mut around);
-            let answer = server.check_answer();
-            if self.answers.get(name).copied().unwrap_or(CheckAnswer::Ok) != answer {
-                self.answers.insert(name.clone(), answer);
+            if let Some(answer) = server.another_check_answer() {
                 for node in self.nodes.values_mut() {
                     node.set_answer(self.now_ms, name, answer);
                 }

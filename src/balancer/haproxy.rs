@@ -3,8 +3,10 @@
 //! Source of every text: doc/management.txt 9.3 and HAProxy 2.6.12 itself. What a write did is
 //! only ever known by reading afterwards: `OK` is an empty line, and is also what a command
 //! without effect answers.
+mod table;
 mod text;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +19,7 @@ use crate::procedure::action::MemberChange;
 use crate::procedure::readings::{MemberId, NodeReading};
 
 use super::{BalancerError, PoolMembers};
-use text::{Facts, Roster};
+use text::{Facts, Headers, Roster};
 
 /// Everything about a node in one exchange, so that the parts belong together.
 const OBSERVE: &str = "show info;show servers state;show stat";
@@ -36,6 +38,7 @@ pub struct Haproxy<D: Dial> {
     deadlines: Deadlines,
     roster: Roster,
     names: BTreeMap<MemberId, (PoolName, MemberName)>,
+    headers: RefCell<Headers>,
 }
 
 impl<D: Dial> Haproxy<D> {
@@ -50,7 +53,7 @@ impl<D: Dial> Haproxy<D> {
             }
         }
         let (address, deadlines) = (node.api.parse(), Deadlines::default());
-        Self { dial, address, deadlines, roster, names }
+        Self { dial, address, deadlines, roster, names, headers: RefCell::new(Headers::new()) }
     }
 
     /// Waits as long as this.
@@ -139,7 +142,7 @@ impl<D: Dial> Haproxy<D> {
                 "the connection closed before the answer's end".into(),
             ));
         }
-        text::read(&answer, &self.roster)
+        text::read(&answer, &self.roster, &mut self.headers.borrow_mut())
     }
 
     /// Sends commands that answer nothing when they are carried out.

@@ -4,7 +4,7 @@ use crate::farm::Half;
 use super::decide::{console_for, console_has_rested, deployment_since_ms};
 use super::layout::{Layout, NodeIx, ServerIx};
 use super::progress::{Direction, Progress};
-use super::rotation::{Wanted, wanted};
+use super::rotation::{Sides, Wanted};
 use super::view::{Question, View};
 
 /// One exchange that only reads.
@@ -35,8 +35,9 @@ pub fn due(layout: &Layout, progress: &Progress, view: &View) -> (Vec<Poll>, u64
     if let Some(via) = via {
         flags(layout, view, via, &mut polls);
     }
+    let deploys = somebody_deploys(layout, progress);
     for server in 0..layout.servers.len() {
-        questions(layout, progress, view, server, via, &mut polls);
+        questions(layout, progress, view, server, via, deploys, &mut polls);
     }
     (polls.due, polls.next_ms)
 }
@@ -79,18 +80,20 @@ fn is_moving(layout: &Layout, progress: &Progress) -> bool {
     if progress.baseline.is_none() || progress.direction != Direction::Forward {
         return true;
     }
+    let switching = progress.reached(crate::journal::FarmMilestone::SwitchBegan)
+        && !progress.reached(crate::journal::FarmMilestone::Switched);
+    let sides = Sides::of(layout, progress);
     layout.front_ends().any(|server| {
         let record = &progress.servers[server];
         if record.left_out {
             return false;
         }
-        let switching = progress.reached(crate::journal::FarmMilestone::SwitchBegan)
-            && !progress.reached(crate::journal::FarmMilestone::Switched);
         let restoring = record.proven.is_some()
             && layout.servers[server].half == Some(Half::Loaded)
             && !record.restored;
-        let draining =
-            wanted(layout, progress, server) == Wanted::Out && !record.quiet && !record.touched;
+        let draining = !record.quiet
+            && !record.touched
+            && sides.wanted(layout, progress, server) == Wanted::Out;
         switching || restoring || draining
     })
 }
@@ -110,6 +113,7 @@ fn questions(
     view: &View,
     server: ServerIx,
     via: Option<ServerIx>,
+    somebody_deploys: bool,
     polls: &mut Polls,
 ) {
     let every_ms = layout.policy().jobs_poll_ms;
@@ -147,7 +151,7 @@ fn questions(
         let via = if record.upgraded.is_some() { own_or(view, server, via) } else { via };
         ask(Question::Threads, via);
     }
-    let reference = record.proven.is_some() && somebody_deploys(layout, progress);
+    let reference = record.proven.is_some() && somebody_deploys;
     if serves && !layout.servers[server].modules.is_empty() && (deploying || reference) {
         ask(Question::Pings, server);
     }

@@ -25,34 +25,52 @@ pub enum Wanted {
 /// Where a server is wanted now.
 #[must_use]
 pub fn wanted(layout: &Layout, progress: &Progress, server: ServerIx) -> Wanted {
-    if !is_fit(progress, server) {
-        return Wanted::Out;
+    Sides::of(layout, progress).wanted(layout, progress, server)
+}
+
+/// Which halves shall serve: what depends on every server and is the same for all of them, so that
+/// whoever asks about many servers computes it once.
+#[derive(Clone, Copy, Debug)]
+pub struct Sides {
+    updating: bool,
+    loaded: bool,
+}
+
+impl Sides {
+    /// As the run stands.
+    #[must_use]
+    pub fn of(layout: &Layout, progress: &Progress) -> Self {
+        let taking = |half| everyone_in(layout, progress, half, |server| server.taking);
+        match progress.direction {
+            Direction::Aborting => Self { updating: true, loaded: true },
+            // Back on loaded first, then out: service before one version.
+            Direction::FallingBack => Self { updating: !taking(Half::Loaded), loaded: true },
+            Direction::Forward => {
+                let began = progress.reached(FarmMilestone::SwitchBegan);
+                let before_switch = !progress.reached(FarmMilestone::Switched)
+                    && (!began || !taking(Half::Updating));
+                // Once proven is enough: one that was started again goes out on its own account.
+                let step_nine = progress.reached(FarmMilestone::Soaked)
+                    && everyone(layout, progress, |server| server.proven_once)
+                    && may_begin(layout, progress, 9);
+                let updating = began || !may_begin(layout, progress, 1);
+                Self { updating, loaded: before_switch || step_nine }
+            }
+        }
     }
-    if progress.servers[server].rescued_ms.is_some() {
-        return Wanted::In;
+
+    /// Where a server is wanted.
+    #[must_use]
+    pub fn wanted(self, layout: &Layout, progress: &Progress, server: ServerIx) -> Wanted {
+        let inside = is_fit(progress, server)
+            && (progress.servers[server].rescued_ms.is_some()
+                || match layout.servers[server].half {
+                    Some(Half::Updating) => self.updating,
+                    Some(Half::Loaded) => self.loaded,
+                    None => false,
+                });
+        if inside { Wanted::In } else { Wanted::Out }
     }
-    let Some(half) = layout.servers[server].half else { return Wanted::Out };
-    let taking = || everyone_in(layout, progress, Half::Updating, |server| server.taking);
-    let inside = match (progress.direction, half) {
-        (Direction::Aborting, _) => true,
-        (Direction::FallingBack, Half::Loaded) => true,
-        // Back on loaded first, then out: service before one version.
-        (Direction::FallingBack, Half::Updating) => {
-            !everyone_in(layout, progress, Half::Loaded, |server| server.taking)
-        }
-        (Direction::Forward, Half::Updating) => {
-            progress.reached(FarmMilestone::SwitchBegan) || !may_begin(layout, progress, 1)
-        }
-        (Direction::Forward, Half::Loaded) => {
-            let before_switch = !progress.reached(FarmMilestone::SwitchBegan) || !taking();
-            // Once proven is enough: one that was started again goes out on its own account.
-            let step_nine = progress.reached(FarmMilestone::Soaked)
-                && everyone(layout, progress, |server| server.proven_once)
-                && may_begin(layout, progress, 9);
-            (before_switch && !progress.reached(FarmMilestone::Switched)) || step_nine
-        }
-    };
-    if inside { Wanted::In } else { Wanted::Out }
 }
 
 /// A baseline that had a member out wants it left so.
@@ -69,6 +87,7 @@ pub(super) fn reconcile(
     holding: bool,
     decision: &mut Decision,
 ) {
+    let sides = Sides::of(layout, progress);
     for (node_ix, node) in layout.nodes.iter().enumerate() {
         if view.nodes[node_ix].acting || view.fresh_sample(layout, node_ix).is_none() {
             continue;
@@ -77,9 +96,9 @@ pub(super) fn reconcile(
         // What must not serve goes first, then service grows, and only then it shrinks.
         let rules: [&dyn Fn(SeatIx) -> Option<MemberChange>; 4] = [
             &|seat| banish(layout, progress, view, seat),
-            &|seat| admission(layout, progress, view, seat),
-            &|seat| drain(layout, progress, view, seat, holding),
-            &|seat| cut(layout, progress, view, seat),
+            &|seat| admission(layout, progress, view, sides, seat),
+            &|seat| drain(layout, progress, view, sides, seat, holding),
+            &|seat| cut(layout, progress, view, sides, seat),
         ];
         for rule in rules {
             let mut changes = seats.clone().filter_map(|seat| Some((seat, rule(seat)?)));
@@ -98,10 +117,11 @@ fn admission(
     layout: &Layout,
     progress: &Progress,
     view: &View,
+    sides: Sides,
     seat: SeatIx,
 ) -> Option<MemberChange> {
     let server = layout.seats[seat].server;
-    if wanted(layout, progress, server) != Wanted::In || baseline_out(progress, seat) {
+    if sides.wanted(layout, progress, server) != Wanted::In || baseline_out(progress, seat) {
         return None;
     }
     let read = view.seat(layout, seat)?;
@@ -159,11 +179,12 @@ fn drain(
     layout: &Layout,
     progress: &Progress,
     view: &View,
+    sides: Sides,
     seat: SeatIx,
     holding: bool,
 ) -> Option<MemberChange> {
     let place = &layout.seats[seat];
-    if wanted(layout, progress, place.server) != Wanted::Out {
+    if sides.wanted(layout, progress, place.server) != Wanted::Out {
         return None;
     }
     let read = view.seat(layout, seat)?;
@@ -176,31 +197,37 @@ fn drain(
         return None; // a hold begins nothing new
     }
     let pool = &layout.pools[place.pool];
-    let spared = staying(layout, progress, view, seat) >= pool.floor || pool.may_go_down;
+    let spared = staying(layout, progress, view, sides, seat) >= pool.floor || pool.may_go_down;
     spared.then_some(MemberChange::Drain)
 }
 
 /// Fit members of a seat's pool and node that are in rotation and wanted there: those that stay
 /// when all others that are to go have gone.
-fn staying(layout: &Layout, progress: &Progress, view: &View, seat: SeatIx) -> usize {
+fn staying(layout: &Layout, progress: &Progress, view: &View, sides: Sides, seat: SeatIx) -> usize {
     let place = &layout.seats[seat];
     let bench = layout.pools[place.pool].benches.iter().find(|bench| bench.node == place.node);
     let stays = |&&other: &&SeatIx| {
-        wanted(layout, progress, layout.seats[other].server) == Wanted::In
+        sides.wanted(layout, progress, layout.seats[other].server) == Wanted::In
             && view.seat(layout, other).is_some_and(in_rotation)
     };
     bench.map_or(0, |bench| bench.seats.iter().filter(stays).count())
 }
 
 /// After the drain's deadline, where policy says so.
-fn cut(layout: &Layout, progress: &Progress, view: &View, seat: SeatIx) -> Option<MemberChange> {
+fn cut(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    sides: Sides,
+    seat: SeatIx,
+) -> Option<MemberChange> {
     let policy = layout.policy();
     if policy.drain_after_deadline != crate::farm::policy::AfterDeadline::Cut {
         return None;
     }
     let server = layout.seats[seat].server;
     let read = view.seat(layout, seat)?;
-    let out = wanted(layout, progress, server) == Wanted::Out && !read.admin.ready();
+    let out = sides.wanted(layout, progress, server) == Wanted::Out && !read.admin.ready();
     let overdue = drained_for_ms(layout, view, seat)? > policy.drain_ms_max;
     (out && overdue && read.in_flight > 0).then_some(MemberChange::Cut)
 }
@@ -225,7 +252,7 @@ fn drifts(layout: &Layout, view: &View, decision: &mut Decision) {
         };
         let differs =
             sample.seats[offset].as_ref().is_some_and(|read| read.admin.ready() != *ready);
-        if !node.acting && sample.epoch == *epoch && differs {
+        if differs && !node.acting && sample.epoch == *epoch {
             let member = seat.member.clone();
             let notice = Notice::Drifted { node: entry.name.clone(), member };
             decision.events.push(Event::Noticed(notice));
@@ -241,12 +268,13 @@ pub(super) fn milestones(
     decision: &mut Decision,
 ) {
     drifts(layout, view, decision);
+    let sides = Sides::of(layout, progress);
     for server in layout.front_ends() {
         let record = &progress.servers[server];
         if record.left_out {
             continue;
         }
-        let out = wanted(layout, progress, server) == Wanted::Out;
+        let out = sides.wanted(layout, progress, server) == Wanted::Out;
         if out && !record.quiet && server_is_quiet(layout, view, server) {
             decision.reached(
                 layout,

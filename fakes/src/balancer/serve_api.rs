@@ -48,6 +48,7 @@ async fn exchange<L: Listen, R: Reach>(mut stream: L::Stream, reach: R) -> std::
         reach.heard(&line);
         let mut reply = String::new();
         reach.with(|balancer, now_ms| {
+            reply.reserve(balancer.room());
             balancer.command_in(&mut session, now_ms, &line, &mut reply);
         });
         match timeout(IDLE, stream.write_all(reply.as_bytes())).await {

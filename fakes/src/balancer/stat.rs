@@ -74,7 +74,6 @@ impl Balancer {
                 _ => {}
             }
         }
-        out.reserve(self.room());
         out.push_str(STAT_HEADER);
         let sums: Vec<Sum> = self.pools.iter().map(|pool| self.sum(pool)).collect();
         for (i, sum) in sums.iter().enumerate() {

@@ -23,22 +23,11 @@ const STATE_HEADER: &str = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_s
      srv_agent_addr srv_agent_port\n";
 
 /// Appends a number in decimal.
-pub(crate) fn number(out: &mut String, mut n: u64) {
-    const DIGITS: &str = "0123456789";
+pub(crate) fn number(out: &mut String, n: u64) {
     if n < 10 {
-        return out.push_str(&DIGITS[n as usize..n as usize + 1]); // most cells are
+        return out.push(char::from(b'0' + n as u8)); // most cells are
     }
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
-    out.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
+    out.push_str(itoa::Buffer::new().format(n));
 }
 
 /// Appends numbers, each followed by a separator.
@@ -50,6 +39,7 @@ pub(crate) fn numbers<const N: usize>(out: &mut String, separator: char, list: [
 }
 
 impl Balancer {
+    /// Room for all three tables.
     pub(crate) fn room(&self) -> usize {
         self.members.len() * ROW_BYTES + REST_BYTES
     }
@@ -61,7 +51,6 @@ impl Balancer {
     }
 
     pub(crate) fn show_servers_state(&self, now_ms: u64, rest: &[&str], out: &mut String) {
-        out.reserve(self.room());
         let Some(pools) = self.chosen(rest, out) else { return };
         out.push_str(STATE_HEADER);
         for pool in pools {
@@ -144,7 +133,6 @@ impl Balancer {
     }
 
     pub(crate) fn show_info(&self, now_ms: u64, out: &mut String) {
-        out.reserve(self.room());
         let up_s = self.aged_s + seconds_between(self.started_ms, now_ms);
         let sums: Vec<Sum> = self.pools.iter().map(|pool| self.sum(pool)).collect();
         let requests: u64 = sums.iter().zip(&self.pools).map(|(s, p)| s.requests(p.unserved)).sum();

@@ -104,6 +104,8 @@ pub struct FrontEnd {
     deployed: Publication,
     jobs: Jobs,
     applications: ApplicationState,
+    /// What health checks were last said to get.
+    told: CheckAnswer,
 }
 
 impl FrontEnd {
@@ -138,6 +140,7 @@ impl FrontEnd {
             deployed: deployed.clone(),
             jobs: Jobs::default(),
             applications: if serves { ApplicationState::Serving } else { ApplicationState::Off },
+            told: CheckAnswer::Ok,
         }
     }
 
@@ -269,6 +272,13 @@ impl FrontEnd {
             ApplicationState::Unavailable => CheckAnswer::Error(503),
             ApplicationState::Off => CheckAnswer::NoConnection,
         }
+    }
+
+    /// What a health check gets from now on, if that is another answer than at the last call.
+    pub(crate) fn another_check_answer(&mut self) -> Option<CheckAnswer> {
+        let answer = self.check_answer();
+        let told = std::mem::replace(&mut self.told, answer);
+        (told != answer).then_some(answer)
     }
 
     /// When something is due next.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::verbs::Outcome;
 
 /// The longest line either side reads.
 const LINE_BYTES_MAX: u64 = 1024 * 1024;
+/// What a call by ssh takes, with its environment.
+const LINE_BYTES_USUAL: usize = 1024;
 
 /// What a client sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,10 +80,12 @@ async fn write_line(
 }
 
 async fn read_line(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
-    let mut line = String::new();
-    BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut line).await?;
-    if line.ends_with('\n') {
-        Ok(line)
+    // One line is all that either side sends, so nothing after it can be read by mistake.
+    let mut line = Vec::with_capacity(LINE_BYTES_USUAL);
+    let mut stream = stream.take(LINE_BYTES_MAX);
+    while !line.ends_with(b"\n") && stream.read_buf(&mut line).await? > 0 {}
+    if line.ends_with(b"\n") {
+        String::from_utf8(line).map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
     } else if line.is_empty() {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the other side closed without a word"))
     } else {

@@ -1,13 +1,16 @@
 //! The texts of `show info`, `show servers state` and `show stat`, read by their headers: the
 //! columns differ between versions.
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+
+use memchr::memmem;
 
 use crate::balancer::BalancerError;
 use crate::names::{MemberName, PoolName};
 use crate::procedure::readings::{
     AdminState, CheckState, Epoch, MemberId, MemberReading, NodeReading, OperState,
 };
+
+use super::table::{Columns, Rows, split_at_spaces};
 
 /// The farm's members by pool and name.
 pub(super) type Roster = BTreeMap<PoolName, BTreeMap<MemberName, MemberId>>;
@@ -36,14 +39,48 @@ mod check_result {
     pub(super) const CONDITIONALLY_PASSED: u32 = 4;
 }
 
+/// Where the columns of both tables are.
+#[derive(Debug)]
+pub(super) struct Headers {
+    states: Columns<8>,
+    stat: Columns<10>,
+}
+
+impl Headers {
+    pub(super) const fn new() -> Self {
+        let states = [
+            "be_name",
+            "srv_name",
+            "srv_op_state",
+            "srv_admin_state",
+            "srv_uweight",
+            "srv_check_state",
+            "srv_check_result",
+            "srv_agent_state",
+        ];
+        let stat = [
+            "pxname", "svname", "qcur", "scur", "stot", "econ", "eresp", "status", "tracked",
+            "hrsp_5xx",
+        ];
+        Self {
+            states: Columns::new("show servers state", ' ', states),
+            stat: Columns::new("show stat", ',', stat),
+        }
+    }
+}
+
 /// One row of `show servers state`.
-struct StateRow {
+struct StateRow<'a> {
+    /// Pool and member.
+    name: (&'a str, &'a str),
     admin: AdminState,
     oper: OperState,
     weight: u32,
     check_state: u32,
     check_result: u32,
     agent_state: u32,
+    /// `show stat` lists it too.
+    in_stat: bool,
 }
 
 fn garbled(what: impl Into<String>) -> BalancerError {
@@ -51,37 +88,44 @@ fn garbled(what: impl Into<String>) -> BalancerError {
 }
 
 /// Reads the answer to all three commands.
-pub(super) fn read(answer: &str, roster: &Roster) -> Result<Facts, BalancerError> {
-    let (info, rest) = answer.split_once("\n\n").unwrap_or((answer, ""));
+pub(super) fn read(
+    answer: &str,
+    roster: &Roster,
+    headers: &mut Headers,
+) -> Result<Facts, BalancerError> {
+    let (info, rest) = paragraph(answer).unwrap_or((answer, ""));
     let (epoch, lived_ms) = life(info)?;
-    let (states, stat) = rest
-        .split_once("\n\n")
+    let (states, stat) = paragraph(rest)
         .ok_or_else(|| garbled("`show servers state` and `show stat` are missing"))?;
-    let states = states_by_name(states)?;
+    let mut states = state_rows(states, &mut headers.states)?;
     let mut facts = Facts {
         reading: NodeReading { epoch, lived_ms, members: BTreeMap::new() },
         agents: BTreeSet::new(),
         tracked: BTreeMap::new(),
     };
-    read_stat(stat, roster, &states, &mut facts)?;
-    for (pool, members) in roster {
-        for (name, id) in members {
-            let in_states = states.contains_key(&(pool.as_str(), name.as_str()));
-            if in_states != facts.reading.members.contains_key(id) {
-                let words = format!("{pool}/{name} is in one of `show servers state`, `show stat`");
-                return Err(garbled(words));
-            }
+    read_stat(stat, roster, &mut states, &mut headers.stat, &mut facts)?;
+    for StateRow { name: (pool, name), .. } in states.iter().filter(|row| !row.in_stat) {
+        if roster.get(*pool).is_some_and(|members| members.contains_key(*name)) {
+            let words = format!("{pool}/{name} is in one of `show servers state`, `show stat`");
+            return Err(garbled(words));
         }
     }
     Ok(facts)
+}
+
+/// What comes before the first empty line, and what after.
+fn paragraph(text: &str) -> Option<(&str, &str)> {
+    let end = memmem::find(text.as_bytes(), b"\n\n")?;
+    Some((&text[..end], &text[end + 2..]))
 }
 
 /// The process's life: its number and its start, both the same in every answer until a reload; and
 /// how long it has lasted, in milliseconds.
 fn life(info: &str) -> Result<(Epoch, u64), BalancerError> {
     let field = |name: &str| {
-        let mut lines = info.lines();
-        lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.trim()))
+        // The first line is the product's name, so every field follows a line's end.
+        let begin = memmem::find(info.as_bytes(), format!("\n{name}: ").as_bytes())?;
+        info[begin + 1..].lines().next()?.split_once(": ").map(|(_, value)| value.trim())
     };
     let missing = |name: &str| {
         let seen: String = info.trim().chars().take(200).collect();
@@ -95,8 +139,11 @@ fn life(info: &str) -> Result<(Epoch, u64), BalancerError> {
     Ok((Epoch(format!("pid {pid} since {start}").into()), up_s.saturating_mul(1_000)))
 }
 
-/// `show servers state` by (pool, member).
-fn states_by_name(text: &str) -> Result<BTreeMap<(&str, &str), StateRow>, BalancerError> {
+/// The rows of `show servers state`.
+fn state_rows<'a>(
+    text: &'a str,
+    columns: &mut Columns<8>,
+) -> Result<Vec<StateRow<'a>>, BalancerError> {
     let mut lines = text.lines();
     let version = lines.next().unwrap_or_default();
     if version != "1" {
@@ -104,26 +151,17 @@ fn states_by_name(text: &str) -> Result<BTreeMap<(&str, &str), StateRow>, Balanc
     }
     let header = lines.next().and_then(|line| line.strip_prefix("# "));
     let header = header.ok_or_else(|| garbled("`show servers state` has no header"))?;
-    const COLUMNS: [&str; 8] = [
-        "be_name",
-        "srv_name",
-        "srv_op_state",
-        "srv_admin_state",
-        "srv_uweight",
-        "srv_check_state",
-        "srv_check_result",
-        "srv_agent_state",
-    ];
-    let at = positions(header.split(' '), COLUMNS, "show servers state")?;
-    let mut rows = BTreeMap::new();
+    let at = columns.under(header)?;
+    let mut rows = Vec::new();
     let mut fields = Vec::new();
     for line in lines {
         split_at_spaces(line, &mut fields);
         let [pool, name, numbers @ ..] = at.map(|at| fields.get(at).copied().unwrap_or_default());
         let mut parsed = [0; 6];
-        for ((slot, number), column) in parsed.iter_mut().zip(numbers).zip(&COLUMNS[2..]) {
+        for (ix, (slot, number)) in parsed.iter_mut().zip(numbers).enumerate() {
             // All in decimal, the bit fields too.
             *slot = number.parse().map_err(|_| {
+                let column = columns.name(ix + 2);
                 garbled(format!("`show servers state`: {pool}/{name} has {column} `{number}`"))
             })?;
         }
@@ -132,11 +170,28 @@ fn states_by_name(text: &str) -> Result<BTreeMap<(&str, &str), StateRow>, Balanc
             .ok_or_else(|| garbled(format!("{pool}/{name} has srv_op_state {oper}")))?;
         let admin = u16::try_from(admin)
             .map_err(|_| garbled(format!("{pool}/{name} has srv_admin_state {admin}")))?;
-        let admin = AdminState(admin);
-        let row = StateRow { admin, oper, weight, check_state, check_result, agent_state };
-        rows.insert((pool, name), row);
+        rows.push(StateRow {
+            name: (pool, name),
+            admin: AdminState(admin),
+            oper,
+            weight,
+            check_state,
+            check_result,
+            agent_state,
+            in_stat: false,
+        });
     }
     Ok(rows)
+}
+
+/// Where a member's row is. Both tables are in the order of HAProxy's configuration, so it is
+/// looked for where the row after the last one found is, and elsewhere only if it is not there.
+fn find(states: &[StateRow<'_>], next: usize, name: (&str, &str)) -> Option<usize> {
+    let is_it = |row: &StateRow<'_>| row.name == name;
+    if states.get(next).is_some_and(is_it) {
+        return Some(next);
+    }
+    states.iter().position(is_it)
 }
 
 fn oper_state(number: u32) -> Option<OperState> {
@@ -153,7 +208,8 @@ fn oper_state(number: u32) -> Option<OperState> {
 fn read_stat(
     text: &str,
     roster: &Roster,
-    states: &BTreeMap<(&str, &str), StateRow>,
+    states: &mut [StateRow<'_>],
+    columns: &mut Columns<10>,
     facts: &mut Facts,
 ) -> Result<(), BalancerError> {
     let text = text.trim_start_matches('\n');
@@ -162,19 +218,17 @@ fn read_stat(
         let seen: String = header.chars().take(200).collect();
         garbled(format!("`show stat` has no header: {seen}"))
     })?;
-    const COLUMNS: [&str; 10] = [
-        "pxname", "svname", "qcur", "scur", "stot", "econ", "eresp", "status", "tracked",
-        "hrsp_5xx",
-    ];
-    let at = positions(header.split(','), COLUMNS, "show stat")?;
-    let wanted = at.iter().max().map_or(0, |last| last + 1);
-    let mut rows = Rows { text: rows, wanted };
-    let mut fields = Vec::new();
-    while rows.next(&mut fields) {
+    let at = columns.under(header)?;
+    let mut rows = Rows::new(rows, &at);
+    let mut next = 0;
+    while let Some(fields) = rows.next() {
         let [pool, name, qcur, scur, stot, econ, eresp, status, tracked, hrsp_5xx] =
-            at.map(|at| fields.get(at).map_or("", AsRef::as_ref));
+            fields.each_ref().map(AsRef::as_ref);
         let Some(id) = roster.get(pool).and_then(|members| members.get(name)) else { continue };
-        let Some(state) = states.get(&(pool, name)) else { continue };
+        let Some(ix) = find(states, next, (pool, name)) else { continue };
+        next = ix + 1;
+        states[ix].in_stat = true;
+        let state = &states[ix];
         let count = |column: &str, text: &str| match text {
             "" => Ok(0), // a counter that does not apply to this row
             text => text
@@ -188,11 +242,11 @@ fn read_stat(
             let followed = if tracked.is_empty() { "another server" } else { tracked };
             facts.tracked.insert(id.clone(), followed.to_owned());
         }
-        let followed = tracked.split_once('/').and_then(|followed| states.get(&followed));
+        let followed = tracked.split_once('/').and_then(|followed| find(states, 0, followed));
         let member = MemberReading {
             admin: state.admin,
             oper: state.oper,
-            check: check(followed.unwrap_or(state), status),
+            check: check(followed.map_or(state, |followed| &states[followed]), status),
             // Requests in this member's own queue are its to answer, so they count as in flight.
             in_flight: count("scur", scur)? + count("qcur", qcur)?,
             arrivals: count("stot", stot)?,
@@ -207,7 +261,7 @@ fn read_stat(
 
 /// What the health check says. `row` is the one that is checked: the followed server's when this
 /// one tracks it.
-fn check(row: &StateRow, status: &str) -> CheckState {
+fn check(row: &StateRow<'_>, status: &str) -> CheckState {
     if row.check_state & check_bits::CONFIGURED == 0 {
         return CheckState::None;
     }
@@ -221,97 +275,6 @@ fn check(row: &StateRow, status: &str) -> CheckState {
         check_result::FAILED => CheckState::Failing,
         _ => CheckState::Unproven,
     }
-}
-
-/// Where the columns are.
-fn positions<'a, const N: usize>(
-    header: impl Iterator<Item = &'a str>,
-    columns: [&str; N],
-    table: &str,
-) -> Result<[usize; N], BalancerError> {
-    let mut at = [usize::MAX; N];
-    for (position, name) in header.enumerate() {
-        let name = name.trim();
-        if let Some(column) = columns.iter().position(|column| *column == name) {
-            at[column] = position;
-        }
-    }
-    match at.iter().position(|at| *at == usize::MAX) {
-        Some(missing) => Err(garbled(format!("`{table}` has no column `{}`", columns[missing]))),
-        None => Ok(at),
-    }
-}
-
-/// Splits a line into `fields`, by bytes: fields are short, and so is the look for each one's end.
-fn split_at_spaces<'a>(line: &'a str, fields: &mut Vec<&'a str>) {
-    fields.clear();
-    let mut begin = 0;
-    for (at, byte) in line.bytes().enumerate() {
-        if byte == b' ' {
-            fields.push(&line[begin..at]);
-            begin = at + 1;
-        }
-    }
-    fields.push(&line[begin..]);
-}
-
-/// Rows of comma-separated values; a quoted field may hold commas, doubled quotes and line ends.
-struct Rows<'a> {
-    text: &'a str,
-    /// How many fields of a row are wanted: it has eighty, and those that count come first.
-    wanted: usize,
-}
-
-impl<'a> Rows<'a> {
-    /// Reads the wanted fields of the next row that is not empty.
-    fn next(&mut self, fields: &mut Vec<Cow<'a, str>>) -> bool {
-        fields.clear();
-        self.text = self.text.trim_start_matches(['\n', '\r']);
-        if self.text.is_empty() {
-            return false;
-        }
-        loop {
-            let (field, rest) = match self.text.strip_prefix('"') {
-                Some(quoted) => unquote(quoted),
-                None => {
-                    // By bytes: both are ASCII, and this loop reads most of what a run reads.
-                    let mut bytes = self.text.bytes();
-                    let end = bytes.position(|byte| matches!(byte, b',' | b'\n'));
-                    let end = end.unwrap_or(self.text.len());
-                    (Cow::Borrowed(&self.text[..end]), &self.text[end..])
-                }
-            };
-            fields.push(field);
-            let more = rest.strip_prefix(',');
-            if let Some(more) = more.filter(|_| fields.len() < self.wanted) {
-                self.text = more;
-                continue;
-            }
-            let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-            // Whatever follows a closing quote up to the line's end belongs to no field; and past
-            // the wanted fields the line's end is the row's, unless a quoted field may hold it.
-            if more.is_none() || !line.contains('"') {
-                self.text = after;
-                return true;
-            }
-            self.text = &rest[1..];
-        }
-    }
-}
-
-/// A quoted field's text and what follows its closing quote.
-fn unquote(quoted: &str) -> (Cow<'_, str>, &str) {
-    let mut from = 0;
-    while let Some(quote) = quoted[from..].find('"').map(|at| from + at) {
-        if quoted[quote + 1..].starts_with('"') {
-            from = quote + 2;
-            continue;
-        }
-        let (text, rest) = (&quoted[..quote], &quoted[quote + 1..]);
-        let text = if from == 0 { Cow::Borrowed(text) } else { text.replace("\"\"", "\"").into() };
-        return (text, rest);
-    }
-    (Cow::Borrowed(quoted), "")
 }
 
 #[cfg(test)]

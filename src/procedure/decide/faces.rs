@@ -14,23 +14,25 @@ const FAILED_CONSOLE_REST_MS: u64 = 60_000;
 /// An upgraded one is asked although it is not proven yet: the first front-end to be upgraded can
 /// be judged by no other console of the new version, and an old one may show stale pages.
 pub fn console_faces(layout: &Layout, progress: &Progress) -> impl Iterator<Item = ServerIx> {
-    let mut faces: Vec<(u8, ServerIx)> = layout
-        .front_ends()
-        .filter_map(|server| {
-            let record = &progress.servers[server];
-            let updating = layout.servers[server].half == Some(Half::Updating);
-            let rank = match (record.proven.is_some(), record.upgraded.is_some(), record.touched) {
-                (true, _, _) => 0,
-                (false, true, _) => 1,
-                (false, false, false) if updating => 2,
-                (false, false, false) => 3,
-                (false, false, true) => return None,
-            };
-            (!record.left_out).then_some((rank, server))
-        })
-        .collect();
+    let mut faces: Vec<(u8, ServerIx)> = ranked(layout, progress).collect();
     faces.sort_unstable();
     faces.into_iter().map(|(_, server)| server)
+}
+
+/// The same with their ranks, 0 the best, in no order.
+fn ranked(layout: &Layout, progress: &Progress) -> impl Iterator<Item = (u8, ServerIx)> {
+    layout.front_ends().filter_map(|server| {
+        let record = &progress.servers[server];
+        let updating = layout.servers[server].half == Some(Half::Updating);
+        let rank = match (record.proven.is_some(), record.upgraded.is_some(), record.touched) {
+            (true, _, _) => 0,
+            (false, true, _) => 1,
+            (false, false, false) if updating => 2,
+            (false, false, false) => 3,
+            (false, false, true) => return None,
+        };
+        (!record.left_out).then_some((rank, server))
+    })
 }
 
 /// The console to ask now: the best that has not failed lately, else the one whose failure is
@@ -40,11 +42,12 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
     if view.login_refused.is_some() {
         return None;
     }
+    let rested = ranked(layout, progress).filter(|(_, server)| console_has_rested(view, *server));
+    if let Some((_, best)) = rested.min() {
+        return Some(best);
+    }
     let mut longest_ago = None;
     for server in console_faces(layout, progress) {
-        if console_has_rested(view, server) {
-            return Some(server);
-        }
         let failed_ms = view.servers[server].console_failed_ms.unwrap_or(0);
         if longest_ago.is_none_or(|(ago, _)| failed_ms < ago) {
             longest_ago = Some((failed_ms, server));

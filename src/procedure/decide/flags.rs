@@ -64,9 +64,11 @@ pub(super) fn actions(
     if busy && view.servers.iter().any(|server| server.acting) {
         return;
     }
-    let Some(via) = console_for(layout, progress, view) else { return };
     for server in layout.front_ends() {
         let Some(wanted) = wanted_flag(layout, progress, view, server) else { continue };
+        if view.flag(layout, server) != Some(!wanted) {
+            continue;
+        }
         let record = &progress.servers[server];
         // A hold begins nothing, but it goes on protecting what was disabled.
         let held = record.disabled.is_some() || record.flag_came_back > 0;
@@ -75,17 +77,16 @@ pub(super) fn actions(
         if holding && !protects && !aborting {
             continue;
         }
+        let Some(via) = console_for(layout, progress, view) else { return };
         if view.servers[server].acting || view.servers[via].acting {
             continue;
         }
-        if view.flag(layout, server) == Some(!wanted) {
-            decision.actions.push(Action::Flag {
-                via: layout.servers[via].name.clone(),
-                server: layout.servers[server].name.clone(),
-                enabled: wanted,
-            });
-            return;
-        }
+        decision.actions.push(Action::Flag {
+            via: layout.servers[via].name.clone(),
+            server: layout.servers[server].name.clone(),
+            enabled: wanted,
+        });
+        return;
     }
 }
 

@@ -6,7 +6,7 @@ use crate::journal::{FarmMilestone, HoldReason, WayOut};
 use super::super::layout::{Layout, ServerIx};
 use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::{in_rotation, is_young, server_is_quiet};
-use super::super::rotation::{Wanted, drained_for_ms, wanted};
+use super::super::rotation::{Sides, Wanted, drained_for_ms};
 use super::super::steps::{current_stage, may_begin, stage_done, step};
 use super::super::view::View;
 use super::console_faces;
@@ -100,8 +100,6 @@ fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
     if let Some(node) = view.nodes.iter().position(|node| too_long(node.failing_since_ms)) {
         return Some(HoldReason::BalancerUnknown { node: layout.nodes[node].name.clone() });
     }
-    let mut faces = console_faces(layout, progress).peekable();
-    let some = faces.peek().is_some();
     // A job under way may be the very one that brings consoles back (old ones may fail on a new
     // database); it has a deadline of its own.
     let working = progress.servers.iter().any(|server| {
@@ -109,17 +107,18 @@ fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
             && server.failure.is_none()
             && server.job.as_ref().is_some_and(|job| job.ended.is_none())
     });
-    if some
-        && !working
-        && faces.all(|server| too_long(view.servers[server].console_failing_since_ms))
-    {
-        return Some(HoldReason::ConsoleUnknown);
+    let silent = |server: ServerIx| too_long(view.servers[server].console_failing_since_ms);
+    // Whose consoles may be believed at all is asked only when one of them is silent.
+    if !working && (0..layout.servers.len()).any(silent) {
+        let mut faces = console_faces(layout, progress).peekable();
+        if faces.peek().is_some() && faces.all(silent) {
+            return Some(HoldReason::ConsoleUnknown);
+        }
     }
     let lost = |server: &ServerIx| {
-        let record = &progress.servers[*server];
-        is_needed(layout, progress, *server)
-            && record.failure.is_none()
-            && too_long(view.servers[*server].host_failing_since_ms)
+        too_long(view.servers[*server].host_failing_since_ms)
+            && progress.servers[*server].failure.is_none()
+            && is_needed(layout, progress, *server)
     };
     let server = (0..layout.servers.len()).find(lost)?;
     Some(HoldReason::ServerUnknown { server: layout.servers[server].name.clone() })
@@ -149,8 +148,9 @@ fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<Ho
     if policy.drain_after_deadline != AfterDeadline::Hold {
         return None;
     }
+    let sides = Sides::of(layout, progress);
     let overdue = |server: &ServerIx| {
-        wanted(layout, progress, *server) == Wanted::Out
+        sides.wanted(layout, progress, *server) == Wanted::Out
             && !progress.servers[*server].touched
             && layout.servers[*server].seats.iter().any(|&seat| {
                 drained_for_ms(layout, view, seat).is_some_and(|ms| ms > policy.drain_ms_max)

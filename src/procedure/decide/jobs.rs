@@ -155,8 +155,9 @@ pub(super) fn actions(
 ) {
     for server in 0..layout.servers.len() {
         let record = &progress.servers[server];
-        let may = !record.left_out && !view.servers[server].acting && is_out(layout, view, server);
-        if record.wants_reboot && may {
+        let may =
+            || !record.left_out && !view.servers[server].acting && is_out(layout, view, server);
+        if record.wants_reboot && may() {
             let server = layout.servers[server].name.clone();
             decision.actions.push(Action::Reboot { server });
         }
@@ -173,12 +174,14 @@ pub(super) fn actions(
 /// Step 3 may begin or go on: step 1 and 2 have held, and the gate is open.
 fn may_upgrade_updating(layout: &Layout, progress: &Progress, view: &View) -> bool {
     let quiet =
-        everyone_in(layout, progress, Half::Updating, |server| server.quiet || server.touched);
-    let disabled = layout.half(Half::Loaded).all(|server| {
-        let record = &progress.servers[server];
-        record.left_out || record.touched || stays_disabled(layout, progress, view, server)
-    });
-    quiet && disabled && may_begin(layout, progress, 3)
+        || everyone_in(layout, progress, Half::Updating, |server| server.quiet || server.touched);
+    let disabled = || {
+        layout.half(Half::Loaded).all(|server| {
+            let record = &progress.servers[server];
+            record.left_out || record.touched || stays_disabled(layout, progress, view, server)
+        })
+    };
+    may_begin(layout, progress, 3) && quiet() && disabled()
 }
 
 fn stage_actions(

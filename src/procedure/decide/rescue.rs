@@ -6,7 +6,7 @@ use super::super::fitness::{eligible_beside, is_fit};
 use super::super::layout::{Bench, Layout, PoolIx, ServerIx};
 use super::super::progress::{Direction, Progress};
 use super::super::readings::{CheckState, OperState};
-use super::super::rotation::{Wanted, wanted};
+use super::super::rotation::{Sides, Wanted};
 use super::super::view::View;
 use super::Decision;
 
@@ -64,13 +64,14 @@ fn rescuer(
     if !under_floor(layout, progress, view, pool, bench) {
         return None;
     }
+    let sides = Sides::of(layout, progress);
     let can = |server: ServerIx, seat| {
         let record = &progress.servers[server];
         let read = view.seat(layout, seat)?;
         let alive = read.oper != OperState::Stopped
             && matches!(read.check, CheckState::Passing | CheckState::None);
         let free = record.job.as_ref().is_none_or(|job| job.ended.is_some());
-        let out = wanted(layout, progress, server) == Wanted::Out;
+        let out = sides.wanted(layout, progress, server) == Wanted::Out;
         (is_fit(progress, server) && out && alive && free).then_some(server)
     };
     bench.seats.iter().find_map(|&seat| can(layout.seats[seat].server, seat))

@@ -8,7 +8,7 @@ use super::super::action::Action;
 use super::super::layout::{Layout, ServerIx};
 use super::super::progress::{Direction, Progress};
 use super::super::quiet::server_is_quiet;
-use super::super::rotation::{Wanted, bench_is_silent, wanted};
+use super::super::rotation::{Sides, Wanted, bench_is_silent};
 use super::super::steps::{everyone_in, may_begin};
 use super::super::view::View;
 use super::{Decision, ways_out};
@@ -40,9 +40,10 @@ fn forward(layout: &Layout, progress: &Progress, view: &View, decision: &mut Dec
         return;
     };
     if since(FarmMilestone::Switched).is_none() {
+        let sides = Sides::of(layout, progress);
         let out = |server: ServerIx| {
             progress.servers[server].left_out
-                || (wanted(layout, progress, server) == Wanted::Out
+                || (sides.wanted(layout, progress, server) == Wanted::Out
                     && server_is_quiet(layout, view, server))
         };
         if layout.half(Half::Loaded).all(out) {
@@ -172,15 +173,15 @@ pub(super) fn nudges(layout: &Layout, progress: &Progress, view: &View, decision
 
 fn silent_benches(layout: &Layout, progress: &Progress, view: &View) -> Vec<(NodeName, PoolName)> {
     let mut benches = Vec::new();
+    let sides = Sides::of(layout, progress);
     for pool in &layout.pools {
         for bench in pool.benches.iter().filter(|bench| bench.nudgeable) {
             let waits = bench.seats.iter().any(|&seat| {
                 let server = layout.seats[seat].server;
-                let read = view.seat(layout, seat);
                 !progress.servers[server].taking
                     && !progress.servers[server].left_out
-                    && wanted(layout, progress, server) == Wanted::In
-                    && read.is_some_and(|read| read.admin.ready())
+                    && sides.wanted(layout, progress, server) == Wanted::In
+                    && view.seat(layout, seat).is_some_and(|read| read.admin.ready())
                     && bench_is_silent(layout, view, seat)
             });
             if waits {
