@@ -9,8 +9,9 @@ mod orchestrator;
 mod play;
 mod record;
 mod strike;
+mod tap;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::rc::Rc;
 
@@ -22,7 +23,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::fabric::{Ending, Fabric, Setup, run};
 use crate::nemesis::watch::Watch;
-use crate::nemesis::{Planned, Schedule, Source, draw};
+use crate::nemesis::{Planned, Schedule, Source, Trigger, draw};
 use crate::oracle::{Bounds, Context, Faults, Ground, Judgement, MemberKey, Oracle, RunVerdict};
 use crate::random::Keyed;
 use crate::scenario::Scenario;
@@ -35,6 +36,7 @@ use play::Play;
 pub use record::{Hit, clock};
 use record::{Message, Recorder};
 use strike::Breaker;
+use tap::Tap;
 
 /// A run that has not ended by then is stuck: two nights.
 const RUN_MS_MAX: u64 = 48 * 3_600_000;
@@ -79,10 +81,23 @@ pub struct Outcome {
     /// The faults that struck, by their places in the schedule: the triggers of the others never
     /// came.
     pub struck: BTreeMap<usize, Hit>,
+    /// Where the orchestrator could have been killed.
+    pub points: Points,
+    /// How far it had got each time it was killed.
+    pub killed: Vec<Points>,
     /// What the farm was really like.
     pub truth: Truth,
     /// The bounds of excuses.
     pub bounds: Bounds,
+}
+
+/// Where the orchestrator of a run can be killed: at each of these, counted from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Points {
+    /// Records of the journal: a crash finds each of them handed to the disk, or durable.
+    pub records: u64,
+    /// Times at which bytes were sent to where an effect was under way.
+    pub sent: u64,
 }
 
 impl Outcome {
@@ -105,6 +120,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
     let bounds = bounds(scenario, &truth);
     let users = Users::new(Traffic::new(&scenario.spec, |zone| keyed.stream("traffic", zone)));
     let (send, receive) = unbounded_channel();
+    let tap = Tap::new(sent_awaited(&schedule), send.clone());
     let recorder = Recorder::new(
         Oracle::new(ground(scenario), context(scenario, &truth, bounds)),
         Watch::new(schedule.clone()),
@@ -118,6 +134,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         truth: truth.clone(),
         users: users.clone(),
         recorder: recorder.clone(),
+        tap: tap.clone(),
         receive,
     };
     let finished = run(setup, |fabric| stage.play(fabric));
@@ -131,9 +148,11 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
             RunVerdict::Broken { why: format!("{task} panicked: {message}") }
         }
     };
+    let points = Points { records: recorder.records(), sent: tap.sent() };
     let recorded = recorder.take();
     Outcome {
         seed,
+        points,
         digest: finished.digest.to_string(),
         judgement: recorded.oracle.finish(finished.simulated_ms, &verdict),
         verdict,
@@ -144,9 +163,19 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         fates: users.fates(),
         schedule,
         struck: recorded.struck,
+        killed: recorded.killed,
         truth,
         bounds,
     }
+}
+
+/// The times of sending that a schedule waits for.
+fn sent_awaited(schedule: &Schedule) -> BTreeSet<u64> {
+    let awaited = schedule.planned.iter().filter_map(|planned| match planned.trigger {
+        Trigger::Sent { nth } => Some(nth),
+        _ => None,
+    });
+    awaited.collect()
 }
 
 fn ground(scenario: &Scenario) -> Ground {
@@ -195,6 +224,7 @@ struct Stage {
     truth: Truth,
     users: Users,
     recorder: Recorder,
+    tap: Tap,
     receive: UnboundedReceiver<Message>,
 }
 
@@ -226,6 +256,7 @@ impl Stage {
             network.clone(),
             shared.clone(),
             recorder.clone(),
+            self.tap,
         );
         let breaker = Breaker::new(fabric, network, shared, recorder, machine, links);
         Play::new(breaker, self.receive).run().await

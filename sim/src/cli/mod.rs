@@ -3,6 +3,7 @@
 //! Answers go to stdout, complaints to stderr, progress only to a terminal. Exit codes: 0 no
 //! violation · 1 failed (a file could not be written) · 2 wrong use or invalid file, nothing was
 //! run · 4 an invariant was broken.
+mod crash_points;
 mod rehearse;
 
 use std::process::ExitCode;

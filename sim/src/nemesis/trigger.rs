@@ -93,6 +93,22 @@ pub enum Trigger {
         /// How long after that: a few milliseconds are in the midst of observing.
         after_ms: u64,
     },
+    /// The n-th record of the journal has been handed to the disk, which has not synced it.
+    Write {
+        /// From 1 on.
+        nth: u64,
+    },
+    /// The n-th record of the journal is durable, and nothing has followed from it.
+    Record {
+        /// From 1 on.
+        nth: u64,
+    },
+    /// The orchestrator has sent bytes for the n-th time to where an effect of its own is under
+    /// way, and they have not arrived.
+    Sent {
+        /// From 1 on.
+        nth: u64,
+    },
 }
 
 impl Trigger {
@@ -107,6 +123,7 @@ impl Trigger {
             | Self::Step { after_ms, .. }
             | Self::Held { after_ms, .. }
             | Self::Resumed { after_ms, .. } => *after_ms,
+            Self::Write { .. } | Self::Record { .. } | Self::Sent { .. } => 0,
         }
     }
 }

@@ -44,6 +44,9 @@ enum Happening {
     Step(u8),
     Held(u32),
     Resumed(u32),
+    Write(u64),
+    Record(u64),
+    Sent(u64),
 }
 
 impl Happening {
@@ -61,6 +64,9 @@ impl Happening {
             (Self::Step(it), Trigger::Step { step, .. }) => it == step,
             (Self::Held(count), Trigger::Held { nth, .. })
             | (Self::Resumed(count), Trigger::Resumed { nth, .. }) => count == nth,
+            (Self::Write(count), Trigger::Write { nth })
+            | (Self::Record(count), Trigger::Record { nth })
+            | (Self::Sent(count), Trigger::Sent { nth }) => count == nth,
             _ => false,
         };
         comes.then(|| trigger.after_ms())
@@ -117,6 +123,21 @@ impl Watch {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The n-th record has been handed to the disk, which has not synced it.
+    pub fn written(&mut self, now_ms: u64, nth: u64) -> Vec<Strike> {
+        self.fire(now_ms, None, &Happening::Write(nth))
+    }
+
+    /// The n-th record is durable.
+    pub fn recorded(&mut self, now_ms: u64, nth: u64) -> Vec<Strike> {
+        self.fire(now_ms, None, &Happening::Record(nth))
+    }
+
+    /// The orchestrator has sent bytes for the n-th time to where an effect is under way.
+    pub fn sent(&mut self, now_ms: u64, nth: u64) -> Vec<Strike> {
+        self.fire(now_ms, None, &Happening::Sent(nth))
     }
 
     /// Ground truth has changed.

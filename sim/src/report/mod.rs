@@ -1,4 +1,5 @@
-//! What is said about runs: [`json`] to programs, [`text`] to people.
+//! What is said about runs: [`json`] to programs, [`text`] and [`crash_points`] to people.
+pub mod crash_points;
 pub mod json;
 pub mod text;
 
