@@ -9,6 +9,8 @@ mod orchestrator;
 mod play;
 mod record;
 mod strike;
+mod tap;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -22,7 +24,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::fabric::{Ending, Fabric, Setup, run};
 use crate::nemesis::watch::Watch;
-use crate::nemesis::{Planned, Schedule, Source, draw};
+use crate::nemesis::{Planned, Schedule, Source, Trigger, draw};
 use crate::oracle::{Bounds, Context, Faults, Ground, Judgement, MemberKey, Oracle, RunVerdict};
 use crate::random::Keyed;
 use crate::sabotage::{GuardSwitch, Planted};
@@ -36,6 +38,7 @@ use play::Play;
 pub use record::{Hit, Witness, clock};
 use record::{Message, Recorder};
 use strike::Breaker;
+use tap::Tap;
 
 /// A run that has not ended by then is stuck: two nights.
 const RUN_MS_MAX: u64 = 48 * 3_600_000;
@@ -94,10 +97,23 @@ pub struct Outcome {
     pub struck: BTreeMap<usize, Hit>,
     /// Entries of the atlas that kept a fault from striking, by name.
     pub trimmed: BTreeSet<&'static str>,
+    /// Where the orchestrator could have been killed.
+    pub points: Points,
+    /// How far it had got each time it was killed.
+    pub killed: Vec<Points>,
     /// What the farm was really like.
     pub truth: Truth,
     /// The bounds of excuses.
     pub bounds: Bounds,
+}
+
+/// Where the orchestrator of a run can be killed: at each of these, counted from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Points {
+    /// Records of the journal: a crash finds each of them handed to the disk, or durable.
+    pub records: u64,
+    /// Times at which bytes were sent to where an effect was under way.
+    pub sent: u64,
 }
 
 impl Outcome {
@@ -120,6 +136,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
     let bounds = bounds(scenario, &truth);
     let users = Users::new(Traffic::new(&scenario.spec, |zone| keyed.stream("traffic", zone)));
     let (send, receive) = unbounded_channel();
+    let tap = Tap::new(sent_awaited(&schedule), send.clone());
     let recorder = Recorder::new(
         Oracle::new(ground(scenario), context(scenario, &truth, bounds, planted)),
         Watch::new(schedule.clone()),
@@ -135,6 +152,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         truth: truth.clone(),
         users: users.clone(),
         recorder: recorder.clone(),
+        tap: tap.clone(),
         receive,
     };
     let finished = run(setup, |fabric| stage.play(fabric));
@@ -148,9 +166,11 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
             RunVerdict::Broken { why: format!("{task} panicked: {message}") }
         }
     };
+    let points = Points { records: recorder.records(), sent: tap.sent() };
     let recorded = recorder.take();
     Outcome {
         seed,
+        points,
         digest: finished.digest.to_string(),
         judgement: recorded.oracle.finish(finished.simulated_ms, &verdict),
         verdict,
@@ -162,9 +182,19 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         schedule,
         struck: recorded.struck,
         trimmed: recorded.trimmed,
+        killed: recorded.killed,
         truth,
         bounds,
     }
+}
+
+/// The times of sending that a schedule waits for.
+fn sent_awaited(schedule: &Schedule) -> BTreeSet<u64> {
+    let awaited = schedule.planned.iter().filter_map(|planned| match planned.trigger {
+        Trigger::Sent { nth } => Some(nth),
+        _ => None,
+    });
+    awaited.collect()
 }
 
 fn ground(scenario: &Scenario) -> Ground {
@@ -220,6 +250,7 @@ struct Stage {
     truth: Truth,
     users: Users,
     recorder: Recorder,
+    tap: Tap,
     receive: UnboundedReceiver<Message>,
 }
 
@@ -252,6 +283,7 @@ impl Stage {
             shared.clone(),
             recorder.clone(),
             self.planted,
+            self.tap,
         );
         let breaker = Breaker::new(fabric, network, shared, recorder, machine, links);
         Play::new(breaker, self.receive).run().await

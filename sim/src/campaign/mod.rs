@@ -2,14 +2,16 @@
 //!
 //! A run owns everything it uses and lives on one thread, so threads cannot make a seed another:
 //! a seed alone equals the seed inside a campaign.
+//!
+//! * [`coverage`] — what the faults reached.
+//! * [`crash_points`] — one seed, with a crash of the orchestrator at every single point of it.
 pub mod coverage;
+pub mod crash_points;
+mod in_order;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -21,6 +23,7 @@ use crate::scenario::Scenario;
 use crate::world::{Order, Outcome, rehearse};
 
 use coverage::Coverage;
+use in_order::in_order;
 
 /// What is to be run.
 pub struct Campaign<'a> {
@@ -105,33 +108,8 @@ impl Campaign<'_> {
             }
             return summary;
         }
-        let next = AtomicU64::new(*self.seeds.start());
-        let (send, receive) = mpsc::channel();
-        // These threads are outside of every simulation: each runs whole seeds of its own, and
-        // what is told follows the seeds and not the threads.
-        std::thread::scope(|scope| {
-            for _ in 0..self.jobs.get() {
-                let (send, next) = (send.clone(), &next);
-                scope.spawn(move || {
-                    loop {
-                        let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if !self.seeds.contains(&seed) || send.send(self.one(seed, None)).is_err() {
-                            break;
-                        }
-                    }
-                });
-            }
-            drop(send);
-            let mut early = BTreeMap::new();
-            let mut seed = *self.seeds.start();
-            for told in receive {
-                early.insert(told.outcome.seed, told);
-                while let Some(told) = early.remove(&seed) {
-                    tell(told);
-                    seed += 1;
-                }
-            }
-        });
+        let count = self.seeds.end() - self.seeds.start() + 1;
+        in_order(self.jobs, count, |nth| self.one(self.seeds.start() + nth, None), tell);
         summary
     }
 

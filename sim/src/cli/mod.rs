@@ -4,6 +4,7 @@
 //! violation · 1 failed (a file could not be written) · 2 wrong use or invalid file, nothing was
 //! run · 4 an invariant was broken.
 mod certificate;
+mod crash_points;
 mod faults;
 mod keep;
 mod rehearse;

@@ -6,6 +6,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::campaign::crash_points::CrashPoints;
 use crate::campaign::{Campaign, Summary, Told};
 use crate::failure::Case;
 use crate::nemesis::Choice;
@@ -14,6 +15,7 @@ use crate::report::{json, text};
 use crate::sabotage::{self, GuardSwitch, Planted, Sabotage};
 use crate::scenario::Scenario;
 
+use super::crash_points::{self, Which};
 use super::{Exit, certificate, keep};
 
 /// Seeds of a campaign for which nobody said how many: half a minute's worth, and each family of
@@ -30,6 +32,7 @@ Examples:
   evenkeel-sim rehearse scenarios/retail.toml
   evenkeel-sim rehearse my-farm.plan.json --seeds 200 --jobs 4
   evenkeel-sim rehearse scenarios/tiny.toml --seed 17 --faults front-end-crash,balancer-reload
+  evenkeel-sim rehearse scenarios/tiny.toml --crash-points --jobs 2
 
 A run is decided by the file, its seed and --faults alone: the same on any machine.
 Exit codes: 0 no violation, 2 wrong use or invalid file, 4 an invariant was broken.")]
@@ -56,6 +59,13 @@ pub(super) struct Args {
     /// How many seeds to run at a time
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     jobs: NonZeroUsize,
+    /// Kills the orchestrator at every point of a run without other faults: one crash at each, two
+    /// (`pairs`), or those given, as a failure prints them
+    #[arg(
+        long, value_name = "all|pairs|POINT[+POINT]", num_args = 0..=1, require_equals = true,
+        default_missing_value = "all", conflicts_with_all = ["seeds", "faults", "json", "trace"]
+    )]
+    crash_points: Option<Which>,
     /// One JSON object a run, and one for all of them
     #[arg(long)]
     json: bool,
@@ -93,6 +103,10 @@ pub(super) fn run(args: &Args) -> Exit {
         }
     };
     let first = args.seed.unwrap_or(0);
+    if let Some(which) = &args.crash_points {
+        let campaign = CrashPoints { scenario: &scenario, seed: first, jobs: args.jobs };
+        return crash_points::run(&campaign, which);
+    }
     let count = match (args.seeds, args.seed) {
         (Some(count), _) => count.get(),
         (None, Some(_)) => 1,

@@ -330,6 +330,23 @@ impl Engine {
         .collect()
     }
 
+    /// Takes what a host has sent and nobody has received out of the queue. Resets stay: their
+    /// number is counted.
+    pub(super) fn take_under_way(&mut self, from: HostId) -> Vec<Packet> {
+        self.drain();
+        let src = self.host(from).ip;
+        let is_ours = |event: &Event| match event {
+            Event::Arrive(packet) => packet.src == src && !tcp(packet).flags.rst,
+            Event::GiveUp(..) | Event::Orphan(_) => false,
+        };
+        let ours = self.queue.extract_if(.., |_, event| is_ours(event));
+        ours.filter_map(|(_, event)| match event {
+            Event::Arrive(packet) => Some(packet),
+            Event::GiveUp(..) | Event::Orphan(_) => None,
+        })
+        .collect()
+    }
+
     pub(super) fn host_at(&self, ip: IpAddr) -> Option<HostId> {
         self.by_ip.get(&ip).copied()
     }

@@ -1,12 +1,14 @@
 //! The handle to a run's network, for whoever builds and breaks the world.
 use std::future::Future;
 use std::marker::PhantomData;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use tokio::sync::oneshot;
+use turmoil_net::Packet;
 
 use super::engine::{self, Power};
+use super::mend::ends;
 use super::stream::At;
 use super::{Direction, HostId, Latency, Task};
 
@@ -15,6 +17,17 @@ use super::{Direction, HostId, Latency, Task};
 pub struct Fabric {
     /// Bound to its thread, as the run is.
     _thread: PhantomData<Rc<()>>,
+}
+
+/// Packets that were taken off the network, in the order in which they were to arrive.
+#[derive(Debug, Default)]
+pub struct UnderWay(Vec<Packet>);
+
+impl UnderWay {
+    /// Where they go.
+    pub fn receivers(&self) -> impl Iterator<Item = SocketAddr> {
+        self.0.iter().map(|packet| ends(packet).1)
+    }
 }
 
 impl Fabric {
@@ -168,6 +181,27 @@ impl Fabric {
         engine::with(|engine| {
             engine.link(client, server).lose = 0;
             engine.link(server, client).lose = 0;
+        });
+    }
+
+    /// Takes what a host has sent and nobody has received off the network. Dropped, it is lost;
+    /// [`Fabric::send_on`] lets it arrive later, however its sender has fared meanwhile.
+    #[must_use]
+    pub fn take_under_way(&self, from: HostId) -> UnderWay {
+        UnderWay(engine::with(|engine| engine.take_under_way(from)))
+    }
+
+    /// Lets what was taken off the network, and is for this address, go on its way.
+    pub fn send_on(&self, under_way: &mut UnderWay, to: SocketAddr) {
+        engine::with(|engine| {
+            for packet in under_way.0.extract_if(.., |packet| ends(packet).1 == to) {
+                let (Some(from), Some(to)) =
+                    (engine.host_at(packet.src), engine.host_at(packet.dst))
+                else {
+                    unreachable!("it was under way between two hosts")
+                };
+                engine.route(from, to, packet);
+            }
         });
     }
 

@@ -51,7 +51,7 @@ use std::future::Future;
 use std::io::Write;
 
 pub use digest::Digest;
-pub use handle::Fabric;
+pub use handle::{Fabric, UnderWay};
 pub use link::{Direction, Latency};
 pub use stream::{At, Socket, Stream};
 pub use task::Task;

@@ -95,6 +95,22 @@ pub enum Trigger {
         /// How long after that: a few milliseconds are in the midst of observing.
         after_ms: u64,
     },
+    /// The n-th record of the journal has been handed to the disk, which has not synced it.
+    Write {
+        /// From 1 on.
+        nth: u64,
+    },
+    /// The n-th record of the journal is durable, and nothing has followed from it.
+    Record {
+        /// From 1 on.
+        nth: u64,
+    },
+    /// The orchestrator has sent bytes for the n-th time to where an effect of its own is under
+    /// way, and they have not arrived.
+    Sent {
+        /// From 1 on.
+        nth: u64,
+    },
 }
 
 impl Trigger {
@@ -109,6 +125,7 @@ impl Trigger {
             | Self::Step { after_ms, .. }
             | Self::Held { after_ms, .. }
             | Self::Resumed { after_ms, .. } => *after_ms,
+            Self::Write { .. } | Self::Record { .. } | Self::Sent { .. } => 0,
         }
     }
 }
@@ -144,6 +161,9 @@ impl fmt::Display for Trigger {
             Self::Step { step, .. } => write!(f, "the begin of step {step}"),
             Self::Held { nth, .. } => write!(f, "hold {nth}"),
             Self::Resumed { nth, .. } => write!(f, "resume {nth}"),
+            Self::Write { nth } => write!(f, "the writing of record {nth}"),
+            Self::Record { nth } => write!(f, "record {nth}"),
+            Self::Sent { nth } => write!(f, "sending {nth}"),
         }
     }
 }

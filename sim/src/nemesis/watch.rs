@@ -46,15 +46,18 @@ enum Happening {
     Step(u8),
     Held(u32),
     Resumed(u32),
+    Write(u64),
+    Record(u64),
+    Sent(u64),
 }
 
 impl Happening {
-    /// The trigger that strikes at it; `None` for the begin of the run and for what is no job of
-    /// an upgrade.
+    /// The trigger that strikes at it, for people to read; `None` for the begin of the run, for
+    /// what is no job of an upgrade, and for what is but a number.
     fn trigger(&self) -> Option<Trigger> {
         let after_ms = 0;
         Some(match self {
-            Self::Begin => return None,
+            Self::Begin | Self::Write(_) | Self::Record(_) | Self::Sent(_) => return None,
             Self::Intent(effect, nth) => Trigger::Intent { effect: *effect, nth: *nth, after_ms },
             Self::Outcome(effect, nth) => Trigger::Outcome { effect: *effect, nth: *nth, after_ms },
             Self::Job(name, nth) => {
@@ -82,6 +85,9 @@ impl Happening {
             (Self::Step(it), Trigger::Step { step, .. }) => it == step,
             (Self::Held(count), Trigger::Held { nth, .. })
             | (Self::Resumed(count), Trigger::Resumed { nth, .. }) => count == nth,
+            (Self::Write(count), Trigger::Write { nth })
+            | (Self::Record(count), Trigger::Record { nth })
+            | (Self::Sent(count), Trigger::Sent { nth }) => count == nth,
             _ => false,
         };
         comes.then(|| trigger.after_ms())
@@ -141,6 +147,21 @@ impl Watch {
         }
     }
 
+    /// The n-th record has been handed to the disk, which has not synced it.
+    pub fn written(&mut self, now_ms: u64, nth: u64) -> Vec<Strike> {
+        self.fire(now_ms, None, &Happening::Write(nth))
+    }
+
+    /// The n-th record is durable.
+    pub fn recorded(&mut self, now_ms: u64, nth: u64) -> Vec<Strike> {
+        self.fire(now_ms, None, &Happening::Record(nth))
+    }
+
+    /// The orchestrator has sent bytes for the n-th time to where an effect is under way.
+    pub fn sent(&mut self, now_ms: u64, nth: u64) -> Vec<Strike> {
+        self.fire(now_ms, None, &Happening::Sent(nth))
+    }
+
     /// Ground truth has changed.
     pub fn ledger(&mut self, now_ms: u64, event: &ledger::Event) -> Vec<Strike> {
         let ledger::Event::JobStarted { kind, .. } = event else { return Vec::new() };
@@ -156,7 +177,7 @@ impl Watch {
 
     /// The faults whose trigger has come, with when they strike.
     fn fire(&mut self, now_ms: u64, action: Option<&Action>, happened: &Happening) -> Vec<Strike> {
-        self.latest = happened.trigger();
+        self.latest = happened.trigger().or(self.latest.take());
         let mut strikes = Vec::new();
         for (place, planned) in self.schedule.planned.iter().enumerate() {
             if self.fired[place] {

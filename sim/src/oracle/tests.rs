@@ -7,7 +7,7 @@ use evenkeel_fakes::spec::Spec;
 use evenkeel_fakes::truth::Truth;
 
 use crate::nemesis::Fault;
-use crate::nemesis::fault::{BalancerFault, FrontEndFault, OrchestratorFault};
+use crate::nemesis::fault::{BalancerFault, Fate, FrontEndFault, OrchestratorFault};
 
 use super::*;
 
@@ -64,7 +64,7 @@ fn failing_installer(n: u32) -> Fault {
 }
 
 fn away() -> Fault {
-    Fault::Orchestrator(OrchestratorFault::OrchestratorCrash { away_ms: 1 })
+    Fault::Orchestrator(OrchestratorFault::OrchestratorCrash { away_ms: 1, fate: Fate::default() })
 }
 
 impl Story {

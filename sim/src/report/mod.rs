@@ -1,6 +1,7 @@
-//! What is said about runs: [`json`] to programs, [`text`] to people; [`coverage`] of a campaign;
-//! [`failure`] with its [`timeline`].
+//! What is said about runs: [`json`] to programs, [`text`] and [`crash_points`] to people;
+//! [`coverage`] of a campaign; [`failure`] with its [`timeline`].
 pub mod coverage;
+pub mod crash_points;
 pub mod failure;
 pub mod json;
 pub mod text;

@@ -9,12 +9,16 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use evenkeel::names::ServerName;
 use evenkeel::ports::{Address, Command, Dial, Finished, Launcher};
+use evenkeel::procedure::action::Action;
 use evenkeel_fakes::spec::Spec;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::fabric::{At, Fabric, HostId};
+
+use super::tap::{Tap, Tapped};
 
 /// Where a server's shell listens in a rehearsal: ssh's port.
 const SHELL_PORT: u16 = 22;
@@ -136,8 +140,25 @@ impl Network {
     }
 
     /// The orchestrator's network.
-    pub(super) fn dial(&self, fabric: &Fabric) -> Wires {
-        Wires { at: fabric.at(self.orchestrator), routes: self.routes.clone() }
+    pub(super) fn dial(&self, fabric: &Fabric, tap: &Tap) -> Wires {
+        let at = fabric.at(self.orchestrator);
+        Wires { at, routes: self.routes.clone(), tap: tap.clone() }
+    }
+
+    /// Where the requests of an action go.
+    pub(super) fn receivers(&self, action: &Action) -> Vec<SocketAddr> {
+        let server = |name: &ServerName| &self.servers[name.as_str()];
+        match action {
+            Action::Balancer { node, .. } => vec![self.nodes[node.as_str()].api],
+            Action::Nudge { node, .. } => {
+                self.nodes[node.as_str()].proxies.iter().map(|(_, at)| *at).collect()
+            }
+            Action::Flag { via, .. } => vec![server(via).http],
+            Action::Test { server: it } => vec![server(it).http],
+            Action::Start { server: it, .. } | Action::Reboot { server: it } => {
+                vec![server(it).shell]
+            }
+        }
     }
 
     /// A host by the name of its server or node.
@@ -165,6 +186,7 @@ pub(super) struct Wires {
     at: At,
     /// Shared: every exchange with a shell has wires of its own.
     routes: Arc<BTreeMap<Address, SocketAddr>>,
+    tap: Tap,
 }
 
 impl Wires {
@@ -177,14 +199,18 @@ impl Wires {
 }
 
 impl Dial for Wires {
-    type Stream = <At as Dial>::Stream;
+    type Stream = Tapped<<At as Dial>::Stream>;
 
     fn dial(
         &self,
         to: &Address,
     ) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static {
-        let (at, to) = (self.at, self.lead(to));
-        async move { at.dial(&to).await }
+        let (at, to, tap) = (self.at, self.lead(to), self.tap.clone());
+        async move {
+            let stream = at.dial(&to).await?;
+            let peer = stream.peer_addr()?;
+            Ok(Tapped::new(stream, peer, tap))
+        }
     }
 }
 

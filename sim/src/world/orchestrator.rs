@@ -1,15 +1,18 @@
 //! The orchestrator on a host of its own: started, killed, started again on what its disk kept.
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use evenkeel::drive::{self, Mind, OnHold, Options, World};
-use evenkeel::journal::{Journal, Record, Request, Wanted};
+use evenkeel::journal::{Event, Journal, Record, Request, Wanted};
 use evenkeel::ports::{Address, Inbox, WallClock};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::disk::Disk;
+use crate::fabric::UnderWay;
+use crate::nemesis::fault::Fate;
 use crate::random::Keyed;
 use crate::sabotage::Planted;
 use crate::sabotage::ports::{Launching, LoginScript, Memory, PortBug, Storing, Wiretap};
@@ -17,7 +20,9 @@ use crate::scenario::Scenario;
 
 use super::network::{Network, Shells};
 use super::record::Recorder;
-use super::{Fabric, PASSWORD, Shared};
+use super::tap::Tap;
+use super::watched::Watched;
+use super::{Fabric, PASSWORD, Points, Shared};
 
 /// When a rehearsal begins, by its wall clock: a Saturday night. Any instant would do.
 const BEGINS: &str = "2026-01-10T22:00:00Z";
@@ -25,8 +30,14 @@ const BEGINS: &str = "2026-01-10T22:00:00Z";
 /// When a second orchestrator comes, where nobody holds the lock.
 const SECOND_COMES: Duration = Duration::from_secs(90);
 
-/// Sees every record right after it is durable.
-pub(super) type Watcher = Rc<dyn Fn(&Record)>;
+/// Whoever sees what a life of the orchestrator writes down.
+#[derive(Clone)]
+pub(super) struct Watchers {
+    /// Sees every record right after it is durable.
+    pub(super) record: Rc<dyn Fn(&Record)>,
+    /// Is told which record (counted from 1) was handed to the disk, before it is synced.
+    pub(super) written: Rc<dyn Fn(u64)>,
+}
 
 /// The orchestrator's machine.
 #[derive(Clone)]
@@ -40,6 +51,9 @@ pub(super) struct Machine {
     disk: Disk,
     planted: Option<Planted>,
     memory: Memory,
+    tap: Tap,
+    /// What killed processes had sent, and what is to arrive late.
+    late: Rc<RefCell<UnderWay>>,
     /// The process that runs, counted from 1; `None` while there is none.
     life: Rc<Cell<Option<u64>>>,
     lives: Rc<Cell<u64>>,
@@ -54,10 +68,13 @@ impl Machine {
         shared: Shared,
         recorder: Recorder,
         planted: Option<Planted>,
+        tap: Tap,
     ) -> Self {
         Self {
             planted,
             memory: Memory::default(),
+            tap,
+            late: Rc::default(),
             scenario,
             keyed,
             fabric,
@@ -71,36 +88,42 @@ impl Machine {
     }
 
     /// Starts the orchestrator on what the disk holds.
-    pub(super) fn start(&self, watch: Watcher) {
+    pub(super) fn start(&self, watchers: Watchers) {
         assert!(self.life.get().is_none(), "one orchestrator at a time");
         let life = self.lives.get() + 1;
         self.lives.set(life);
         self.life.set(Some(life));
         let machine = self.clone();
         if self.bug() == Some(PortBug::NoLock) && life == 1 {
-            let (machine, watch) = (self.clone(), Rc::clone(&watch));
+            let (machine, watchers) = (self.clone(), watchers.clone());
             self.fabric.spawn(self.network.orchestrator, async move {
                 tokio::time::sleep(SECOND_COMES).await;
                 // Whatever comes of it, the world listens to the first.
-                let _ = machine.live(watch).await;
+                let _ = machine.live(watchers).await;
             });
         }
         self.fabric.spawn(self.network.orchestrator, async move {
-            let how = machine.live(watch).await;
+            let how = machine.live(watchers).await;
             // A process that was killed says nothing any more.
             if machine.life.get() == Some(life) {
                 machine.recorder.process_ended(how);
             }
         });
         self.fabric.power_on(self.network.orchestrator);
+        self.tap.await_word_of(self.late.borrow().receivers());
     }
 
     /// One life, from the journal's opening to the verdict.
-    async fn live(&self, watch: Watcher) -> Result<evenkeel::journal::Verdict, String> {
-        let storage = Storing::new(self.disk.file(), self.bug());
+    async fn live(&self, watchers: Watchers) -> Result<evenkeel::journal::Verdict, String> {
+        let Watchers { record: watch, written } = watchers;
+        let disk = Watched::new(self.disk.file(), written);
+        let storage = Storing::new(disk, self.bug());
         let (journal, records) = Journal::open(storage).map_err(|error| error.to_string())?;
+        // What a killed process had handed to the disk, and not seen synced, may be there.
+        let unseen = usize::try_from(self.recorder.records()).expect("a journal fits in memory");
+        records.get(unseen..).unwrap_or_default().iter().for_each(&*watch);
         let wires = Wiretap::new(
-            self.network.dial(&self.fabric),
+            self.network.dial(&self.fabric, &self.tap),
             self.bug(),
             self.memory.clone(),
             self.lives.get() <= 1,
@@ -162,12 +185,41 @@ impl Machine {
         self.life.get().is_some()
     }
 
+    /// The journal has a record of this life.
+    pub(super) fn recorded(&self, event: &Event) {
+        match event {
+            Event::Intent { id, action } => {
+                self.tap.effect_begins(*id, self.network.receivers(action));
+            }
+            Event::Outcome { id, .. } => self.tap.effect_ended(*id),
+            _ => {}
+        }
+    }
+
+    /// The orchestrator has heard of somebody again: what is late for him arrives now.
+    pub(super) fn heard_of(&self, peer: SocketAddr) {
+        self.fabric.send_on(&mut self.late.borrow_mut(), peer);
+    }
+
     /// Kills the orchestrator, with what its disk had not been asked to sync.
-    pub(super) fn kill(&self) {
-        let life = self.life.take().expect("only what lives is killed");
+    pub(super) fn kill(&self, fate: Fate) {
+        self.life.take().expect("only what lives is killed");
+        self.recorder.killed(Points { records: self.recorder.records(), sent: self.tap.sent() });
         // No packet leaves from here on, and nothing more is written.
         self.fabric.cut_power(self.network.orchestrator);
-        let kept = self.disk.crash(self.keyed.draw("disk", "crash", life));
+        self.tap.died();
+        self.late.take();
+        match fate {
+            Fate::NeverArrived => {
+                drop(self.fabric.take_under_way(self.network.orchestrator));
+            }
+            Fate::Unanswered => {}
+            Fate::Late => {
+                self.late.replace(self.fabric.take_under_way(self.network.orchestrator));
+            }
+        }
+        let writes = self.disk.counters().appends;
+        let kept = self.disk.crash(self.keyed.draw("disk", "crash", writes));
         self.recorder.note(self.shared.now_ms(), &format!("the journal's disk: {kept:?}"));
     }
 }

@@ -110,6 +110,8 @@ impl Play {
                 }
             }
             Message::Released => self.held = None,
+            Message::Sent(nth) => self.breaker.sent(nth),
+            Message::Heard(peer) => self.breaker.machine.heard_of(peer),
             Message::Ended(Ok(verdict)) => return Some(told(verdict)),
             Message::Ended(Err(why)) => return Some(RunVerdict::Broken { why }),
         }

@@ -2,6 +2,7 @@
 //! last events, and what the world must do about them.
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use evenkeel::journal::tell::Teller;
@@ -16,6 +17,7 @@ use crate::nemesis::{Fault, Trigger, atlas};
 use crate::oracle::{Ground, Oracle, Struck};
 use crate::traffic::Users;
 
+use super::Points;
 use super::strike::Later;
 
 /// Events kept for a report: what led to a violation is rarely further back.
@@ -34,6 +36,10 @@ pub(super) enum Message {
     Held(HoldReason),
     /// It holds no more.
     Released,
+    /// The orchestrator sent bytes for the n-th time to where an effect is under way.
+    Sent(u64),
+    /// The orchestrator has heard of somebody whom something late is for.
+    Heard(SocketAddr),
     /// The orchestrator's process ended by itself.
     Ended(Result<evenkeel::journal::Verdict, String>),
 }
@@ -61,6 +67,8 @@ struct Inner {
     /// The last events before the first violation.
     before_violation: Option<Vec<String>>,
     exchanges: u64,
+    records: u64,
+    killed: Vec<Points>,
     send: tokio::sync::mpsc::UnboundedSender<Message>,
 }
 
@@ -70,6 +78,7 @@ pub(super) struct Recorded {
     pub(super) before_violation: Vec<String>,
     pub(super) exchanges: u64,
     pub(super) struck: BTreeMap<usize, Hit>,
+    pub(super) killed: Vec<Points>,
     pub(super) trimmed: BTreeSet<&'static str>,
 }
 
@@ -115,6 +124,8 @@ impl Recorder {
             last: VecDeque::new(),
             before_violation: None,
             exchanges: 0,
+            records: 0,
+            killed: Vec::new(),
             send,
         })))
     }
@@ -162,7 +173,9 @@ impl Recorder {
             journal::Event::Step { step } => inner.step = *step,
             _ => {}
         }
-        let strikes = inner.watch.journal(now_ms, &record.event);
+        inner.records = record.ordinal + 1;
+        let mut strikes = inner.watch.recorded(now_ms, record.ordinal + 1);
+        strikes.extend(inner.watch.journal(now_ms, &record.event));
         inner.look();
         let (at_once, later) = strikes.into_iter().partition(|strike| strike.at_ms <= now_ms);
         inner.later(later);
@@ -177,6 +190,26 @@ impl Recorder {
         inner.trimmed.insert(entry.name);
         inner.tell(now_ms, &format!("not injected ({}): {fault}", entry.name));
         false
+    }
+
+    /// The n-th record of the journal was handed to the disk, which has not synced it.
+    pub(super) fn written(&self, now_ms: u64, nth: u64) -> Vec<Strike> {
+        self.0.borrow_mut().watch.written(now_ms, nth)
+    }
+
+    /// The orchestrator sent bytes for the n-th time to where an effect is under way.
+    pub(super) fn sent(&self, now_ms: u64, nth: u64) -> Vec<Strike> {
+        self.0.borrow_mut().watch.sent(now_ms, nth)
+    }
+
+    /// Records of the journal that are durable and were taken up here.
+    pub(super) fn records(&self) -> u64 {
+        self.0.borrow().records
+    }
+
+    /// The orchestrator was killed when it had got so far.
+    pub(super) fn killed(&self, points: Points) {
+        self.0.borrow_mut().killed.push(points);
     }
 
     /// A fault of the schedule strikes now.
@@ -247,6 +280,7 @@ impl Recorder {
             exchanges: inner.exchanges,
             struck: std::mem::take(&mut inner.struck),
             trimmed: std::mem::take(&mut inner.trimmed),
+            killed: std::mem::take(&mut inner.killed),
         }
     }
 }

@@ -25,7 +25,7 @@ pub use correlated::CorrelatedFault;
 pub use database::DatabaseFault;
 pub use front_end::FrontEndFault;
 pub use link::LinkFault;
-pub use orchestrator::OrchestratorFault;
+pub use orchestrator::{Fate, OrchestratorFault};
 pub use people::PeopleFault;
 pub use service_center::ServiceCenterFault;
 

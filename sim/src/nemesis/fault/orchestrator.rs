@@ -17,6 +17,35 @@ pub const KINDS: &[Kind] = &[Kind {
     draw: orchestrator_crash,
 }];
 
+/// What becomes of what a process had sent, and had no answer to, when it was killed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It is lost on the way.
+    NeverArrived,
+    /// It arrives, and is answered to nobody.
+    #[default]
+    Unanswered,
+    /// It arrives after the process that was started again has first read its receiver: it was
+    /// under way in a queue, or at a proxy.
+    Late,
+}
+
+impl Fate {
+    /// Every fate.
+    pub const ALL: [Self; 3] = [Self::NeverArrived, Self::Unanswered, Self::Late];
+
+    /// Its name in schedules and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NeverArrived => "never-arrived",
+            Self::Unanswered => "unanswered",
+            Self::Late => "late",
+        }
+    }
+}
+
 /// What can go wrong with the orchestrator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -25,6 +54,9 @@ pub enum OrchestratorFault {
     OrchestratorCrash {
         /// How long until it is started again.
         away_ms: u64,
+        /// What becomes of what it had sent.
+        #[serde(default)]
+        fate: Fate,
     },
 }
 
@@ -40,8 +72,13 @@ impl OrchestratorFault {
 impl fmt::Display for OrchestratorFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OrchestratorCrash { away_ms } => {
-                write!(f, "the orchestrator is killed and away for {}", Lasting(*away_ms))
+            Self::OrchestratorCrash { away_ms, fate } => {
+                write!(f, "the orchestrator is killed and away for {}", Lasting(*away_ms))?;
+                f.write_str(match fate {
+                    Fate::NeverArrived => "; what it had sent never arrives",
+                    Fate::Unanswered => "",
+                    Fate::Late => "; what it had sent arrives after it is back",
+                })
             }
         }
     }
@@ -49,6 +86,7 @@ impl fmt::Display for OrchestratorFault {
 
 fn orchestrator_crash(draw: &mut Draw<'_>) -> Planned {
     let away_ms = *draw.one(&[SECOND, 60 * MINUTE]);
-    let fault = OrchestratorFault::OrchestratorCrash { away_ms };
+    let fate = *draw.one(&Fate::ALL);
+    let fault = OrchestratorFault::OrchestratorCrash { away_ms, fate };
     Planned { trigger: draw.moment(), fault: Fault::Orchestrator(fault) }
 }

@@ -22,7 +22,7 @@ use crate::nemesis::Fault;
 use crate::nemesis::watch::Strike;
 
 use super::network::Network;
-use super::orchestrator::Machine;
+use super::orchestrator::{Machine, Watchers};
 use super::record::{Message, Recorder};
 
 /// What is left to do about a fault at a later instant.
@@ -87,14 +87,34 @@ impl Breaker {
 
     /// Starts the orchestrator on what its disk holds.
     pub(super) fn start_orchestrator(self: &Rc<Self>) {
-        let breaker = self.clone();
-        self.machine.start(Rc::new(move |record| breaker.watch(record)));
+        let (watcher, writer) = (self.clone(), self.clone());
+        self.machine.start(Watchers {
+            record: Rc::new(move |record| watcher.watch(record)),
+            written: Rc::new(move |nth| writer.written(nth)),
+        });
+    }
+
+    /// A record was handed to the disk, which has not synced it.
+    fn written(&self, nth: u64) {
+        let now_ms = self.shared.now_ms();
+        for strike in self.recorder.written(now_ms, nth) {
+            self.strike(strike);
+        }
+    }
+
+    /// The orchestrator has sent something to where an effect is under way.
+    pub(super) fn sent(&self, nth: u64) {
+        let now_ms = self.shared.now_ms();
+        for strike in self.recorder.sent(now_ms, nth) {
+            self.strike(strike);
+        }
     }
 
     /// A record is durable, and what it announces has not happened yet.
     fn watch(&self, record: &Record) {
         // Brings ground truth to this instant before the claim is judged.
         let now_ms = self.shared.with(|farm| farm.now_ms());
+        self.machine.recorded(&record.event);
         for strike in self.recorder.journal(now_ms, record) {
             self.strike(strike);
         }

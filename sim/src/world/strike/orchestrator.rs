@@ -9,8 +9,8 @@ use crate::world::record::Message;
 impl Breaker {
     pub(super) fn orchestrator(&self, fault: &OrchestratorFault) -> Blow {
         match fault {
-            OrchestratorFault::OrchestratorCrash { away_ms } => {
-                self.machine.kill();
+            OrchestratorFault::OrchestratorCrash { away_ms, fate } => {
+                self.machine.kill(*fate);
                 self.recorder.send(Message::Killed(*away_ms));
                 Blow::lasting(*away_ms)
             }

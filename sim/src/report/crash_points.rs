@@ -1,0 +1,90 @@
+//! What came of every crash point: a table, and every failure with the command that plays it again.
+use std::fmt::Write;
+
+use crate::campaign::crash_points::{CrashPoints, Failure, Findings};
+use crate::world::{Outcome, clock};
+
+use super::verdict;
+
+/// Failures told with all that happened before; of the others, only the command.
+const TOLD: usize = 3;
+
+/// What is about to be crashed.
+#[must_use]
+pub fn head(campaign: &CrashPoints<'_>, undisturbed: &Outcome) -> String {
+    let points = undisturbed.points;
+    format!(
+        "{}: seed {} ends {} without a crash; it writes {} records, and sends {} times to where an \
+         effect is under way",
+        campaign.scenario.path.display(),
+        campaign.seed,
+        verdict(&undisturbed.verdict),
+        points.records,
+        points.sent,
+    )
+}
+
+/// All runs in a table, and what went wrong.
+#[must_use]
+pub fn findings(campaign: &CrashPoints<'_>, findings: &Findings, wall_s: f64) -> String {
+    let mut text = String::new();
+    line(
+        &mut text,
+        &format!(
+            "\n{:<40}  {:>4}  {:>7}  {:>7}  {:>5}  {:>6}  {:>11}",
+            "killed at", "away", "runs", "done", "held", "failed", "not reached"
+        ),
+    );
+    for ((classes, away), it) in &findings.tallies {
+        let words: Vec<String> = classes.iter().map(ToString::to_string).collect();
+        line(
+            &mut text,
+            &format!(
+                "{:<40}  {:>4}  {:>7}  {:>7}  {:>5}  {:>6}  {:>11}",
+                words.join(" + "),
+                away.name(),
+                it.runs,
+                it.done,
+                it.held,
+                it.failed,
+                it.not_reached
+            ),
+        );
+    }
+    for (nth, failure) in findings.failures.iter().enumerate() {
+        text.push_str(&told(campaign, failure, nth < TOLD));
+    }
+    let runs = findings.runs();
+    let hours = findings.simulated_ms / 3_600_000;
+    line(
+        &mut text,
+        &format!(
+            "\n{runs} runs, {} failed; {hours} h simulated in {wall_s:.1} s",
+            findings.failures.len()
+        ),
+    );
+    text
+}
+
+fn told(campaign: &CrashPoints<'_>, failure: &Failure, whole: bool) -> String {
+    let Failure { crashes, outcome } = failure;
+    let mut text = String::new();
+    line(&mut text, &format!("\n{crashes}: {}", verdict(&outcome.verdict)));
+    for violation in &outcome.judgement.violations {
+        line(&mut text, &format!("  at {}: {}", clock(violation.at_ms), violation.what));
+        line(&mut text, &format!("    {}: {}", violation.invariant, violation.sentence));
+    }
+    if whole {
+        line(&mut text, "  the last events before:");
+        outcome.last_events.iter().for_each(|event| line(&mut text, &format!("    {event}")));
+    }
+    let path = campaign.scenario.path.display();
+    let seed = campaign.seed;
+    let again = format!("evenkeel-sim rehearse {path} --seed {seed} --crash-points={crashes}");
+    line(&mut text, &format!("  again: {again}"));
+    text
+}
+
+fn line(text: &mut String, words: &str) {
+    writeln!(text, "{words}").expect("writing to a String does not fail");
+}
