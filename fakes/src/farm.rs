@@ -17,6 +17,7 @@ use crate::database::Database;
 use crate::front_end::{Around, FrontEnd, Role, SERVICE_CENTER};
 use crate::ledger::{ApplicationState, Entry, Ledger};
 use crate::spec::{FrontEndSpec, PoolSpec, Spec};
+use crate::trouble::{Trouble, Troubles};
 use crate::truth::Truth;
 
 pub use serve::{serve_node, serve_server};
@@ -48,6 +49,7 @@ pub struct Farm {
     /// What the servers share.
     pub database: Database,
     pub(crate) password: String,
+    pub(crate) troubles: Troubles,
     ledger: Ledger,
     load: Option<Box<dyn Load>>,
     now_ms: u64,
@@ -58,6 +60,17 @@ impl Farm {
     /// enabled, services are Automatic and initialised. `password` is the console user's.
     #[must_use]
     pub fn new(spec: Spec, truth: Truth, password: &str) -> Self {
+        Self::build(spec, truth, password, false)
+    }
+
+    /// The same farm on balancers that it shares with others: every pool has a member that is not
+    /// the farm's ([`STRANGER`]), and every node a pool that is not ([`STRANGE_POOL`]).
+    #[must_use]
+    pub fn beside_strangers(spec: Spec, truth: Truth, password: &str) -> Self {
+        Self::build(spec, truth, password, true)
+    }
+
+    fn build(spec: Spec, truth: Truth, password: &str, strangers: bool) -> Self {
         let registered = spec.front_ends.iter().map(|front_end| front_end.name.clone());
         let database = Database::new(&spec.version_from, registered);
         let mut servers = BTreeMap::new();
@@ -73,7 +86,10 @@ impl Farm {
         let mut nodes = BTreeMap::new();
         for balancer in &spec.balancers {
             let pools = spec.pools.iter().filter(|pool| carries(pool, &balancer.name));
-            let pools = pools.map(|pool| pool_setup(&spec, pool)).collect();
+            let mut pools: Vec<PoolSetup> = pools.map(|pool| pool_setup(&spec, pool)).collect();
+            if strangers {
+                add_strangers(&mut pools);
+            }
             let timing = CheckTiming {
                 interval_ms: truth.check_interval_ms.max(1),
                 fall: truth.check_fall.max(1),
@@ -87,6 +103,7 @@ impl Farm {
             servers,
             database,
             password: password.to_owned(),
+            troubles: Troubles::default(),
             ledger: Ledger::default(),
             load: None,
             now_ms: 0,
@@ -124,8 +141,7 @@ impl Farm {
     /// then the time is `now_ms` and the load has been modelled up to it.
     pub fn step(&mut self, now_ms: u64) -> bool {
         let due_ms = self.next_due_ms().filter(|due_ms| *due_ms <= now_ms);
-        self.now_ms = self.now_ms.max(due_ms.unwrap_or(now_ms));
-        self.meter();
+        self.pass(due_ms.unwrap_or(now_ms));
         let Some(due_ms) = due_ms else { return false };
         let is_due = |at: Option<u64>| at == Some(due_ms);
         let server = self.servers.iter().find(|(_, server)| is_due(server.next_due_ms()));
@@ -138,15 +154,27 @@ impl Farm {
         true
     }
 
+    /// Lets time pass in which nothing is due.
+    pub(crate) fn pass(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+        self.meter();
+    }
+
     /// Takes the changes since the last call, in order.
     pub fn take_entries(&mut self) -> Vec<Entry> {
         self.ledger.take()
     }
 
-    /// The controller's machine and service are up.
+    /// The controller's machine and service are up, and can be reached.
     #[must_use]
     pub fn controller_up(&self) -> bool {
-        self.servers.values().any(FrontEnd::controls)
+        let gone = |it: &Trouble| *it == Trouble::ControllerGone;
+        self.servers.values().any(FrontEnd::controls) && !self.troubles.lasts(self.now_ms, gone)
+    }
+
+    /// Whoever asks meets a trouble that lies in wait.
+    pub(crate) fn meet<R>(&mut self, what: impl Fn(&Trouble) -> Option<R>) -> Option<R> {
+        self.troubles.meet(self.now_ms, &mut self.ledger, what)
     }
 
     /// Models the load up to now.
@@ -170,6 +198,7 @@ impl Farm {
             truth: &self.truth,
             version_to: &self.spec.version_to,
             database: &mut self.database,
+            troubles: &mut self.troubles,
             ledger: &mut self.ledger,
             controller_up,
         };
@@ -191,6 +220,7 @@ impl Farm {
             truth: &self.truth,
             version_to: &self.spec.version_to,
             database: &mut self.database,
+            troubles: &mut self.troubles,
             ledger: &mut self.ledger,
             controller_up: false, // deployment does not ask
         };
@@ -230,6 +260,35 @@ fn server(spec: &Spec, front_end: &FrontEndSpec, database: &Database) -> FrontEn
     }
     let at = (front_end.address.as_str(), front_end.port);
     FrontEnd::new(&front_end.name, at, role, modules, database.published())
+}
+
+/// A member beside the farm's: a server that was retired and left in the configuration with weight
+/// 0, where nobody gives it requests; in [`STRANGE_POOL`] another application's.
+pub const STRANGER: &str = "retired";
+/// A pool that is not the farm's.
+pub const STRANGE_POOL: &str = "intranet";
+
+/// The configured weight of a stranger.
+#[must_use]
+pub fn stranger_weight(pool: &str) -> u32 {
+    if pool == STRANGE_POOL { 100 } else { 0 }
+}
+
+fn add_strangers(pools: &mut Vec<PoolSetup>) {
+    pools.push(PoolSetup {
+        name: STRANGE_POOL.to_owned(),
+        health_check: true,
+        cut_when_down: false,
+        members: Vec::new(),
+    });
+    for pool in pools {
+        pool.members.push(MemberSetup {
+            name: STRANGER.to_owned(),
+            server: STRANGER.to_owned(),
+            weight: stranger_weight(&pool.name),
+            address: "192.0.2.1:80".to_owned(), // for documentation (RFC 5737): in no farm file
+        });
+    }
 }
 
 /// Members weigh in proportion to their capacity, the largest of a pool 100.

@@ -68,6 +68,16 @@ pub enum Event {
         /// The node.
         node: String,
     },
+    /// A node's process died: it serves nobody.
+    NodeDown {
+        /// The node.
+        node: String,
+    },
+    /// A node's process runs again, and serves.
+    NodeUp {
+        /// The node.
+        node: String,
+    },
     /// A server's Enabled flag.
     Flag {
         /// The server.
@@ -126,6 +136,14 @@ pub enum Event {
         /// Its state.
         state: ServiceState,
     },
+    /// A server's Deployment Service could not initialise for the first time since it started; it
+    /// tries again every 30 seconds.
+    CannotInitialise {
+        /// The server.
+        server: String,
+        /// Why.
+        why: String,
+    },
     /// A server's web server began or stopped to serve applications.
     Applications {
         /// The server.
@@ -145,6 +163,11 @@ pub enum Event {
     },
     /// Deployment on a server was broken off, since its service stopped: what it serves is as before.
     DeploymentStopped {
+        /// The server.
+        server: String,
+    },
+    /// The deployment that just ended has skipped modules: they are as before until a later one.
+    ModulesSkipped {
         /// The server.
         server: String,
     },
@@ -198,9 +221,12 @@ impl fmt::Display for Event {
                 write!(f, "{node} {pool}/{member} cut {requests} requests")
             }
             Self::Reloaded { node } => write!(f, "{node} reloaded"),
+            Self::NodeDown { node } => write!(f, "{node} down"),
+            Self::NodeUp { node } => write!(f, "{node} up"),
             Self::Flag { server, enabled, by } => {
                 let by = match by {
                     FlagBy::Console => "at a console",
+                    FlagBy::Hand => "at a console, by somebody else",
                     FlagBy::Service => "by its own service",
                 };
                 write!(f, "{server} {} {by}", if *enabled { "enabled" } else { "disabled" })
@@ -217,12 +243,16 @@ impl fmt::Display for Event {
             Self::Down { server } => write!(f, "{server} machine down"),
             Self::Up { server } => write!(f, "{server} machine up"),
             Self::Service { server, state } => write!(f, "{server} service {}", state.word()),
+            Self::CannotInitialise { server, why } => {
+                write!(f, "{server} Initialization error: {why}. Retrying in 30 seconds")
+            }
             Self::Applications { server, state } => {
                 write!(f, "{server} applications {}", state.word())
             }
             Self::DeploymentBegan { server } => write!(f, "{server} deployment began"),
             Self::DeploymentEnded { server } => write!(f, "{server} deployment ended"),
             Self::DeploymentStopped { server } => write!(f, "{server} deployment broken off"),
+            Self::ModulesSkipped { server } => write!(f, "{server} modules skipped"),
             Self::FaultMet { tag } => write!(f, "fault {tag} was met"),
         }
     }
@@ -232,8 +262,10 @@ impl fmt::Display for Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlagBy {
-    /// Somebody at a console.
+    /// Whoever presses the button at a console over the network.
     Console,
+    /// An operator at a console.
+    Hand,
     /// The Deployment Service, by starting.
     Service,
 }

@@ -9,6 +9,7 @@
 //! * [`service_center`] — the console and its SOAP services, one instance per front-end.
 //! * [`front_end`] — services, installer, deployment, pings, application, shell.
 //! * [`database`] — what all of them share.
+//! * [`trouble`] — what goes wrong with consoles, controller and database for a while.
 //! * [`http`] — requests in, answers out: HTTP/1.1 over any stream.
 //! * [`program`] — the `evenkeel-fakes` program.
 //! * [`listen`] — the trait over which the doubles are served: tokio or a simulated network.
@@ -24,4 +25,5 @@ pub mod listen;
 pub mod program;
 pub mod service_center;
 pub mod spec;
+pub mod trouble;
 pub mod truth;

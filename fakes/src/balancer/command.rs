@@ -68,6 +68,10 @@ impl Balancer {
                 Level::Operator => "operator\n",
                 Level::Admin => "admin\n",
             }),
+            ["clear", "counters", "all", ..] if session.level < Level::Admin => {
+                out.push_str("Permission denied\n");
+            }
+            ["clear", "counters", "all", ..] => self.clear_counters(),
             ["prompt", ..] => session.interactive = !session.interactive,
             ["operator", ..] if session.level < Level::Operator => {
                 out.push_str("Permission denied\n");
@@ -84,6 +88,9 @@ impl Balancer {
                 };
                 if session.level < Level::Admin {
                     return out.push_str("Permission denied\n");
+                }
+                if let Some(words) = self.refusal() {
+                    return out.push_str(words);
                 }
                 if let Err(words) = self.carry_out(now_ms, change) {
                     out.push_str(words);
@@ -124,10 +131,15 @@ impl Balancer {
                     false
                 });
             }
-            What::EnableAgent => {
+            What::EnableAgent if member.agent.is_none() => {
                 return Err("Agent was not configured on this server, cannot enable.\n");
             }
-            What::DisableAgent => {}
+            What::EnableAgent | What::DisableAgent => {
+                let enabled = matches!(change.what, What::EnableAgent);
+                if let Some(agent) = &mut self.members[index.0].agent {
+                    agent.enabled = enabled;
+                }
+            }
             What::EnableHealth if !member.check.configured => {
                 return Err("Health check was not configured on this server, cannot enable.\n");
             }
@@ -137,7 +149,7 @@ impl Balancer {
             What::DisableServer => self.change(index.0, now_ms, |m| m.set_maint(now_ms)),
             What::ShutdownSessions => self.cut(index),
         }
-        self.members[index.0].reschedule(now_ms);
+        self.reschedule(index.0, now_ms);
         Ok(())
     }
 
@@ -157,6 +169,7 @@ impl Balancer {
                     false
                 });
             }
+            ["state", "ready" | "drain" | "maint", ..] if self.ignores_state() => return Ok(()),
             ["state", "ready", ..] => self.change(index.0, now_ms, |m| m.set_ready(now_ms)),
             ["state", "drain", ..] => self.change(index.0, now_ms, |m| m.set_drain(now_ms)),
             ["state", "maint", ..] => self.change(index.0, now_ms, |m| m.set_maint(now_ms)),
@@ -179,7 +192,7 @@ impl Balancer {
             }
             _ => return Err(USAGE_SET_SERVER),
         }
-        self.members[index.0].reschedule(now_ms);
+        self.reschedule(index.0, now_ms);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::CheckTiming;
+use super::trouble::Agent;
 
 /// One pool of the configuration.
 #[derive(Clone, Debug)]
@@ -130,6 +131,26 @@ pub(crate) struct Check {
     pub(crate) due_ms: Option<u64>,
     /// Failed checks that mattered (`chkfail`).
     pub(crate) failed: u64,
+    /// It fails and passes in turns.
+    pub(crate) flapping: Option<Flapping>,
+}
+
+/// A check that fails and passes in turns, the first of which fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flapping {
+    pub(crate) from_ms: u64,
+    pub(crate) turn_ms: u64,
+    pub(crate) until_ms: u64,
+}
+
+impl Check {
+    /// What a check gets at an instant.
+    pub(crate) fn answer_at(&self, at_ms: u64) -> CheckAnswer {
+        let fails = self.flapping.is_some_and(|it| {
+            at_ms < it.until_ms && ((at_ms - it.from_ms) / it.turn_ms).is_multiple_of(2)
+        });
+        if fails { CheckAnswer::NoConnection } else { self.answer }
+    }
 }
 
 /// One member.
@@ -154,6 +175,10 @@ pub struct Member {
     /// `IP:PORT` as the tables show it.
     pub address: Arc<str>,
     pub(crate) check: Check,
+    /// Its agent, if it has one.
+    pub(crate) agent: Option<Agent>,
+    /// The agent's next check that changes something.
+    pub(crate) agent_due_ms: Option<u64>,
     pub(crate) timing: CheckTiming,
     pub(crate) last_change_ms: u64,
     pub(crate) down_s: u64,
@@ -197,7 +222,10 @@ impl Member {
                 phase_ms: now_ms,
                 due_ms: None,
                 failed: 0,
+                flapping: None,
             },
+            agent: None,
+            agent_due_ms: None,
             timing,
             last_change_ms: now_ms,
             down_s: 0,

@@ -5,6 +5,7 @@
 //! * `command` — the runtime API: one line in, the reply out, byte for byte.
 //! * `words` — HAProxy's list of commands and how it guesses what was meant.
 //! * `stat`, `tables` — `show stat`, `show servers state`, `show info` and their like.
+//! * `trouble` — what befalls a node besides a reload.
 //! * `in_flight` — requests that the proxy carries.
 //! * `reach` — how those two reach a balancer that a farm keeps.
 //! * `serve_api`, `serve_proxy` — both over any [`crate::listen::Listen`].
@@ -16,7 +17,8 @@
 //!
 //! Facts: measured on HAProxy 2.6.12 (Debian 12), whose texts and figures these are, and compared
 //! with it by `tests/fidelity.rs`; where a rule is not visible from outside, its 2.6 source.
-//! Not modelled: TCP mode, stickiness, `track`, agents, slow start, queues, state files, backups;
+//! Not modelled: TCP mode, stickiness, `track`, slow start, queues, backups, the words of agents but
+//! `ready` and `drain`;
 //! commands about them are refused as HAProxy refuses a command that it does not know.
 
 use std::sync::Arc;
@@ -32,6 +34,7 @@ mod serve_proxy;
 mod stat;
 mod state;
 mod tables;
+mod trouble;
 mod words;
 
 #[cfg(test)]
@@ -44,6 +47,7 @@ pub use member::{CheckAnswer, Counters, Member, MemberIndex, MemberSetup, Oper, 
 pub use reach::Reach;
 pub use serve_api::serve_api;
 pub use serve_proxy::serve_proxy;
+pub use trouble::{AgentWord, Refusal, SavedState};
 
 /// Health checks of every checked pool (`inter`, `fall`, `rise`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +89,7 @@ pub struct Balancer {
     tickets: u64,
     generation: u64,
     events: Vec<Event>,
+    troubles: trouble::Troubles,
 }
 
 /// The version whose texts these are: Debian 12's.
@@ -118,6 +123,7 @@ impl Balancer {
             tickets: 0,
             generation: 0,
             events: Vec::new(),
+            troubles: trouble::Troubles::default(),
         };
         for setup in pools {
             balancer.add_pool(setup, now_ms);
@@ -211,7 +217,8 @@ impl Balancer {
     /// As [`Balancer::eligible`], by the pool's place and without allocating.
     pub fn eligible_in(&self, pool: usize) -> impl Iterator<Item = MemberIndex> + '_ {
         let members = self.pools[pool].members.clone();
-        members.filter(|&i| self.members[i].eligible()).map(MemberIndex)
+        let up = self.is_up();
+        members.filter(move |&i| up && self.members[i].eligible()).map(MemberIndex)
     }
 
     /// Counts up whenever the answer of [`Balancer::eligible`], or a weight, may have changed.
@@ -232,7 +239,7 @@ impl Balancer {
         let mut total = 0;
         let mut best: Option<usize> = None;
         for i in self.pools[pool].members.clone() {
-            if !self.members[i].eligible() {
+            if !self.members[i].eligible() || !self.is_up() {
                 continue;
             }
             let weight = i64::from(self.members[i].weight);

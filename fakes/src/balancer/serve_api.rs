@@ -20,6 +20,9 @@ pub async fn serve_api<L: Listen, R: Reach>(_: L, mut socket: L::Socket, reach: 
     loop {
         match L::accept(&mut socket).await {
             Ok((stream, _)) => {
+                if !reach.with(|balancer, _| balancer.is_up()) {
+                    continue; // refused, as far as a listener can refuse
+                }
                 let reach = reach.clone();
                 tokio::task::spawn_local(async move {
                     // Whatever ends the exchange early, the client has already seen it.
@@ -34,6 +37,10 @@ pub async fn serve_api<L: Listen, R: Reach>(_: L, mut socket: L::Socket, reach: 
 async fn exchange<L: Listen, R: Reach>(mut stream: L::Stream, reach: R) -> std::io::Result<()> {
     let mut session = Session::default();
     let mut input: Vec<u8> = Vec::with_capacity(256);
+    let wait_ms = reach.with(|balancer, _| balancer.api_wait_ms());
+    if wait_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    }
     reach.with(|balancer, _| balancer.connected());
     loop {
         let room = (LINE_BYTES_MAX - input.len()) as u64;
@@ -47,10 +54,17 @@ async fn exchange<L: Listen, R: Reach>(mut stream: L::Stream, reach: R) -> std::
         input = rest;
         reach.heard(&line);
         let mut reply = String::new();
-        reach.with(|balancer, now_ms| {
+        let alive = reach.with(|balancer, now_ms| {
+            if !balancer.is_up() {
+                return false;
+            }
             reply.reserve(balancer.room());
             balancer.command_in(&mut session, now_ms, &line, &mut reply);
+            true
         });
+        if !alive {
+            break;
+        }
         match timeout(IDLE, stream.write_all(reply.as_bytes())).await {
             Ok(Ok(())) => {}
             _ => break,

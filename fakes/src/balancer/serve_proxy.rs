@@ -57,6 +57,9 @@ pub async fn serve_proxy<L: Listen, R: Reach>(
                 continue;
             }
         };
+        if !reach.with(|balancer, _| balancer.is_up()) {
+            continue; // refused, as far as a listener can refuse
+        }
         let (listen, reach, pool) = (listen.clone(), reach.clone(), pool.clone());
         tokio::task::spawn_local(async move {
             let service = service_fn(move |request| {

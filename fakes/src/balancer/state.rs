@@ -18,27 +18,34 @@ impl Balancer {
         self.advance(now_ms);
         for member in self.members.iter_mut().filter(|m| &*m.server == server) {
             member.check.answer = answer;
-            member.reschedule(now_ms);
+            reschedule(member, now_ms);
         }
     }
 
     /// When the next check changes something; `None` while nothing is on its way.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
-        self.members.iter().filter_map(|m| m.check.due_ms).min()
+        self.first_due().map(|(due_ms, _)| due_ms)
     }
 
     /// Carries out every check that was due by now, in the order of their instants.
     pub fn advance(&mut self, now_ms: u64) {
         while let Some((due_ms, index)) = self.first_due().filter(|(due_ms, _)| *due_ms <= now_ms) {
-            self.change(index, due_ms, |member| member.apply_check(due_ms));
-            self.members[index].reschedule(due_ms);
+            if self.members[index].check.due_ms == Some(due_ms) {
+                self.change(index, due_ms, |member| member.apply_check(due_ms));
+            } else {
+                self.ask_agent(index, due_ms);
+            }
+            self.reschedule(index, due_ms);
         }
     }
 
     fn first_due(&self) -> Option<(u64, usize)> {
+        if !self.is_up() {
+            return None;
+        }
         let due = self.members.iter().enumerate();
-        due.filter_map(|(i, m)| m.check.due_ms.map(|due_ms| (due_ms, i))).min()
+        due.filter_map(|(i, m)| m.next_due_ms().map(|due_ms| (due_ms, i))).min()
     }
 
     /// A new process takes over: counters from zero, runtime state lost, members up and unproven,
@@ -58,6 +65,9 @@ impl Balancer {
             pool.forget(now_ms);
         }
         self.begin_checks(now_ms);
+        for member in &mut self.members {
+            member.agent_due_ms = member.agent.and_then(|agent| agent.due_ms(member, now_ms));
+        }
         self.generation += 1;
     }
 
@@ -138,12 +148,7 @@ impl Balancer {
     /// `shutdown sessions server`: whatever is in flight to a member is cut.
     pub(crate) fn cut(&mut self, index: MemberIndex) {
         let member = &mut self.members[index.0];
-        let requests = std::mem::take(&mut member.counters.in_flight);
-        member.counters.failed_responses += requests;
-        for (_, cut) in std::mem::take(&mut member.in_flight) {
-            // The request may have ended at this very moment: then there is nothing to cut.
-            let _ = cut.send(());
-        }
+        let requests = member.lose_in_flight();
         if requests > 0 {
             self.events.push(Event::MemberCut {
                 node: self.name.to_string(),
@@ -169,10 +174,28 @@ impl Pool {
     }
 }
 
+/// Finds the next check of a member, and its agent's, that changes something.
+pub(crate) fn reschedule(member: &mut Member, now_ms: u64) {
+    let next_ms = member.next_check_ms(now_ms);
+    member.check.due_ms = member.check_would_change(next_ms).then_some(next_ms);
+    member.agent_due_ms = member.agent.and_then(|agent| agent.due_ms(member, now_ms));
+}
+
 impl Member {
-    /// Finds the next check that changes something.
-    pub(crate) fn reschedule(&mut self, now_ms: u64) {
-        self.check.due_ms = self.check_would_change().then(|| self.next_check_ms(now_ms));
+    /// What is in flight breaks off. Says how many requests that were.
+    pub(crate) fn lose_in_flight(&mut self) -> u64 {
+        let requests = std::mem::take(&mut self.counters.in_flight);
+        self.counters.failed_responses += requests;
+        for (_, cut) in std::mem::take(&mut self.in_flight) {
+            // The request may have ended at this very moment: then there is nothing to cut.
+            let _ = cut.send(());
+        }
+        requests
+    }
+
+    /// When a check or the agent next changes something.
+    fn next_due_ms(&self) -> Option<u64> {
+        [self.check.due_ms, self.agent_due_ms].into_iter().flatten().min()
     }
 
     fn next_check_ms(&self, now_ms: u64) -> u64 {
@@ -183,10 +206,13 @@ impl Member {
         }
     }
 
-    fn check_would_change(&self) -> bool {
+    fn check_would_change(&self, at_ms: u64) -> bool {
         let check = &self.check;
         if !check.configured || !check.enabled || self.admin & MAINT != 0 {
             return false;
+        }
+        if check.flapping.is_some_and(|it| at_ms < it.until_ms + it.turn_ms) {
+            return true; // each of them may be another
         }
         let settled = if check.answer.passes() {
             check.health == self.health_max() && self.oper == Oper::Running
@@ -199,8 +225,9 @@ impl Member {
     /// One check. Says whether the member went down.
     fn apply_check(&mut self, now_ms: u64) -> bool {
         let rise = self.timing.rise;
-        self.check.last = Some(self.check.answer);
-        if self.check.answer.passes() {
+        let answer = self.check.answer_at(now_ms);
+        self.check.last = Some(answer);
+        if answer.passes() {
             if self.check.health < self.health_max() {
                 self.check.health += 1;
                 if self.check.health >= rise {
@@ -329,6 +356,10 @@ impl Member {
         self.check.last = None;
         self.check.due_ms = None;
         self.check.failed = 0;
+        self.agent_due_ms = None;
+        if let Some(agent) = &mut self.agent {
+            agent.enabled = true;
+        }
         self.last_change_ms = now_ms;
         self.down_s = 0;
         self.down_transitions = 0;

@@ -95,9 +95,10 @@ impl Balancer {
                 result,
                 u64::from(member.check.health),
                 member.check_bits(),
+                member.agent_bits(),
             ],
         );
-        out.push_str("0 0 0 - ");
+        out.push_str("0 0 - ");
         out.push_str(port);
         out.push_str(" - 0 0 - - 0\n");
     }
@@ -201,6 +202,11 @@ impl Member {
             Some(CheckAnswer::NoConnection) => (8, 2),
             Some(CheckAnswer::Error(_)) => (17, 2),
         }
+    }
+
+    /// `srv_agent_state`: 2 configured, 4 enabled, 16 an agent's (`CHK_ST_AGENT`).
+    fn agent_bits(&self) -> u64 {
+        self.agent.map_or(0, |agent| 2 + 4 * u64::from(agent.enabled) + 16)
     }
 
     /// `srv_check_state`: 2 configured, 4 enabled, 8 paused.

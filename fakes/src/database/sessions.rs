@@ -85,9 +85,9 @@ impl Sessions {
         }
     }
 
-    /// Ends every session, as rebuilding the session model does.
-    pub fn clear(&mut self) {
-        self.last_use_ms.clear();
+    /// Ends every session, as rebuilding the session model does; false when there was none.
+    pub fn clear(&mut self) -> bool {
+        !std::mem::take(&mut self.last_use_ms).is_empty()
     }
 }
 

@@ -1,7 +1,11 @@
 //! Faults, and what people and watchdogs do to a farm by hand. Each names a server or node of the
 //! farm; an unknown name is a mistake of the caller's and panics with the names there are.
-use crate::front_end::FrontEnd;
+use crate::balancer::Balancer;
 use crate::front_end::jobs::Kind;
+use crate::front_end::mishaps::{JobMishap, Mishap};
+use crate::front_end::{FrontEnd, Machine};
+use crate::ledger::FlagBy;
+use crate::trouble::{Snapshot, Trouble};
 
 use super::Farm;
 
@@ -22,15 +26,45 @@ impl Farm {
         self.by_hand(server, |server, around| server.go_down(around, true));
     }
 
+    /// Something is going to go wrong with a server. When it is met,
+    /// [`Event::FaultMet`](crate::ledger::Event::FaultMet) is noted with `tag`.
+    pub fn arm(&mut self, server: &str, mishap: Mishap, tag: u64) {
+        self.by_hand(server, |server, around| server.arm(around.now_ms, mishap, tag));
+    }
+
+    /// Nothing lies in wait for a server any more, and what went wrong for a while ends now: a job
+    /// that hangs for ever is ended in the task manager. What an installer left behind stays.
+    pub fn disarm(&mut self, server: &str) {
+        self.by_hand(server, |server, around| {
+            server.disarm(around.now_ms);
+            server.end_hanging_job(around);
+        });
+    }
+
     /// The next `times` jobs of a kind end with that code half-way, the installed version unchanged.
-    /// Each notes [`Event::FaultMet`](crate::ledger::Event::FaultMet) with `tag`.
     ///
     /// # Panics
     /// The kind is none of [`Kind::ALL`].
     pub fn fail_jobs(&mut self, server: &str, kind: &str, code: i32, times: u32, tag: u64) {
         let kind = Kind::from_name(kind)
             .unwrap_or_else(|| panic!("no kind of job is called {kind}: {:?}", Kind::ALL));
-        self.by_hand(server, |server, _| server.fail_jobs(kind, code, times, tag));
+        let what = JobMishap::Fails { code };
+        self.arm(server, Mishap::Job { kind, what, times }, tag);
+    }
+
+    /// A person does a job at a server that is up, in no time: he was at it already. Whether that
+    /// went well.
+    ///
+    /// # Panics
+    /// The kind is none of [`Kind::ALL`].
+    pub fn do_by_hand(&mut self, server: &str, kind: &str) -> bool {
+        let kind = Kind::from_name(kind)
+            .unwrap_or_else(|| panic!("no kind of job is called {kind}: {:?}", Kind::ALL));
+        let mut well = false;
+        self.by_hand(server, |server, around| {
+            well = server.machine() == Machine::Up && server.do_by_hand(around, kind);
+        });
+        well
     }
 
     /// A balancer node is reloaded: counters from zero, runtime state lost.
@@ -38,14 +72,22 @@ impl Farm {
     /// # Panics
     /// No node has that name.
     pub fn reload(&mut self, node: &str) {
+        self.on_node(node, Balancer::reload);
+    }
+
+    /// Does something to a balancer node at the present instant, whose milliseconds `act` gets.
+    ///
+    /// # Panics
+    /// No node has that name.
+    pub fn on_node<R>(&mut self, node: &str, act: impl FnOnce(&mut Balancer, u64) -> R) -> R {
         self.meter();
         let now_ms = self.now_ms;
         let known: Vec<_> = self.nodes.keys().cloned().collect();
-        self.nodes
-            .get_mut(node)
-            .unwrap_or_else(|| panic!("no node is called {node}: {known:?}"))
-            .reload(now_ms);
+        let balancer = self.nodes.get_mut(node);
+        let result =
+            act(balancer.unwrap_or_else(|| panic!("no node is called {node}: {known:?}")), now_ms);
         self.settle();
+        result
     }
 
     /// Breaks a server's applications (they answer 500, pings 200) or mends them.
@@ -59,6 +101,68 @@ impl Farm {
         self.by_hand(server, |server, around| {
             server.start_service(around);
         });
+    }
+
+    /// An operator enables or disables a server at a console; false when it was so already, or is
+    /// not registered.
+    pub fn set_enabled(&mut self, server: &str, enabled: bool) -> bool {
+        if self.database.enabled(server) != Some(!enabled) {
+            return false;
+        }
+        self.by_hand(server, |server, around| {
+            server.set_enabled(around, enabled, FlagBy::Hand);
+        });
+        true
+    }
+
+    /// A watchdog, or a person, starts a Deployment Service again; false when its start type is
+    /// Disabled or its machine is down, so that it stays as it is.
+    pub fn restart_service(&mut self, server: &str) -> bool {
+        let mut started = false;
+        self.by_hand(server, |server, around| {
+            if server.automatic() && server.is_up() {
+                server.stop_service(around);
+                started = server.start_service(around);
+            }
+        });
+        started
+    }
+
+    /// Lays a trouble in wait: it begins when somebody meets it, notes
+    /// [`Event::FaultMet`](crate::ledger::Event::FaultMet) with `tag` then, and lasts for so long.
+    pub fn lay_trouble(&mut self, trouble: Trouble, for_ms: u64, tag: u64) {
+        self.troubles.lay(trouble, for_ms, tag);
+    }
+
+    /// Ends every trouble, also what lies in wait.
+    pub fn end_troubles(&mut self) {
+        self.troubles.end();
+    }
+
+    /// What a console shows now, for [`Trouble::ConsoleStale`].
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let mut shown = Snapshot { at_ms: self.now_ms, ..Snapshot::default() };
+        for (name, server) in &self.servers {
+            let threads = server.threads(self.truth.idle_word, self.database.published());
+            let threads = threads.into_iter().map(|it| (it.name, it.status, it.details));
+            shown.threads.insert(name.clone(), threads.collect());
+            if let Some(enabled) = self.database.enabled(name) {
+                shown.enabled.insert(name.clone(), enabled);
+            }
+        }
+        shown
+    }
+
+    /// A server's next deployment goes on in `rounds` more rounds after it seemed to be over, with
+    /// idle threads in between. Each notes `FaultMet` with `tag`.
+    pub fn deploy_in_rounds(&mut self, server: &str, rounds: u32, pause_ms: u64, tag: u64) {
+        self.by_hand(server, |server, _| server.deploy_in_rounds(rounds, pause_ms, tag));
+    }
+
+    /// Every session of a console's user ends; false when there was none.
+    pub fn end_sessions(&mut self) -> bool {
+        self.database.sessions.clear()
     }
 
     /// Stops a Deployment Service.

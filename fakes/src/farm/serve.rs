@@ -14,7 +14,7 @@ use crate::front_end::{FrontEnd, shell, verbs, web};
 use crate::http::{Answer, Request, Silence, serve_connection};
 use crate::listen::Listen;
 
-use super::Shared;
+use super::{Farm, Shared};
 
 /// After an accept that failed: long enough to be no busy loop, short enough to be no outage.
 const ACCEPT_AGAIN_MS: u64 = 10;
@@ -155,7 +155,12 @@ pub async fn serve_shell<L: Listen>(shared: Shared, mut socket: L::Socket, serve
 fn run(shared: &Shared, own: Option<&str>, call: &shell::Call) -> Option<shell::Reply> {
     let meant = call.env.get("EVENKEEL_SERVER").map(String::as_str);
     let server = own.or(meant).unwrap_or_default();
-    let reply = shared.with(|farm| match farm.servers.get(server).map(|it| it.is_up()) {
+    // Three in four requests of a run only read: nothing is to be drawn from them.
+    let read = shared.look(|farm| {
+        let up = farm.servers.get(server).is_some_and(FrontEnd::is_up);
+        up.then(|| verbs::read(farm, server, &call.env)).flatten()
+    });
+    let act = |farm: &mut Farm| match farm.servers.get(server).map(|it| it.is_up()) {
         Some(true) => Some(verbs::run(farm, server, &call.env)),
         Some(false) if own.is_some() => None,
         up => {
@@ -163,7 +168,8 @@ fn run(shared: &Shared, own: Option<&str>, call: &shell::Call) -> Option<shell::
             let stderr = format!("connect to {server:?}: {why}\n");
             Some(verbs::Outcome { exit_code: NO_CONNECTION, stderr, ..Default::default() })
         }
-    });
+    };
+    let reply = read.or_else(|| shared.with(act));
     shared.log_request(|| {
         let value = |name: &str| call.env.get(name).map_or("-", String::as_str);
         let code = reply.as_ref().map_or("no answer".into(), |it| it.exit_code.to_string());

@@ -24,6 +24,9 @@ struct Inner {
     observer: RefCell<Option<Observer>>,
     request_log: RefCell<Option<RequestLog>>,
     wake: Notify,
+    /// Nothing is due before this instant: most requests come while nothing is, and to find out
+    /// is to ask every server and member.
+    due_ms: Cell<Option<u64>>,
     /// What the clock task sleeps until; it is woken when something earlier came up.
     armed_ms: Cell<Option<u64>>,
 }
@@ -50,6 +53,7 @@ impl Shared {
     #[must_use]
     pub fn on_clock(farm: Farm, clock: Clock) -> Self {
         Self(Rc::new(Inner {
+            due_ms: Cell::new(farm.next_due_ms()),
             farm: RefCell::new(farm),
             clock,
             observer: RefCell::new(None),
@@ -73,8 +77,15 @@ impl Shared {
         let result = act(&mut farm);
         farm.settle();
         self.tell(&mut farm);
-        self.arm(&farm);
+        self.0.due_ms.set(farm.next_due_ms());
+        self.arm();
         result
+    }
+
+    /// Advances the farm to the present and looks at it.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Farm) -> R) -> R {
+        self.advance();
+        look(&self.0.farm.borrow())
     }
 
     /// Puts a model of users' requests behind the balancers' counters.
@@ -106,7 +117,7 @@ impl Shared {
     pub async fn run_clock(&self) -> ! {
         loop {
             self.advance();
-            let due_ms = self.0.farm.borrow().next_due_ms();
+            let due_ms = self.0.due_ms.get();
             self.0.armed_ms.set(due_ms);
             let woken = self.0.wake.notified();
             match due_ms {
@@ -122,9 +133,14 @@ impl Shared {
     fn advance(&self) {
         let now_ms = self.now_ms();
         let mut farm = self.0.farm.borrow_mut();
+        if self.0.due_ms.get().is_none_or(|due_ms| due_ms > now_ms) {
+            farm.pass(now_ms);
+            return;
+        }
         while farm.step(now_ms) {
             self.tell(&mut farm);
         }
+        self.0.due_ms.set(farm.next_due_ms());
     }
 
     fn tell(&self, farm: &mut Farm) {
@@ -140,8 +156,8 @@ impl Shared {
     }
 
     /// Wakes the clock task, when something is due before what it sleeps until.
-    fn arm(&self, farm: &Farm) {
-        let due_ms = farm.next_due_ms();
+    fn arm(&self) {
+        let due_ms = self.0.due_ms.get();
         let earlier = match (due_ms, self.0.armed_ms.get()) {
             (Some(due_ms), Some(armed_ms)) => due_ms < armed_ms,
             (Some(_), None) => true,

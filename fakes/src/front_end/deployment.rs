@@ -15,15 +15,30 @@ pub(super) enum Deployment {
     NotNoticed { until_ms: u64 },
     /// They deploy.
     Busy { until_ms: u64, what: Publication },
+    /// They rest between two rounds of what they deploy.
+    Between { until_ms: u64, what: Publication },
 }
 
 impl Deployment {
     pub(super) fn due_ms(&self) -> Option<u64> {
         match self {
             Self::None => None,
-            Self::NotNoticed { until_ms } | Self::Busy { until_ms, .. } => Some(*until_ms),
+            Self::NotNoticed { until_ms }
+            | Self::Busy { until_ms, .. }
+            | Self::Between { until_ms, .. } => Some(*until_ms),
         }
     }
+}
+
+/// Rounds in which a server's next deployment goes on after it seemed to be over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rounds {
+    /// How many.
+    pub(super) left: u32,
+    /// How long the threads idle before each.
+    pub(super) pause_ms: u64,
+    /// Whoever asked for it knows it by this.
+    pub(super) tag: u64,
 }
 
 /// A deployment thread as the console shows it.
@@ -93,28 +108,50 @@ impl FrontEnd {
             && self.pending(around.database.published())
             && around.database.enabled(&self.name) == Some(true)
         {
-            self.deployment = Deployment::Busy {
-                until_ms: around.now_ms + around.truth.deploy_ms,
-                what: around.database.published().clone(),
-            };
-            around.note(Event::DeploymentBegan { server: self.name.clone() });
+            let what = around.database.published().clone();
+            let deploy_ms = around.truth.deploy_ms;
+            self.deploy(around, deploy_ms, what);
         }
+    }
+
+    /// Its threads begin to deploy something.
+    pub(super) fn deploy(&mut self, around: &mut Around<'_>, deploy_ms: u64, what: Publication) {
+        self.deployment = Deployment::Busy { until_ms: around.now_ms + deploy_ms, what };
+        around.note(Event::DeploymentBegan { server: self.name.clone() });
     }
 
     pub(super) fn deployment_step(&mut self, around: &mut Around<'_>) {
         // What is pending then, the farm lets begin after this step.
-        if let Deployment::Busy { what, .. } =
-            std::mem::replace(&mut self.deployment, Deployment::None)
-        {
-            self.console.clone_from(&what.console);
-            self.deployed = what;
-            around.note(Event::DeploymentEnded { server: self.name.clone() });
+        let what = match std::mem::replace(&mut self.deployment, Deployment::None) {
+            Deployment::None | Deployment::NotNoticed { .. } => return,
+            Deployment::Between { what, .. } => {
+                let until_ms = around.now_ms + around.truth.deploy_ms;
+                self.deployment = Deployment::Busy { until_ms, what };
+                return;
+            }
+            Deployment::Busy { what, .. } => what,
+        };
+        if let Some(rounds) = self.rounds.as_mut().filter(|it| it.left > 0) {
+            rounds.left -= 1;
+            let (until_ms, tag) = (around.now_ms + rounds.pause_ms, rounds.tag);
+            self.deployment = Deployment::Between { until_ms, what };
+            around.note(Event::FaultMet { tag });
+            return;
         }
+        self.console.clone_from(&what.console);
+        let old = std::mem::replace(&mut self.deployed, what);
+        around.note(Event::DeploymentEnded { server: self.name.clone() });
+        self.meet_deployment(around, old);
+    }
+
+    /// The next deployment goes on in rounds after it seemed to be over.
+    pub(crate) fn deploy_in_rounds(&mut self, left: u32, pause_ms: u64, tag: u64) {
+        self.rounds = Some(Rounds { left, pause_ms, tag });
     }
 
     /// The service stops: what it was at is broken off and stays pending.
     pub(super) fn stop_deployment(&mut self, around: &mut Around<'_>) {
-        if self.deploying() {
+        if matches!(self.deployment, Deployment::Busy { .. } | Deployment::Between { .. }) {
             around.note(Event::DeploymentStopped { server: self.name.clone() });
         }
         self.deployment = Deployment::None;

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::database::version_parts;
-use crate::ledger::Event;
+use crate::ledger::{Event, ServiceState};
+use crate::trouble::Trouble;
 
+use super::mishaps::JobMishap;
 use super::{Around, FrontEnd};
 
 /// Jobs a server remembers; more than a farm's upgrade could need, and a bound.
@@ -14,6 +16,12 @@ const JOBS_MAX: usize = 1_000;
 const DATABASE_PERCENT: u64 = 60;
 /// A job that was refused: wrong machine, wrong order. Nothing was changed.
 const REFUSED: i32 = 2;
+/// What an installer leaves that failed (NSIS: aborted by script), and `net start`.
+const FAILED: i32 = 2;
+/// An installer's code for "restart the machine, then run me again".
+const REBOOT_FIRST: i32 = 1;
+/// What a process leaves that somebody ended in the task manager.
+const KILLED: i32 = 1;
 /// Windows Installer's code for "another installation is already in progress".
 const BUSY: i32 = 1618;
 
@@ -77,6 +85,7 @@ enum Phase {
     StopServer,
     UpgradeDatabase,
     HideConsole,
+    Write,
     Fail(i32),
     Finish,
 }
@@ -89,6 +98,8 @@ pub struct Job {
     state: JobState,
     output: Vec<String>,
     phases: VecDeque<(u64, Phase)>,
+    /// How it goes wrong.
+    mishap: Option<JobMishap>,
 }
 
 impl Job {
@@ -105,36 +116,17 @@ impl Job {
     }
 }
 
-/// How the next jobs of a kind fail.
-#[derive(Debug)]
-struct Failures {
-    code: i32,
-    /// How many of them.
-    times: u32,
-    /// Whoever asked for it knows it by this.
-    tag: u64,
-}
-
 /// A server's jobs.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     known: BTreeMap<String, Job>,
     running: Option<String>,
-    /// By kind.
-    failures: BTreeMap<&'static str, Failures>,
 }
 
 impl Jobs {
     pub(super) fn next_due_ms(&self) -> Option<u64> {
         let job = self.known.get(self.running.as_ref()?)?;
         job.phases.front().map(|(at, _)| *at)
-    }
-
-    /// The exit code with which a job of a kind is to end half-way, and whose wish that is.
-    fn take_failure(&mut self, kind: Kind) -> Option<(i32, u64)> {
-        let failures = self.failures.get_mut(kind.name())?;
-        failures.times = failures.times.checked_sub(1)?;
-        Some((failures.code, failures.tag))
     }
 }
 
@@ -149,11 +141,6 @@ impl FrontEnd {
     #[must_use]
     pub fn job_runs(&self) -> bool {
         self.jobs.running.is_some()
-    }
-
-    /// The next `times` jobs of a kind end half-way with a code.
-    pub(crate) fn fail_jobs(&mut self, kind: Kind, code: i32, times: u32, tag: u64) {
-        self.jobs.failures.insert(kind.name(), Failures { code, times, tag });
     }
 
     /// Starts a job, unless its id is known already.
@@ -181,6 +168,7 @@ impl FrontEnd {
             state: JobState::Running,
             output: Vec::new(),
             phases: VecDeque::new(),
+            mishap: None,
         };
         if self.job_runs() {
             let words = "Another installation is already in progress on this machine.";
@@ -188,13 +176,52 @@ impl FrontEnd {
         } else if let Some(words) = self.refusal(around, kind, version) {
             self.end_job(around, job, REFUSED, &words);
         } else {
-            job.phases = self.phases(around, kind);
+            job.mishap = self.meet_job(around, kind);
+            job.phases = self.phases(around, kind, job.mishap);
             job.output.push(format!("{} {version}: started on {}", kind.name(), self.name));
             self.touched |= kind != Kind::EnsureDeploymentService;
             self.jobs.running = Some(job.id.clone());
             self.jobs.known.insert(job.id.clone(), job);
         }
         Ok(())
+    }
+
+    /// A person does a job at the machine itself; what runs on it is ended first. Whether that
+    /// went well.
+    pub(crate) fn do_by_hand(&mut self, around: &mut Around<'_>, kind: Kind) -> bool {
+        self.kill_job(around);
+        let id = format!("by-hand-{}", self.jobs.known.len());
+        let names = (self.name.clone(), id.clone(), kind.name().to_owned());
+        around.note(Event::JobStarted { server: names.0, job: names.1, kind: names.2 });
+        let (state, phases) = (JobState::Running, VecDeque::new());
+        let job = Job { id: id.clone(), kind, state, output: Vec::new(), phases, mishap: None };
+        let version = around.version_to.to_owned();
+        if let Some(words) = self.refusal(around, kind, &version) {
+            self.end_job(around, job, REFUSED, &words);
+            return false;
+        }
+        self.touched |= kind != Kind::EnsureDeploymentService;
+        if matches!(kind, Kind::ControllerUpgrade | Kind::FrontEndUpgrade)
+            && around.database.upgrade(&version)
+        {
+            around.note(Event::DatabaseVersion { version });
+        }
+        self.finish(around, job);
+        self.job(&id).is_some_and(|job| job.state() == JobState::Exited(0))
+    }
+
+    /// A person ends what would run for ever.
+    pub(crate) fn end_hanging_job(&mut self, around: &mut Around<'_>) {
+        if self.job_runs() && self.jobs.next_due_ms().is_none() {
+            self.kill_job(around);
+        }
+    }
+
+    fn kill_job(&mut self, around: &mut Around<'_>) {
+        if let Some(job) = self.jobs.running.take().and_then(|id| self.jobs.known.remove(&id)) {
+            self.console_missing = false;
+            self.end_job(around, job, KILLED, "Ended at the machine.");
+        }
     }
 
     /// Why a job cannot be done here, in the tools' words.
@@ -222,6 +249,11 @@ impl FrontEnd {
                 "Service Center {} needs Platform Server {}; {} has {}.",
                 around.version_to, around.version_to, self.name, self.installed
             )),
+            Kind::ServiceCenterInstall | Kind::FrontEndUpgrade | Kind::ControllerUpgrade
+                if self.mishaps.reboot_first =>
+            {
+                Some("A restart of the machine is pending from a previous installation.".into())
+            }
             Kind::EnsureDeploymentService if !self.serves() => {
                 Some(format!("{} has no OutSystems Deployment Service.", self.name))
             }
@@ -229,9 +261,19 @@ impl FrontEnd {
         }
     }
 
-    fn phases(&mut self, around: &mut Around<'_>, kind: Kind) -> VecDeque<(u64, Phase)> {
+    /// The installer has nothing to do but to look.
+    fn is_current(&self, around: &Around<'_>) -> bool {
+        self.installed == around.version_to && !self.mishaps.part_installed
+    }
+
+    fn phases(
+        &self,
+        around: &Around<'_>,
+        kind: Kind,
+        mishap: Option<JobMishap>,
+    ) -> VecDeque<(u64, Phase)> {
         let truth = around.truth;
-        let current = self.installed == around.version_to;
+        let current = self.is_current(around);
         let duration = match kind {
             Kind::ControllerUpgrade | Kind::FrontEndUpgrade if current => truth.quick_job_ms,
             Kind::ControllerUpgrade => truth.controller_upgrade_ms,
@@ -241,6 +283,7 @@ impl FrontEnd {
             Kind::EnsureDeploymentService => truth.quick_job_ms,
         };
         let start = around.now_ms;
+        let half = start + duration / 2;
         let mut phases = VecDeque::new();
         match kind {
             Kind::ControllerUpgrade | Kind::FrontEndUpgrade if !current => {
@@ -254,14 +297,12 @@ impl FrontEnd {
             }
             _ => {}
         }
-        if let Some((code, tag)) = self.jobs.take_failure(kind) {
-            around.note(Event::FaultMet { tag });
-            let half = start + duration / 2;
-            phases.retain(|(at, _)| *at < half);
-            phases.push_back((half, Phase::Fail(code)));
-        } else {
-            phases.push_back((start + duration, Phase::Finish));
+        phases.push_back((start + duration, Phase::Finish));
+        if kind != Kind::EnsureDeploymentService && self.disk_full(start) {
+            let place = phases.iter().take_while(|(at, _)| *at < half).count();
+            phases.insert(place, (half, Phase::Write));
         }
+        go_wrong(&mut phases, half, mishap);
         phases
     }
 
@@ -280,6 +321,12 @@ impl FrontEnd {
                 self.life.stops += 1;
                 self.web_changed(around);
             }
+            // The Configuration Tool tries again while the database cannot be reached.
+            Phase::UpgradeDatabase if around.meets(&Trouble::DatabaseGone) => {
+                let wait_ms = around.truth.retry_ms.max(1);
+                job.phases.push_front((around.now_ms, phase));
+                job.phases.iter_mut().for_each(|(at_ms, _)| *at_ms += wait_ms);
+            }
             Phase::UpgradeDatabase => {
                 job.output.push("Upgrading the platform and session databases".into());
                 let version = around.version_to.to_owned();
@@ -290,6 +337,13 @@ impl FrontEnd {
             Phase::HideConsole => {
                 job.output.push("Publishing Service Center".into());
                 self.console_missing = true;
+            }
+            Phase::Write => {
+                if self.meet_disk(around) {
+                    self.console_missing = false;
+                    let words = "There is not enough space on the disk.";
+                    return self.end_job(around, job, FAILED, words);
+                }
             }
             Phase::Fail(code) => {
                 self.console_missing = false;
@@ -305,10 +359,12 @@ impl FrontEnd {
     fn finish(&mut self, around: &mut Around<'_>, job: Job) {
         match job.kind {
             Kind::ControllerUpgrade | Kind::FrontEndUpgrade => {
-                self.finish_upgrade(around);
-                self.end_job(around, job, 0, "Platform Server is installed.");
+                let (code, words) = self.finish_upgrade(around, job.mishap);
+                self.end_job(around, job, code, words);
             }
-            Kind::ServiceCenterInstall | Kind::Publish if !around.controller_up => {
+            Kind::ServiceCenterInstall | Kind::Publish
+                if !around.controller_up || around.meets(&Trouble::ControllerGone) =>
+            {
                 self.console_missing = false;
                 self.end_job(around, job, 1, "The Deployment Controller Service does not answer.");
             }
@@ -323,26 +379,59 @@ impl FrontEnd {
                 self.end_job(around, job, 0, "All modules are published.");
             }
             Kind::EnsureDeploymentService => {
-                let words = if self.ensure_service(around) {
-                    "OutSystems Deployment Service: Automatic, started."
+                let started = self.ensure_service(around);
+                let (code, words) = if started {
+                    (0, "OutSystems Deployment Service: Automatic, started.")
+                } else if self.service_state() == ServiceState::Stopped {
+                    let words = "The service did not respond to the start or control request in \
+                                 a timely fashion.";
+                    (FAILED, words)
                 } else {
-                    "OutSystems Deployment Service: Automatic, running already."
+                    (0, "OutSystems Deployment Service: Automatic, running already.")
                 };
-                self.end_job(around, job, 0, words);
+                self.end_job(around, job, code, words);
             }
         }
     }
 
-    fn finish_upgrade(&mut self, around: &mut Around<'_>) {
-        if self.installed == around.version_to && !self.pools_stopped {
-            return;
+    /// Installs, and starts everything again; with which code and words it ends.
+    fn finish_upgrade(
+        &mut self,
+        around: &mut Around<'_>,
+        mishap: Option<JobMishap>,
+    ) -> (i32, &'static str) {
+        let done = (0, "Platform Server is installed.");
+        if self.is_current(around) && !self.pools_stopped {
+            return done;
         }
-        around.version_to.clone_into(&mut self.installed);
-        around
-            .note(Event::Installed { server: self.name.clone(), version: self.installed.clone() });
-        self.pools_stopped = false;
-        self.web_changed(around);
-        self.start_services(around);
+        let (ends, installs, starts) = match mishap {
+            Some(JobMishap::WantsReboot { code: REBOOT_FIRST }) => {
+                self.mishaps.reboot_first = true;
+                let words = "A restart of the machine is needed before the installation.";
+                ((REBOOT_FIRST, words), false, true)
+            }
+            Some(JobMishap::WantsReboot { code }) => {
+                ((code, "Platform Server is installed. A restart is required."), true, false)
+            }
+            Some(JobMishap::InstallsNothing) => (done, false, true),
+            Some(JobMishap::InstallsPart { code }) => {
+                ((code, "Configuration Tool: Failed to set permissions."), true, true)
+            }
+            Some(JobMishap::Fails { .. } | JobMishap::Hangs { .. }) | None => (done, true, true),
+        };
+        if installs {
+            around.version_to.clone_into(&mut self.installed);
+            let version = self.installed.clone();
+            around.note(Event::Installed { server: self.name.clone(), version });
+            self.mishaps.part_installed = matches!(mishap, Some(JobMishap::InstallsPart { .. }));
+            self.meet_install(around.now_ms);
+        }
+        if starts {
+            self.pools_stopped = false;
+            self.web_changed(around);
+            self.start_services(around);
+        }
+        ends
     }
 
     fn end_job(&mut self, around: &mut Around<'_>, mut job: Job, code: i32, words: &str) {
@@ -370,5 +459,26 @@ impl FrontEnd {
             kind: job.kind.name().to_owned(),
             code: None,
         });
+    }
+}
+
+/// What a mishap makes of a job's phases; `half` is the middle of its time.
+fn go_wrong(phases: &mut VecDeque<(u64, Phase)>, half: u64, mishap: Option<JobMishap>) {
+    match mishap {
+        Some(JobMishap::Fails { code }) => {
+            phases.retain(|(at, _)| *at < half);
+            phases.push_back((half, Phase::Fail(code)));
+        }
+        Some(JobMishap::Hangs { for_ms: None }) => phases.retain(|(at, _)| *at < half),
+        Some(JobMishap::Hangs { for_ms: Some(for_ms) }) => {
+            for (at, _) in phases.iter_mut().filter(|(at, _)| *at >= half) {
+                *at += for_ms;
+            }
+        }
+        // Nothing of the databases either.
+        Some(JobMishap::InstallsNothing | JobMishap::WantsReboot { code: REBOOT_FIRST }) => {
+            phases.retain(|(_, phase)| *phase != Phase::UpgradeDatabase);
+        }
+        Some(JobMishap::WantsReboot { .. } | JobMishap::InstallsPart { .. }) | None => {}
     }
 }

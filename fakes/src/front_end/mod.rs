@@ -3,10 +3,11 @@
 //! that moves by timers; nothing here waits.
 //!
 //! * `service` start-up in phases; `deployment` of what is pending;
-//! * [`jobs`] installers and their phases;
+//! * [`jobs`] installers and their phases; [`mishaps`] what goes wrong of itself;
 //! * [`verbs`] the host verbs; [`shell`] how they arrive over TCP; [`web`] pings and applications.
 mod deployment;
 pub mod jobs;
+pub mod mishaps;
 mod service;
 pub mod shell;
 pub mod verbs;
@@ -17,13 +18,15 @@ use std::collections::BTreeMap;
 use crate::balancer::CheckAnswer;
 use crate::database::{Database, Publication};
 use crate::ledger::{ApplicationState, Event, Ledger, ServiceState};
+use crate::trouble::{Trouble, Troubles};
 use crate::truth::Truth;
 
 pub use deployment::Thread;
 pub use jobs::{Job, JobState};
 
-use deployment::Deployment;
+use deployment::{Deployment, Rounds};
 use jobs::Jobs;
+use mishaps::Mishaps;
 use service::Service;
 
 /// What a server is in the farm.
@@ -67,6 +70,7 @@ pub(crate) struct Around<'a> {
     pub(crate) truth: &'a Truth,
     pub(crate) version_to: &'a str,
     pub(crate) database: &'a mut Database,
+    pub(crate) troubles: &'a mut Troubles,
     pub(crate) ledger: &'a mut Ledger,
     /// The controller's machine and service are up.
     pub(crate) controller_up: bool,
@@ -75,6 +79,12 @@ pub(crate) struct Around<'a> {
 impl Around<'_> {
     fn note(&mut self, event: Event) {
         self.ledger.note(self.now_ms, event);
+    }
+
+    /// Whoever asks meets this trouble, if it lies in wait or lasts.
+    fn meets(&mut self, trouble: &Trouble) -> bool {
+        let is = |it: &Trouble| (it == trouble).then_some(());
+        self.troubles.meet(self.now_ms, self.ledger, is).is_some()
     }
 }
 
@@ -101,8 +111,10 @@ pub struct FrontEnd {
     scheduler_service: bool,
     service: Service,
     deployment: Deployment,
+    rounds: Option<Rounds>,
     deployed: Publication,
     jobs: Jobs,
+    mishaps: Mishaps,
     applications: ApplicationState,
     /// What health checks were last said to get.
     told: CheckAnswer,
@@ -137,8 +149,10 @@ impl FrontEnd {
             scheduler_service: serves,
             service: Service::initialised(),
             deployment: Deployment::None,
+            rounds: None,
             deployed: deployed.clone(),
             jobs: Jobs::default(),
+            mishaps: Mishaps::default(),
             applications: if serves { ApplicationState::Serving } else { ApplicationState::Off },
             told: CheckAnswer::Ok,
         }
@@ -249,7 +263,7 @@ impl FrontEnd {
             let build = Publication { version: self.console.clone(), ..self.deployed.clone() };
             return Some(build.module_id(name));
         }
-        Some(self.deployed.module_id(name))
+        Some(self.deployed_as(name).module_id(name))
     }
 
     /// The publication deployed here.
@@ -288,10 +302,9 @@ impl FrontEnd {
             Machine::Booting { until_ms } => Some(until_ms),
             Machine::Down | Machine::Up => None,
         };
-        [boot, self.jobs.next_due_ms(), self.service.due_ms, self.deployment.due_ms()]
-            .into_iter()
-            .flatten()
-            .min()
+        let works = [self.jobs.next_due_ms(), self.service.due_ms, self.deployment.due_ms()];
+        let wrong = [boot, self.mishaps.due_ms(), self.retry_due_ms()];
+        works.into_iter().chain(wrong).flatten().min()
     }
 
     /// Carries out the first thing that is due by now.
@@ -306,6 +319,10 @@ impl FrontEnd {
             self.try_to_initialise(around);
         } else if due(self.deployment.due_ms()) {
             self.deployment_step(around);
+        } else if due(self.mishaps.due_ms()) {
+            self.mishap_step(around);
+        } else if due(self.retry_due_ms()) {
+            self.retry_skipped(around);
         }
     }
 
@@ -340,6 +357,7 @@ impl FrontEnd {
     fn booted(&mut self, around: &mut Around<'_>) {
         self.machine = Machine::Up;
         self.pools_stopped = false;
+        self.rebooted();
         around.note(Event::Up { server: self.name.clone() });
         self.web_changed(around);
         self.start_services(around);

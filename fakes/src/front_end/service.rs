@@ -2,6 +2,7 @@
 //! of a start are modelled: running is not initialised, and only the initialised one works.
 use crate::database::version_parts;
 use crate::ledger::{Event, FlagBy, ServiceState};
+use crate::trouble::Trouble;
 use crate::truth::{DisableMode, OldServices};
 
 use super::{Around, FrontEnd, Role};
@@ -16,6 +17,8 @@ pub(super) struct Service {
     pub(super) due_ms: Option<u64>,
     starts: u64,
     started_ms: u64,
+    /// It has tried to initialise since it started, and could not.
+    has_failed: bool,
 }
 
 impl Service {
@@ -27,6 +30,7 @@ impl Service {
             due_ms: None,
             starts: 1,
             started_ms: 0,
+            has_failed: false,
         }
     }
 }
@@ -70,10 +74,14 @@ impl FrontEnd {
         if self.role == Role::PureController {
             // By hand, the controller's service comes with it: they are the same one.
             self.controller_service = self.may_start(around);
+        } else if self.meet_no_start(around) {
+            return false;
         }
         self.service.starts += 1;
         self.service.started_ms = around.now_ms;
-        self.service.due_ms = Some(around.now_ms + around.truth.initialise_ms);
+        self.service.has_failed = false;
+        let longer_ms = self.meet_start(around);
+        self.service.due_ms = Some(around.now_ms + around.truth.initialise_ms + longer_ms);
         self.service_becomes(around, ServiceState::Starting);
         true
     }
@@ -100,10 +108,13 @@ impl FrontEnd {
 
     /// An attempt to initialise: it needs the controller, and a database of its own version.
     pub(super) fn try_to_initialise(&mut self, around: &mut Around<'_>) {
-        let controller = self.role == Role::PureController || around.controller_up;
-        if !controller || !self.may_start(around) {
+        if let Some(why) = self.cannot_initialise(around) {
             // "Initialization error: … Retrying in 30 seconds", for ever.
             self.service.due_ms = Some(around.now_ms + around.truth.retry_ms.max(1));
+            if !std::mem::replace(&mut self.service.has_failed, true) {
+                let server = self.name.clone();
+                around.note(Event::CannotInitialise { server, why: why.to_owned() });
+            }
             return;
         }
         self.service.due_ms = None;
@@ -117,6 +128,25 @@ impl FrontEnd {
             }
             self.notice_after_start(around);
         }
+    }
+
+    /// What keeps the service from initialising.
+    fn cannot_initialise(&self, around: &mut Around<'_>) -> Option<&'static str> {
+        let remote = self.role != Role::PureController;
+        if around.meets(&Trouble::DatabaseGone) {
+            return Some("the platform database cannot be reached");
+        }
+        if !self.may_start(around) {
+            return Some("the platform database has another version");
+        }
+        // One that is down cannot also be out of reach.
+        if remote && (!around.controller_up || around.meets(&Trouble::ControllerGone)) {
+            return Some("No connection could be made to the Deployment Controller, port 12000");
+        }
+        if !self.service_whole(around.now_ms) {
+            return Some("the service is not whole");
+        }
+        None
     }
 
     /// A service of this version may start on this database.

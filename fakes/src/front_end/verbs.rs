@@ -28,8 +28,26 @@ type Environment = BTreeMap<String, String>;
 
 /// Carries out the verb of an environment on a server that is up.
 pub fn run(farm: &mut Farm, server: &str, env: &Environment) -> Outcome {
+    if let Some(outcome) = read(farm, server, env) {
+        return outcome;
+    }
     let result = verb(farm, server, env);
     farm.settle();
+    outcome(server, result)
+}
+
+/// What a verb answers that only reads; `None` for every other.
+pub(crate) fn read(farm: &Farm, server: &str, env: &Environment) -> Option<Outcome> {
+    let result = match env.get("EVENKEEL_VERB")?.as_str() {
+        "job" => value(env, "EVENKEEL_JOB").and_then(|id| job(farm, server, id)),
+        "version" => version(farm, server),
+        "service" => service(farm, server),
+        _ => return None,
+    };
+    Some(outcome(server, meant_for(server, env).and(result)))
+}
+
+fn outcome(server: &str, result: Result<String, String>) -> Outcome {
     match result {
         Ok(stdout) => Outcome { stdout, ..Outcome::default() },
         Err(words) => Outcome {
@@ -41,17 +59,9 @@ pub fn run(farm: &mut Farm, server: &str, env: &Environment) -> Outcome {
 }
 
 fn verb(farm: &mut Farm, server: &str, env: &Environment) -> Result<String, String> {
-    if let Some(meant) = env.get("EVENKEEL_SERVER").filter(|meant| *meant != server) {
-        return Err(format!("this is {server}, not {meant}"));
-    }
+    meant_for(server, env)?;
     match value(env, "EVENKEEL_VERB")? {
         "start" => start(farm, server, env),
-        "job" => job(farm, server, value(env, "EVENKEEL_JOB")?),
-        "version" => {
-            let front_end = farm.servers.get(server).ok_or("no such server")?;
-            Ok(format!("version={}\n", front_end.version()))
-        }
-        "service" => service(farm, server),
         "reboot" => {
             farm.reboot(server);
             Ok("accepted=yes\n".into())
@@ -59,6 +69,13 @@ fn verb(farm: &mut Farm, server: &str, env: &Environment) -> Result<String, Stri
         other => Err(format!(
             "EVENKEEL_VERB is {other:?}; it is one of start, job, version, service, reboot"
         )),
+    }
+}
+
+fn meant_for(server: &str, env: &Environment) -> Result<(), String> {
+    match env.get("EVENKEEL_SERVER").filter(|meant| *meant != server) {
+        Some(meant) => Err(format!("this is {server}, not {meant}")),
+        None => Ok(()),
     }
 }
 
@@ -95,6 +112,11 @@ fn job(farm: &Farm, server: &str, id: &str) -> Result<String, String> {
         let _ = writeln!(lines, "output={line}");
     }
     Ok(lines)
+}
+
+fn version(farm: &Farm, server: &str) -> Result<String, String> {
+    let front_end = farm.servers.get(server).ok_or("no such server")?;
+    Ok(format!("version={}\n", front_end.version()))
 }
 
 fn service(farm: &Farm, server: &str) -> Result<String, String> {

@@ -73,7 +73,8 @@ fn application(farm: &Farm, front_end: &FrontEnd, module: &str, request: &Reques
     let after_ms = request
         .query_value("ms")
         .and_then(|ms| ms.parse().ok())
-        .map_or(0, |ms: u64| ms.min(SLOW_MS_MAX));
+        .map_or(0, |ms: u64| ms.min(SLOW_MS_MAX))
+        .max(front_end.answers_after_ms(farm.now_ms()));
     if front_end.applications() == ApplicationState::Broken {
         let error = Answer::error(500, "Internal Server Error");
         return Answer { after_ms, ..error };

@@ -7,6 +7,7 @@ use crate::farm::Farm;
 use crate::front_end::FrontEnd;
 use crate::http::{Answer, Request, escape};
 use crate::ledger::{ApplicationState, ServiceState};
+use crate::trouble::OddThreads;
 
 use super::page::Page;
 use super::{SERVICE_PAGE, not_found};
@@ -91,8 +92,10 @@ pub(super) fn overview(page: &Page<'_>) -> Answer {
         content.push_str("</tr>\r\n");
     }
     content.push_str("</tbody></table>");
-    let platform = farm.spec.service_center.generation == "platform";
-    page.render(if platform { "Platform Monitoring" } else { "Environment Health" }, &content)
+    page.render(
+        if page.names.platform { "Platform Monitoring" } else { "Environment Health" },
+        &content,
+    )
 }
 
 fn cell(content: &mut String, health: Health, detail: Option<(usize, &str)>) {
@@ -117,7 +120,7 @@ fn cell(content: &mut String, health: Health, detail: Option<(usize, &str)>) {
 }
 
 /// One service of one server: its threads, or why there are none to be seen.
-pub(super) fn service(page: &Page<'_>, request: &Request) -> Answer {
+pub(super) fn service(page: &Page<'_>, request: &Request, odd: Option<OddThreads>) -> Answer {
     let wanted = request.query_value("ServerId").and_then(|id| id.parse().ok());
     let found = listed(page.farm).find(|(id, _)| Some(*id) == wanted);
     let Some((id, server)) = found else { return not_found() };
@@ -135,7 +138,7 @@ pub(super) fn service(page: &Page<'_>, request: &Request) -> Answer {
          </tr></thead><tbody>\r\n",
     );
     if health.is_ok() {
-        for (thread, status, details) in threads(page.farm, server, &name) {
+        for (thread, status, details) in threads(page, server, &name, odd) {
             let details = escape(&details);
             let _ = write!(
                 content,
@@ -151,17 +154,33 @@ pub(super) fn service(page: &Page<'_>, request: &Request) -> Answer {
     page.render(&format!("{} - OutSystems {title} Service", server.name()), &content)
 }
 
+/// The server whose Deployment Service a request for a service's page is about, while that has
+/// threads to show.
+pub(super) fn asked_about(farm: &Farm, request: &Request) -> Option<String> {
+    let wanted: usize = request.query_value("ServerId")?.parse().ok()?;
+    let (_, server) = listed(farm).find(|(id, _)| *id == wanted)?;
+    let deployment = request.query_value("Service").is_some_and(|name| name == DEPLOYMENT);
+    (deployment && deployment_health_is_good(server)).then(|| server.name().to_owned())
+}
+
+fn deployment_health_is_good(server: &FrontEnd) -> bool {
+    deployment(server).is_some_and(|health| health.is_ok())
+}
+
 fn threads(
-    farm: &Farm,
+    page: &Page<'_>,
     server: &FrontEnd,
     service: &str,
+    odd: Option<OddThreads>,
 ) -> Vec<(&'static str, &'static str, String)> {
+    let farm = page.farm;
     match service {
-        DEPLOYMENT => server
-            .threads(farm.truth.idle_word, farm.database.published())
-            .into_iter()
-            .map(|thread| (thread.name, thread.status, thread.details))
-            .collect(),
+        DEPLOYMENT => {
+            let threads = server.threads(farm.truth.idle_word, farm.database.published());
+            let now = threads.into_iter().map(|it| (it.name, it.status, it.details)).collect();
+            let then = page.stale.and_then(|it| it.threads.get(server.name())).cloned();
+            oddly(then.unwrap_or(now), odd)
+        }
         SCHEDULER => vec![
             ("Jobs Producer", "Sleeping", String::new()),
             ("Job Worker", "Sleeping", String::new()),
@@ -171,4 +190,22 @@ fn threads(
             ("Compiler Pool Garbage Collector", "Prepared to run", String::new()),
         ],
     }
+}
+
+/// Threads as a page shows them that shows something else.
+fn oddly(
+    mut threads: Vec<(&'static str, &'static str, String)>,
+    odd: Option<OddThreads>,
+) -> Vec<(&'static str, &'static str, String)> {
+    match odd {
+        None => {}
+        Some(OddThreads::Nothing) => threads.clear(),
+        Some(OddThreads::Error) => {
+            threads.iter_mut().take(1).for_each(|thread| thread.1 = "Error");
+        }
+        Some(OddThreads::UnknownWord) => {
+            threads.iter_mut().take(1).for_each(|thread| thread.1 = "Hibernating");
+        }
+    }
+    threads
 }

@@ -2,6 +2,7 @@
 use crate::database::Login;
 use crate::farm::Farm;
 use crate::http::{Answer, Method, Request, form_value_ending};
+use crate::trouble::Trouble;
 
 use super::Names;
 use super::page::{State, form, side_panel, state_refused};
@@ -40,7 +41,9 @@ pub(super) fn answer(
     let passes =
         user.eq_ignore_ascii_case(&farm.spec.service_center.user) && password == farm.password;
     let now_ms = farm.now_ms();
-    match farm.database.sessions.login(now_ms, &user, passes) {
+    let locked = |it: &Trouble| (*it == Trouble::LockedOut).then_some(Login::Locked);
+    let locked = farm.meet(locked);
+    match locked.unwrap_or_else(|| farm.database.sessions.login(now_ms, &user, passes)) {
         Login::In(token) => Answer {
             cookie: Some(format!("{COOKIE}={token}; path=/; HttpOnly")),
             ..Answer::found("/ServiceCenter/")
@@ -67,7 +70,7 @@ fn show(farm: &Farm, server: &str, names: &Names<'_>, feedback: &str) -> Answer 
              <input type=\"password\" name=\"wt6$wtInputPass1\" id=\"wt6_wtInputPass1\" />\r\n\
              <input type=\"submit\" name=\"wt6$wtButton1\" id=\"wt6_wtButton1\" value=\"Login\" />\r\n\
              </form>\r\n{}</body></html>\r\n",
-            side_panel(farm, server)
+            side_panel(farm, server, farm.now_ms())
         ),
     )
 }

@@ -15,11 +15,14 @@ mod page;
 mod servers;
 mod soap;
 
+use std::rc::Rc;
+
 use crate::database::version_parts;
 use crate::farm::Farm;
 use crate::front_end::FrontEnd;
 use crate::http::{Answer, Method, Request};
 use crate::spec::ServiceCenterSpec;
+use crate::trouble::{OddThreads, Snapshot, Trouble};
 use crate::truth::OldConsole;
 
 use page::Page;
@@ -30,20 +33,24 @@ struct Names<'a> {
     login: &'a str,
     servers: &'a str,
     health: &'a str,
+    /// The older menus and headings.
+    platform: bool,
 }
 
 impl<'a> Names<'a> {
-    fn of(spec: &'a ServiceCenterSpec) -> Self {
-        let (servers, health) = if spec.generation == "platform" {
-            ("FrontEnd_Servers.aspx", "Platform_Monitoring.aspx")
-        } else {
-            ("Servers.aspx", "Environment_Health.aspx")
+    /// As a farm file has them; where `other`, the names of the other generation.
+    fn of(spec: &'a ServiceCenterSpec, other: bool) -> Self {
+        let platform = (spec.generation == "platform") != other;
+        let (servers, health) = match platform {
+            true => ("FrontEnd_Servers.aspx", "Platform_Monitoring.aspx"),
+            false => ("Servers.aspx", "Environment_Health.aspx"),
         };
-        let name = |key: &str, usual: &'a str| spec.pages.get(key).map_or(usual, String::as_str);
+        let own = |key: &str| spec.pages.get(key).filter(|_| !other).map(String::as_str);
         Self {
-            login: name("login", "Login.aspx"),
-            servers: name("servers", servers),
-            health: name("health", health),
+            login: spec.pages.get("login").map_or("Login.aspx", String::as_str),
+            servers: own("servers").unwrap_or(servers),
+            health: own("health").unwrap_or(health),
+            platform,
         }
     }
 }
@@ -56,6 +63,9 @@ const SERVICE_PAGE: &str = "Server_ServiceDetail.aspx";
 /// What the console of a front-end answers to a request below `/ServiceCenter`. The web server
 /// has made sure that it serves and that the console is there.
 pub fn answer(farm: &mut Farm, server: &str, request: &Request) -> Answer {
+    if let Some(status) = farm.meet(|it| answers_only(it, server)) {
+        return Answer::error(status, words_of(status));
+    }
     let Some(front_end) = farm.servers.get(server) else { return not_found() };
     if behind(farm, front_end) && farm.truth.old_console == OldConsole::Fails {
         return Answer::error(500, "Internal Server Error");
@@ -66,15 +76,26 @@ pub fn answer(farm: &mut Farm, server: &str, request: &Request) -> Answer {
         return soap::answer(farm, front_end, request);
     }
     let spec = farm.spec.service_center.clone();
-    let names = Names::of(&spec);
+    let other = |it: &Trouble| other_names(it, front_end.console_build(), &farm.spec.version_to);
+    let usual = Names::of(&spec, false);
+    let names = Names::of(&spec, farm.troubles.stands(other));
     let is = |page: &str| name.eq_ignore_ascii_case(page);
+    if names != usual && (is(usual.servers) || is(usual.health)) {
+        let _met = farm.meet(|it| matches!(it, Trouble::OtherGeneration { .. }).then_some(()));
+    }
     if is(names.login) {
         return login::answer(farm, server, &names, request);
     }
     let Some(session) = login::session(farm, request) else {
         return Answer::found(&format!("/ServiceCenter/{}", names.login));
     };
-    let page = Page { farm, server, session: &session, names: &names };
+    let stale = farm.meet(|it| stale(it, server));
+    let odd = match is(SERVICE_PAGE) {
+        true => health::asked_about(farm, request)
+            .and_then(|about| farm.meet(|it| odd_threads(it, &about))),
+        false => None,
+    };
+    let page = Page { farm, server, session: &session, names: &names, stale: stale.as_deref() };
     if name.is_empty() || is("Default.aspx") {
         return page.home();
     }
@@ -91,7 +112,7 @@ pub fn answer(farm: &mut Farm, server: &str, request: &Request) -> Answer {
         return health::overview(&page);
     }
     if is(SERVICE_PAGE) {
-        return health::service(&page, request);
+        return health::service(&page, request, odd);
     }
     if modelled_elsewhere(name) {
         return Answer::error(501, "This double of Service Center does not have that page.");
@@ -102,6 +123,49 @@ pub fn answer(farm: &mut Farm, server: &str, request: &Request) -> Answer {
 /// The console's build is older than the database.
 fn behind(farm: &Farm, front_end: &FrontEnd) -> bool {
     version_parts(front_end.console_build()) < version_parts(farm.database.version())
+}
+
+/// The status with which a console answers everything, in this trouble.
+fn answers_only(trouble: &Trouble, server: &str) -> Option<u16> {
+    match trouble {
+        Trouble::ConsoleAnswers { console, status } => {
+            console.as_ref().is_none_or(|it| it == server).then_some(*status)
+        }
+        Trouble::DatabaseGone => Some(500),
+        _ => None,
+    }
+}
+
+fn words_of(status: u16) -> &'static str {
+    match status {
+        404 => "File or directory not found.",
+        503 => "Service Unavailable",
+        _ => "Internal Server Error",
+    }
+}
+
+/// A console of a build has the other generation's page names, in this trouble.
+fn other_names(trouble: &Trouble, build: &str, target: &str) -> bool {
+    match trouble {
+        Trouble::OtherGeneration { new_only } => !new_only || build == target,
+        _ => false,
+    }
+}
+
+/// What a console shows instead of the present, in this trouble.
+fn stale(trouble: &Trouble, server: &str) -> Option<Rc<Snapshot>> {
+    match trouble {
+        Trouble::ConsoleStale { console, shown } => (console == server).then(|| shown.clone()),
+        _ => None,
+    }
+}
+
+/// What the page of a server's deployment threads shows instead of them, in this trouble.
+fn odd_threads(trouble: &Trouble, about: &str) -> Option<OddThreads> {
+    match trouble {
+        Trouble::Threads { server, shown } => (server == about).then_some(*shown),
+        _ => None,
+    }
 }
 
 fn not_found() -> Answer {

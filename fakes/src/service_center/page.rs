@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::database::hex;
 use crate::farm::Farm;
 use crate::http::{Answer, escape, form_value};
+use crate::trouble::Snapshot;
 
 use super::Names;
 
@@ -20,6 +21,8 @@ pub(super) struct Page<'a> {
     pub(super) server: &'a str,
     pub(super) session: &'a str,
     pub(super) names: &'a Names<'a>,
+    /// What it shows instead of the present.
+    pub(super) stale: Option<&'a Snapshot>,
 }
 
 impl Page<'_> {
@@ -32,8 +35,7 @@ impl Page<'_> {
     pub(super) fn render(&self, heading: &str, content: &str) -> Answer {
         let mut html = String::with_capacity(PAGE_BYTES);
         let names = self.names;
-        let platform = self.farm.spec.service_center.generation == "platform";
-        let (servers, health) = if platform {
+        let (servers, health) = if names.platform {
             ("Front-end Servers", "Platform Monitoring")
         } else {
             ("Servers", "Environment Health")
@@ -50,9 +52,14 @@ impl Page<'_> {
             heading = escape(heading),
             servers_page = escape(names.servers),
             health_page = escape(names.health),
-            panel = side_panel(self.farm, self.server),
+            panel = side_panel(self.farm, self.server, self.shown_ms()),
         );
         Answer::html(200, html)
+    }
+
+    /// The instant that it shows.
+    fn shown_ms(&self) -> u64 {
+        self.stale.map_or(self.farm.now_ms(), |shown| shown.at_ms)
     }
 
     /// The opening of a form that posts to a page itself, with its hidden state.
@@ -66,14 +73,21 @@ impl Page<'_> {
     }
 }
 
-/// The panel at the side of every page, also the login's.
-pub(super) fn side_panel(farm: &Farm, server: &str) -> String {
+/// The panel at the side of every page, also the login's: environment, version, clock.
+pub(super) fn side_panel(farm: &Farm, server: &str, at_ms: u64) -> String {
     let build = farm.servers.get(server).map_or("", |front_end| front_end.console_build());
     format!(
-        "<div class=\"SidePanel\"><p>{}</p><p>{}</p></div>\r\n",
+        "<div class=\"SidePanel\"><p>{}</p><p>{}</p><p>{}</p></div>\r\n",
         escape(&farm.spec.name),
-        version_words(build)
+        version_words(build),
+        time_of_day(at_ms)
     )
+}
+
+/// An upgrade begins at nine in the evening: `21:00:00`, and so on over midnight.
+fn time_of_day(at_ms: u64) -> String {
+    let s = 21 * 3_600 + at_ms / 1_000;
+    format!("{:02}:{:02}:{:02}", s / 3_600 % 24, s / 60 % 60, s % 60)
 }
 
 /// `11.36.1.43500` as `Version 11.36.1 (Build 43500)`.

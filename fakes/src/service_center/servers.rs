@@ -5,6 +5,7 @@ use crate::farm::Farm;
 use crate::front_end::FrontEnd;
 use crate::http::{Answer, Request, escape, form_value_ending};
 use crate::ledger::FlagBy;
+use crate::trouble::Trouble;
 use crate::truth::OldConsole;
 
 use super::page::{Page, state_refused};
@@ -28,6 +29,9 @@ fn by_id<'a>(farm: &'a Farm, request: &Request) -> Option<(usize, &'a FrontEnd)>
 /// The flag as this console shows it: a stale one shows what was when the database changed.
 fn shown_enabled(page: &Page<'_>, server: &FrontEnd) -> bool {
     let farm = page.farm;
+    if let Some(shown) = page.stale.and_then(|it| it.enabled.get(server.name())) {
+        return *shown;
+    }
     let own = farm.servers.get(page.server).expect("a page is of a console that is there");
     let then = farm.database.enabled_at_upgrade(server.name());
     let now = farm.database.enabled(server.name()).unwrap_or(false);
@@ -61,8 +65,7 @@ pub(super) fn list(page: &Page<'_>, feedback: Option<&str>) -> Answer {
         );
     }
     content.push_str("</tbody></table>");
-    let platform = page.farm.spec.service_center.generation == "platform";
-    page.render(if platform { "Front-end Servers" } else { "Servers" }, &content)
+    page.render(if page.names.platform { "Front-end Servers" } else { "Servers" }, &content)
 }
 
 /// A server's own page.
@@ -96,7 +99,7 @@ pub(super) fn press(
     names: &Names<'_>,
     request: &Request,
 ) -> Answer {
-    let page = Page { farm, server: console, session, names };
+    let page = Page { farm, server: console, session, names, stale: None };
     let Some((id, server)) = by_id(page.farm, request) else { return not_found() };
     let form = String::from_utf8_lossy(&request.body);
     if !page.state_is_right(&action(id), &form) {
@@ -116,6 +119,10 @@ pub(super) fn press(
         _ => return detail(&page, request),
     };
     let name = server.name().to_owned();
+    let ignored = |it: &Trouble| (*it == Trouble::DisableIgnored).then_some(());
+    if !enabled && farm.meet(ignored).is_some() {
+        return Answer::found(&format!("/ServiceCenter/{}", names.servers));
+    }
     farm.on_server(&name, |server, around| server.set_enabled(around, enabled, FlagBy::Console));
     farm.settle();
     Answer::found(&format!("/ServiceCenter/{}", names.servers))
