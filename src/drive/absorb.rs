@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::journal::{ActionResult, Event, Notice};
 use crate::ports::{Dial, Inbox, Launcher, Storage, WallClock};
 use crate::procedure::action::{Action, MemberChange};
-use crate::procedure::decide::{console_for, console_has_rested};
+use crate::procedure::decide::{console_for, console_has_rested, consoles_are_silent};
 use crate::procedure::layout::{Layout, NodeIx, ServerIx};
 use crate::procedure::polls::Poll;
 use crate::procedure::readings::{Reading, ServerRow};
@@ -69,12 +69,12 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
 
     fn see(&mut self, poll: &Poll, at_ms: u64, seen: Seen) -> Result<(), DriveError> {
         if let Poll::Server { server, question, via } = *poll {
-            let asked = &mut self.view.servers[if is_console(question) { via } else { server }];
+            let now_ms = self.view.now_ms;
+            let asked = &mut self.view.servers[server];
             if is_console(question) {
-                asked.console_failing_since_ms = None;
-                asked.console_failed_ms = None;
-            } else if question != Question::Pings {
-                asked.host_failing_since_ms = None;
+                self.console_answered(via);
+            } else if question != Question::Pings && asked.host_failing_since_ms.take().is_some() {
+                asked.host_back_ms = now_ms;
             }
             let server = &mut self.view.servers[server];
             match seen {
@@ -92,7 +92,9 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 Seen::Pings(ids) => server.see_pings(at_ms, ids),
                 Seen::Threads(rows) => {
                     server.see_threads(at_ms, rows);
-                    self.view.unknown_word = None;
+                    if self.view.unknown_word.take().is_some() {
+                        self.view.consoles_back_ms = now_ms;
+                    }
                 }
                 Seen::Flags(rows) => self.see_flags(at_ms, &rows),
                 Seen::Node(..) => unreachable!("servers do not answer as nodes"),
@@ -103,6 +105,22 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             Seen::Node(node, reading) => self.see_node(node, at_ms, &reading),
             _ => unreachable!("nodes do not answer as servers"),
         }
+    }
+
+    /// A console answered. Others that failed are not asked while one answers: how long Service
+    /// Center as a whole has been silent counts from its last answer on, whoever gave it.
+    fn console_answered(&mut self, via: ServerIx) {
+        let now_ms = self.view.now_ms;
+        if self.view.servers[via].console_failing_since_ms.is_some()
+            && consoles_are_silent(&self.layout, &self.progress, &self.view)
+        {
+            self.view.consoles_back_ms = now_ms;
+        }
+        for seen in &mut self.view.servers {
+            seen.console_failing_since_ms = seen.console_failing_since_ms.map(|_| now_ms);
+        }
+        self.view.servers[via].console_failing_since_ms = None;
+        self.view.servers[via].console_failed_ms = None;
     }
 
     fn see_flags(&mut self, at_ms: u64, rows: &[ServerRow]) {
@@ -183,7 +201,11 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         seen: Option<Seen>,
     ) -> Result<(), DriveError> {
         let went_well = matches!(result, ActionResult::Done { .. } | ActionResult::Tested { .. });
+        let unknown = matches!(result, ActionResult::Unknown { .. });
         self.record(vec![Event::Outcome { id, result }])?;
+        if unknown {
+            self.doubt(action);
+        }
         match seen {
             // Read back after the change, so true of now and not of when the action began.
             Some(Seen::Node(node, reading)) => self.see_node(node, self.view.now_ms, &reading)?,
@@ -193,6 +215,27 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         self.assert_seat(action, went_well);
         self.free(action, went_well, began_ms);
         Ok(())
+    }
+
+    /// Nobody knows whether a change was made: what was read before it is no longer known.
+    fn doubt(&mut self, action: &Action) {
+        let (node, servers) = places(&self.layout, action);
+        match action {
+            Action::Balancer { .. } => {
+                if let Some(node) = node {
+                    self.view.nodes[node].doubted_ms = self.view.now_ms;
+                }
+            }
+            Action::Flag { .. } => {
+                for server in servers {
+                    self.view.servers[server].flag = None;
+                }
+            }
+            Action::Nudge { .. }
+            | Action::Start { .. }
+            | Action::Reboot { .. }
+            | Action::Test { .. } => {}
+        }
     }
 
     /// What we left a member at, so that somebody else's change is told from ours.

@@ -329,7 +329,8 @@ fn read_back(reading: &NodeReading, members: &[MemberId], change: MemberChange) 
             return ActionResult::Unknown { why };
         };
         without_effect |= !match change {
-            MemberChange::Drain => !read.admin.ready(),
+            // Not by its absence from rotation alone: maintenance is another state.
+            MemberChange::Drain => read.admin.draining(),
             MemberChange::Admit => read.admin.ready(),
             MemberChange::Maintain => read.admin.in_maintenance(),
             MemberChange::Weight(weight) => read.weight == weight,

@@ -23,6 +23,15 @@ pub(super) fn heed(layout: &Layout, view: &mut View, event: &Event) {
                 view.servers[server].pings.clear();
             }
         }
+        // What was found is ours to hold from now on.
+        Event::Baseline(_) => {
+            for node in &mut view.nodes {
+                let Some(sample) = node.samples.back() else { continue };
+                for (left, seat) in node.asserted.iter_mut().zip(&sample.seats) {
+                    *left = seat.as_ref().map(|it| (sample.epoch.clone(), it.admin.ready()));
+                }
+            }
+        }
         Event::Noticed(Notice::Drifted { node, member }) => {
             for (seat_ix, seat) in layout.seats.iter().enumerate() {
                 let entry = &layout.nodes[seat.node];
@@ -58,9 +67,11 @@ fn people(layout: &Layout, view: &mut View, what: &Wanted) {
     };
     match what {
         Wanted::Retry { server: None } => {
-            view.login_refused = None;
-            view.unknown_word = None;
             let now_ms = view.now_ms;
+            let refused = view.login_refused.take().is_some();
+            if view.unknown_word.take().is_some() || refused {
+                view.consoles_back_ms = now_ms;
+            }
             for node in &mut view.nodes {
                 node.failing_since_ms = node.failing_since_ms.map(|_| now_ms);
             }

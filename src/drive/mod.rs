@@ -14,7 +14,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use secrecy::SecretString;
 use tokio::time::Instant;
@@ -93,6 +92,11 @@ const SETTLE_ROUNDS_MAX: u32 = 1_000;
 /// After a failed action its node or server is left alone this long: the failure may pass, and a
 /// loop of retries would be an attack.
 const REST_MS: u64 = 3_000;
+/// Questions asked at the same instant are answered within moments of each other: the decision
+/// waits this long for the other answers once the first has come, and then is one for all of them.
+const GATHER_MS: u64 = 5;
+/// A wait that lasts this much longer than it was meant to was no wait: the process was stopped.
+const STOPPED_MS_MIN: u64 = 10_000;
 /// People's requests are looked for at least this often.
 const PEOPLE_MS_MAX: u64 = 1_000;
 
@@ -125,8 +129,21 @@ pub async fn run<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox>(
             drive.record(vec![Event::Ended { verdict: Verdict::Holding { reason } }])?;
             continue;
         }
-        drive.wait(next_ms).await?;
+        if let Woken::Late { late_ms } = drive.wait(next_ms).await? {
+            drive.take_up_again(late_ms)?;
+        }
     }
+}
+
+/// How a wait ended.
+enum Woken {
+    /// As it was meant to.
+    InTime,
+    /// So much later than it was meant to.
+    Late {
+        /// How much.
+        late_ms: u64,
+    },
 }
 
 type Running = FuturesUnordered<Pin<Box<dyn Future<Output = Completion>>>>;
@@ -145,7 +162,8 @@ struct Drive<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> {
     progress: Progress,
     view: View,
     running: Running,
-    asked_people_ms: u64,
+    /// When people's requests were last looked for; `None` before the first time.
+    asked_people_ms: Option<u64>,
 }
 
 impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W, I> {
@@ -156,15 +174,14 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         mind: Mind,
     ) -> Result<Self, DriveError> {
         let layout = Rc::new(Layout::new(plan, plan_hash));
-        let mut progress = Progress::new(&layout);
         for record in &world.records {
             if let Event::Began { plan_hash: other, .. } = &record.event
                 && other != plan_hash
             {
                 return Err(DriveError::OtherPlan(other.clone()));
             }
-            progress.apply(&layout, &record.event, 0);
         }
+        let progress = replayed(&layout, &world.records);
         let adapters = Adapters::new(layout.clone(), &world.dial, world.launcher, world.password);
         Ok(Self {
             view: View::new(&layout),
@@ -180,7 +197,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             progress,
             layout,
             running: Running::new(),
-            asked_people_ms: 0,
+            asked_people_ms: None,
         })
     }
 
@@ -201,6 +218,20 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         self.record(vec![began])
     }
 
+    /// The process was stopped for a while (its machine was moved, somebody sent it a signal) and
+    /// could not know. Deadlines that passed meanwhile were nobody's fault, and what it read or
+    /// waits for is as old as after a crash: the run is taken up from the journal.
+    fn take_up_again(&mut self, late_ms: u64) -> Result<(), DriveError> {
+        tracing::warn!(late_ms, "this process was stopped meanwhile; everything is read again");
+        self.running = Running::new();
+        self.progress = replayed(&self.layout, &self.journal.records()?);
+        self.view = View::new(&self.layout);
+        self.began = Instant::now();
+        self.asked_people_ms = None;
+        self.resumed = true;
+        self.begin(None)
+    }
+
     /// Makes events durable, then folds them into progress and view.
     fn record(&mut self, events: Vec<Event>) -> Result<(), DriveError> {
         for record in self.journal.record(self.wall.now(), events)? {
@@ -212,10 +243,11 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
     }
 
     fn take_requests(&mut self) -> Result<(), DriveError> {
-        if self.asked_people_ms + PEOPLE_MS_MAX > self.view.now_ms {
+        // What was asked while no process ran comes before anything that a new one does.
+        if self.asked_people_ms.is_some_and(|asked| asked + PEOPLE_MS_MAX > self.view.now_ms) {
             return Ok(());
         }
-        self.asked_people_ms = self.view.now_ms;
+        self.asked_people_ms = Some(self.view.now_ms);
         let requests = self.inbox.take()?;
         self.people(requests)
     }
@@ -349,8 +381,8 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         }
     }
 
-    /// Waits for the next answer or the next poll, and takes in every answer that is there.
-    async fn wait(&mut self, next_ms: u64) -> Result<(), DriveError> {
+    /// Waits for the next answer or the next poll, and takes in every answer that comes with it.
+    async fn wait(&mut self, next_ms: u64) -> Result<Woken, DriveError> {
         let now_ms = self.view.now_ms;
         let wait_ms = next_ms.saturating_sub(now_ms).clamp(1, self.patience_ms());
         let until = Instant::now() + Duration::from_millis(wait_ms);
@@ -361,12 +393,23 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             tokio::time::timeout_at(until, self.running.next()).await.ok().flatten()
         };
         self.tick();
+        if let Some(late) = self.late_by(now_ms + wait_ms) {
+            return Ok(late);
+        }
         let mut next = first;
+        let until = Instant::now() + Duration::from_millis(GATHER_MS);
         while let Some(completion) = next {
             self.absorb(completion)?;
-            next = self.running.next().now_or_never().flatten();
+            next = tokio::time::timeout_at(until, self.running.next()).await.ok().flatten();
+            self.tick();
         }
-        Ok(())
+        Ok(self.late_by(now_ms + wait_ms).unwrap_or(Woken::InTime))
+    }
+
+    /// A wait that was to end at an instant has lasted too long.
+    fn late_by(&self, until_ms: u64) -> Option<Woken> {
+        let late_ms = self.view.now_ms.saturating_sub(until_ms);
+        (late_ms >= STOPPED_MS_MIN).then_some(Woken::Late { late_ms })
     }
 
     /// How long to wait at most: a folder of requests must be looked into, a scripted inbox wakes
@@ -390,4 +433,11 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             || self.view.servers.iter().any(|server| server.acting);
         waiting && !returning && !acting && (!jobs || self.progress.held.is_some())
     }
+}
+
+/// What a journal says, to a process that has just begun.
+fn replayed(layout: &Layout, records: &[Record]) -> Progress {
+    let mut progress = Progress::new(layout);
+    records.iter().for_each(|record| progress.apply(layout, &record.event, 0));
+    progress
 }

@@ -37,10 +37,10 @@ fn possible(
         Wanted::Hold => Ok(()),
         Wanted::Abort => may_abort(progress),
         Wanted::FallBack => may_fall_back(layout, progress),
-        Wanted::Retry { server: None } => match &progress.held {
-            Some(_) => Ok(()),
-            None => Err("the run does not hold".into()),
-        },
+        // A hold that was asked for an instant before may be taken back before it is told.
+        Wanted::Retry { server: None } if progress.held.is_some() => Ok(()),
+        Wanted::Retry { server: None } if progress.standing_hold.is_some() => Ok(()),
+        Wanted::Retry { server: None } => Err("the run does not hold".into()),
         Wanted::Retry { server: Some(server) } => {
             known(server)?;
             needs_help(layout, progress, server)

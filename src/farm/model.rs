@@ -312,19 +312,42 @@ impl ServiceCenter {
     /// The path of the list of servers.
     #[must_use]
     pub fn servers_page(&self) -> &str {
-        self.pages.servers.as_deref().unwrap_or(match self.generation {
-            Generation::Environment => "Servers.aspx",
-            Generation::Platform => "FrontEnd_Servers.aspx",
-        })
+        self.servers_pages()[0]
+    }
+
+    /// Paths that the list of servers may have, this console's first.
+    #[must_use]
+    pub fn servers_pages(&self) -> Vec<&str> {
+        self.names(self.pages.servers.as_deref(), ["Servers.aspx", "FrontEnd_Servers.aspx"])
     }
 
     /// The path of the page with every service's state.
     #[must_use]
     pub fn health_page(&self) -> &str {
-        self.pages.health.as_deref().unwrap_or(match self.generation {
-            Generation::Environment => "Environment_Health.aspx",
-            Generation::Platform => "Platform_Monitoring.aspx",
-        })
+        self.health_pages()[0]
+    }
+
+    /// Paths that the page with every service's state may have, this console's first.
+    #[must_use]
+    pub fn health_pages(&self) -> Vec<&str> {
+        let usual = ["Environment_Health.aspx", "Platform_Monitoring.aspx"];
+        self.names(self.pages.health.as_deref(), usual)
+    }
+
+    /// A page's names, the given one or this generation's first, then the usual ones of newer and
+    /// of older consoles.
+    fn names<'a>(&self, given: Option<&'a str>, [newer, older]: [&'a str; 2]) -> Vec<&'a str> {
+        let own = match self.generation {
+            Generation::Environment => newer,
+            Generation::Platform => older,
+        };
+        let mut names = vec![given.unwrap_or(own)];
+        for name in [newer, older] {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 }
 

@@ -180,7 +180,7 @@ pub enum Milestone {
         /// The mark of the service start.
         start: String,
     },
-    /// It was started again since it was proven.
+    /// It was started again since it was proven, or its tests fail.
     Unproven,
     /// Seen to take users' requests on every node and in every pool.
     TakingTraffic,
@@ -421,6 +421,20 @@ pub enum Notice {
     },
     /// Deployment began on a server that served users: it counts as unfit until upgraded.
     DeployingUnderLoad {
+        /// The server.
+        server: ServerName,
+    },
+    /// A job ended well and has not done what it is for: it is done again.
+    JobInVain {
+        /// The server.
+        server: ServerName,
+        /// The job's kind.
+        kind: JobKind,
+        /// What is not as it should be.
+        why: String,
+    },
+    /// What kept a server from going on has passed: it goes on by itself.
+    Recovered {
         /// The server.
         server: ServerName,
     },

@@ -74,6 +74,9 @@ pub enum JournalError {
 impl<S: Storage> Journal<S> {
     /// Opens a journal, cutting off a torn tail, and returns what it holds.
     ///
+    /// It is durable then: a process that gave up when its disk failed may have written records
+    /// that it could not sync, and nothing may follow from a record that a crash could still take.
+    ///
     /// # Errors
     /// The disk fails, or a record before the tail is damaged.
     pub fn open(mut storage: S) -> Result<(Self, Vec<Record>), JournalError> {
@@ -87,6 +90,8 @@ impl<S: Storage> Journal<S> {
                 "the last record was torn by a crash before it was durable; it is cut off"
             );
             storage.truncate(walked.whole_bytes as u64)?;
+        }
+        if !bytes.is_empty() {
             storage.sync()?;
         }
         let journal = Self {
@@ -97,6 +102,14 @@ impl<S: Storage> Journal<S> {
             poisoned: false,
         };
         Ok((journal, walked.records))
+    }
+
+    /// Everything that it holds, read again.
+    ///
+    /// # Errors
+    /// The disk fails, or what was written is damaged.
+    pub fn records(&self) -> Result<Vec<Record>, JournalError> {
+        Ok(walk(&self.storage.read()?)?.records)
     }
 
     /// Bytes of a torn last record that opening cut off; zero after a clean end.

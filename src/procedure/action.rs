@@ -101,6 +101,12 @@ impl JobKind {
         }
     }
 
+    /// It installs Platform Server on its server, whose version then tells.
+    #[must_use]
+    pub fn installs(self) -> bool {
+        matches!(self, Self::ControllerUpgrade | Self::FrontEndUpgrade)
+    }
+
     /// It changes software, so the server counts as touched from its intent on.
     #[must_use]
     pub fn touches(self) -> bool {

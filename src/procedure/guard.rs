@@ -98,6 +98,12 @@ impl Guard<'_> {
         if age_ms.is_none_or(|age| age > age_max) {
             return Err(format!("balancer {} was not read lately", node.name));
         }
+        if sample.is_some_and(|sample| sample.at_ms < self.view.nodes[place.node].doubted_ms) {
+            return Err(format!(
+                "balancer {} was not read since its last answer was lost",
+                node.name
+            ));
+        }
         sample
             .and_then(|sample| sample.seats[seat - node.first_seat].as_ref())
             .ok_or_else(|| format!("balancer {} does not list {}", node.name, place.member.server))
@@ -105,7 +111,8 @@ impl Guard<'_> {
 
     /// A member would get users' requests.
     fn gets_requests(read: &MemberReading) -> bool {
-        read.admin.0 == 0 && read.oper != OperState::Stopped && read.oper != OperState::Stopping
+        let idle = read.oper == OperState::Stopped || read.oper == OperState::Stopping;
+        read.admin.0 == 0 && !idle && read.weight > 0
     }
 
     /// Untouched; or at the target version, tested against the service start that runs now.
@@ -213,17 +220,25 @@ impl Guard<'_> {
     }
 
     /// No loaded server would be deployed to: each was read disabled, and since then neither was it
-    /// read enabled nor was its Deployment Service started.
+    /// read enabled nor was its Deployment Service started; or, once the commit is behind us, that
+    /// service was read not to work since its flag was read.
     fn loaded_disabled(&self) -> Result<(), String> {
         for (ix, entry) in self.layout.servers.iter().enumerate() {
             let record = &self.progress.servers[ix];
             if entry.half != Some(Half::Loaded) || record.left_out || record.touched {
                 continue;
             }
+            let seen = &self.view.servers[ix];
+            let read_flag_ms = seen.flag.as_ref().map_or(0, |read| read.at_ms);
+            let asleep = seen.service.as_ref().is_some_and(|read| {
+                read.at_ms >= read_flag_ms && !(read.value.running && read.value.initialised)
+            });
+            if asleep && self.progress.committed() {
+                continue;
+            }
             let Some(start) = &record.disabled else {
                 return Err(format!("{} is not disabled", entry.name));
             };
-            let seen = &self.view.servers[ix];
             let enabled = seen.flag.as_ref().map(|read| read.value);
             let restarted = seen
                 .service

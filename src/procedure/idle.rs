@@ -44,7 +44,8 @@ pub fn deployment(
     if stale < view.now_ms || !view.service(layout, server).is_some_and(|read| read.initialised) {
         return Deployment::Unknown;
     }
-    let (mut reads, mut oldest_ms) = (0, newest.at_ms);
+    let window_ms = layout.policy().idle_window_ms;
+    let (mut reads, mut oldest_ms, mut enough) = (0, newest.at_ms, false);
     for round in rounds() {
         let idle = !round.value.is_empty()
             && round.value.iter().all(|row| row.state == ThreadState::Idle)
@@ -56,9 +57,13 @@ pub fn deployment(
         }
         reads += 1;
         oldest_ms = round.at_ms;
+        // As far back as policy asks for and no further: the ids may not have been readable then.
+        enough = reads >= policy.idle_reads && newest.at_ms - oldest_ms >= window_ms;
+        if enough {
+            break;
+        }
     }
-    let long_enough = newest.at_ms - oldest_ms >= policy.idle_window_ms;
-    if reads < policy.idle_reads || !long_enough {
+    if !enough {
         return Deployment::Unknown;
     }
     if !pings_agree(layout, progress, view, server, since_ms, oldest_ms) {
@@ -96,21 +101,32 @@ fn pings_agree(
     settled
         && modules.iter().all(|module| {
             let Some(id) = newest.value.get(module) else { return false };
-            reference_ids(progress, view, server, module).all(|reference| reference == id)
+            agrees_with_proven(layout, progress, view, server, module, id)
         })
 }
 
-/// What proven servers answer for a module, as last read.
-fn reference_ids<'a>(
-    progress: &'a Progress,
-    view: &'a View,
+/// A module's id is that of every proven server that serves the module and was read, and one was
+/// read where there is any: right after a resume nothing has been, and that is no agreement.
+fn agrees_with_proven(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
     but: ServerIx,
-    module: &'a str,
-) -> impl Iterator<Item = &'a String> {
-    view.servers
-        .iter()
-        .zip(&progress.servers)
-        .enumerate()
-        .filter(move |(ix, (_, server))| *ix != but && server.proven.is_some())
-        .filter_map(move |(_, (seen, _))| seen.pings.back()?.value.get(module))
+    module: &String,
+    id: &String,
+) -> bool {
+    let (mut proven, mut read) = (0_usize, 0_usize);
+    for (ix, record) in progress.servers.iter().enumerate() {
+        let compares = ix != but && record.proven.is_some() && !record.left_out;
+        if !compares || !layout.servers[ix].modules.contains(module) {
+            continue;
+        }
+        proven += 1;
+        match view.servers[ix].pings.back().and_then(|ids| ids.value.get(module)) {
+            Some(reference) if reference != id => return false,
+            Some(_) => read += 1,
+            None => {}
+        }
+    }
+    proven == 0 || read > 0
 }

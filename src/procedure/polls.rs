@@ -131,11 +131,13 @@ fn questions(
     if serves {
         ask(Question::Service, server);
     }
-    if record.job.as_ref().is_some_and(|job| job.ended.is_none()) {
+    let works = record.job.as_ref().is_some_and(|job| job.ended.is_none());
+    if works {
         ask(Question::Job, server);
     }
     let before = progress.baseline.is_none();
-    let unverified = record.touched && record.upgraded.is_none();
+    // While an installer runs, what it has put there so far is no version of anything.
+    let unverified = record.touched && record.upgraded.is_none() && !works;
     if unverified || (before && view.servers[server].version.is_none()) {
         ask(Question::Version, server);
     }

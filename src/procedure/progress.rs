@@ -3,19 +3,23 @@
 //!
 //! Instants kept here are this process's own (milliseconds since its run began) and start afresh
 //! after a resume: what was replayed happened at 0.
+mod server;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::farm::Version;
 use crate::farm::policy::AfterBadSoak;
 use crate::journal::{
-    ActionResult, Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request,
-    ServerFailure, Verdict, Wanted,
+    ActionResult, Baseline, Event, FarmMilestone, HoldReason, Notice, Request, ServerFailure,
+    Verdict, Wanted,
 };
 
 use super::action::{Action, JobKind};
 use super::layout::{Layout, Seat, ServerIx};
 use super::readings::{JobReading, MemberReading};
+
+pub use server::succeeded;
 
 /// What has happened.
 #[derive(Clone, Debug, Default)]
@@ -46,8 +50,10 @@ pub struct Progress {
     pub at_gate: Option<u8>,
     /// The step last written down.
     pub step_written: Option<u8>,
-    /// Drifts noticed of each seat, by node and member, since a person last answered.
+    /// Readings that showed members changed by somebody else, since a person last answered.
     pub drifts: u32,
+    /// When that was last.
+    pub drifted_ms: Option<u64>,
     /// How the run ended.
     pub ended: Option<Verdict>,
 }
@@ -236,8 +242,12 @@ impl Progress {
             }
             (Action::Test { server }, ActionResult::Tested { reading, version, start }) => {
                 self.with(layout, server, |server| {
-                    server.test_failures =
-                        if reading.passed { 0 } else { server.test_failures + 1 };
+                    // A round at a host that did not answer beside it says nothing.
+                    server.test_failures = match (reading.passed, version) {
+                        (true, _) => 0,
+                        (false, Some(_)) => server.test_failures + 1,
+                        (false, None) => server.test_failures,
+                    };
                     server.tested = Some(Tested {
                         failure: reading.failure.clone().filter(|_| !reading.passed),
                         version: *version,
@@ -294,7 +304,16 @@ impl Progress {
                 with(server, &|server| server.rescued_ms = Some(now_ms));
             }
             Notice::RescueEnded { server } => with(server, &|server| server.rescued_ms = None),
-            Notice::Drifted { .. } => self.drifts += 1,
+            Notice::JobInVain { server, kind, .. } => {
+                with(server, &|server| server.job_in_vain(*kind, now_ms));
+            }
+            Notice::Recovered { server } => with(server, &|server| server.forgive(now_ms)),
+            // What one reading shows is one happening, however many members it concerns.
+            Notice::Drifted { .. } if self.drifted_ms == Some(now_ms) => {}
+            Notice::Drifted { .. } => {
+                self.drifts += 1;
+                self.drifted_ms = Some(now_ms);
+            }
             Notice::EpochEnded { .. } | Notice::NotPossible { .. } | Notice::Unreadable { .. } => {}
         }
     }
@@ -314,11 +333,12 @@ impl Progress {
                 self.direction = Direction::FallingBack;
                 self.standing_hold = None;
             }
-            Wanted::Retry { server: None } => self.retry_farm(now_ms),
-            Wanted::Retry { server: Some(name) } => self.with(layout, name, |server| {
-                server.tries.clear();
-                server.forgive(now_ms);
-            }),
+            Wanted::Retry { server: None } => self.retry_farm(layout, now_ms),
+            Wanted::Retry { server: Some(name) } => {
+                if let Some(ix) = layout.server(name) {
+                    self.servers[ix].try_again(installer(layout, ix), now_ms);
+                }
+            }
             Wanted::ByHand { server } => {
                 let jobs: Vec<JobKind> = layout
                     .server(server)
@@ -334,6 +354,9 @@ impl Progress {
                     server.left_out = true;
                     server.failure = None;
                 });
+                // A stage may have ended with this: what follows it has all its time from now on.
+                let others = self.servers.iter_mut().filter(|it| it.failure.is_none());
+                others.filter(|it| it.proven.is_none()).for_each(|it| it.forgive(now_ms));
             }
         }
     }
@@ -351,14 +374,14 @@ impl Progress {
 
     /// A person wants the run to go on: what stood is forgiven, and a switch that was undone is
     /// begun again.
-    fn retry_farm(&mut self, now_ms: u64) {
+    fn retry_farm(&mut self, layout: &Layout, now_ms: u64) {
         self.standing_hold = None;
         self.drifts = 0;
-        for server in &mut self.servers {
+        for (ix, server) in self.servers.iter_mut().enumerate() {
             server.flag_came_back = 0;
             server.tries.clear();
             if server.failure.is_some() {
-                server.forgive(now_ms);
+                server.try_again(installer(layout, ix), now_ms);
             }
         }
         if self.direction == Direction::FallingBack {
@@ -384,6 +407,11 @@ impl Progress {
     }
 }
 
+/// The job that installs Platform Server on a server.
+pub(super) fn installer(layout: &Layout, server: ServerIx) -> Option<JobKind> {
+    layout.jobs_of(server).find(|kind| kind.installs())
+}
+
 /// What a baseline says of each seat; nothing of a member that it does not list.
 fn by_seat(layout: &Layout, baseline: &Baseline) -> Vec<Option<MemberReading>> {
     let read = |seat: &Seat| {
@@ -406,92 +434,4 @@ fn stands(reason: &HoldReason) -> bool {
             | HoldReason::Asked
             | HoldReason::FellBack
     )
-}
-
-impl ServerProgress {
-    /// Its jobs are its own again: deadlines run from now.
-    fn forgive(&mut self, now_ms: u64) {
-        self.failure = None;
-        self.test_failures = 0;
-        self.job_ended_ms = now_ms;
-        if let Some(job) = &mut self.job {
-            job.since_ms = now_ms;
-        }
-        if let Some((_, since)) = &mut self.upgraded {
-            *since = now_ms;
-        }
-        for since in [&mut self.ensured_ms, &mut self.deployed_ms].into_iter().flatten() {
-            *since = now_ms;
-        }
-    }
-
-    /// A person has done what its jobs would: they count as done and are verified, not repeated.
-    fn done_by_hand(&mut self, jobs: Vec<JobKind>, now_ms: u64) {
-        self.touched = true;
-        self.wants_reboot = false;
-        self.jobs_done = jobs;
-        self.job_ended_ms = now_ms;
-        // How our own attempts ended, and how many there were, says nothing any more.
-        self.tries.clear();
-        if let Some(job) = &mut self.job {
-            job.ended = Some(JobReading::Exited { code: 0, output: "by hand".to_owned() });
-        }
-    }
-
-    fn job_ended(&mut self, kind: JobKind, id: &str, reading: &JobReading, now_ms: u64) {
-        let Some(job) = self.job.as_mut().filter(|job| job.id == id) else { return };
-        job.ended = Some(reading.clone());
-        self.job_ended_ms = now_ms;
-        if let JobReading::Exited { code, .. } = reading {
-            if succeeded(*code) && !self.jobs_done.contains(&kind) {
-                self.jobs_done.push(kind);
-            }
-            self.wants_reboot |= wants_reboot(*code);
-        }
-    }
-
-    fn reach(&mut self, milestone: &Milestone, now_ms: u64) {
-        match milestone {
-            Milestone::Quiet => self.quiet = true,
-            Milestone::Disabled { start } => self.disabled = Some(start.clone()),
-            Milestone::Touched => self.touched = true,
-            Milestone::Upgraded { version } => {
-                self.upgraded = Some((*version, now_ms));
-                self.tainted = false;
-            }
-            Milestone::DeploymentServiceEnsured => self.ensured_ms = Some(now_ms),
-            Milestone::Deployed => self.deployed_ms = Some(now_ms),
-            Milestone::Proven { version, start } => {
-                self.proven = Some((*version, start.clone()));
-                self.proven_once = true;
-            }
-            Milestone::Unproven => {
-                self.proven = None;
-                self.deployed_ms = None;
-                self.tested = None;
-                self.test_failures = 0;
-                self.taking = false;
-                self.restored = false;
-                if let Some((_, since)) = &mut self.upgraded {
-                    *since = now_ms;
-                }
-                if let Some(since) = &mut self.ensured_ms {
-                    *since = now_ms;
-                }
-            }
-            Milestone::TakingTraffic => self.taking = true,
-            Milestone::Restored => self.restored = true,
-        }
-    }
-}
-
-/// 0, and the codes by which an installer asks for a reboot after it has done its work: 3010 and
-/// 3011 (OutSystems.SetupTools treats them so).
-#[must_use]
-pub fn succeeded(code: i32) -> bool {
-    code == 0 || wants_reboot(code)
-}
-
-fn wants_reboot(code: i32) -> bool {
-    matches!(code, 3010 | 3011)
 }

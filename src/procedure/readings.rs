@@ -80,6 +80,12 @@ impl AdminState {
         self.0 & (1 | 2 | 4 | 32) != 0
     }
 
+    /// Maintenance by command, which a command ends.
+    #[must_use]
+    pub fn by_command(self) -> bool {
+        self.0 & 1 != 0
+    }
+
     /// Drain by command (8) or inherited (16).
     #[must_use]
     pub fn draining(self) -> bool {

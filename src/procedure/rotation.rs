@@ -5,7 +5,7 @@ use crate::journal::{Event, FarmMilestone, Milestone, Notice};
 
 use super::action::{Action, MemberChange};
 use super::decide::Decision;
-use super::fitness::is_fit;
+use super::fitness::{eligible_beside, is_fit};
 use super::layout::{Layout, SeatIx, ServerIx};
 use super::progress::{Direction, Progress};
 use super::quiet::{in_rotation, server_is_quiet};
@@ -137,10 +137,36 @@ fn admission(
     if !still_proven(layout, progress, view, server) {
         return None;
     }
+    // Service before proof: a fit server whose pool has too few is admitted unless its check fails.
+    let needed = is_needed(layout, progress, view, seat) && read.check != CheckState::Failing;
+    // In maintenance checks stand still, and whoever leaves it is up before the first of them:
+    // drained, they run while no user is sent there.
+    if read.admin.by_command() && !needed {
+        return Some(MemberChange::Drain);
+    }
     // Proof before traffic: the check has passed while no user could be sent there. An untouched
     // server is as good as it was; the balancer itself keeps it out while it is sick.
     let proven_by_check = checked_well(layout, seat, read) || !progress.servers[server].touched;
-    proven_by_check.then_some(MemberChange::Admit)
+    (proven_by_check || needed).then_some(MemberChange::Admit)
+}
+
+/// The seat's pool is under its floor on this node.
+fn is_needed(layout: &Layout, progress: &Progress, view: &View, seat: SeatIx) -> bool {
+    let place = &layout.seats[seat];
+    let serving = eligible_beside(layout, progress, view, place.pool, place.node, None);
+    serving.is_some_and(|serving| serving < layout.pools[place.pool].floor)
+}
+
+/// The seat is wanted in rotation and can be brought there at once: nobody else is needed.
+pub(super) fn helps_itself(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    sides: Sides,
+    seat: SeatIx,
+) -> bool {
+    let change = admission(layout, progress, view, sides, seat);
+    matches!(change, Some(MemberChange::Admit | MemberChange::Weight(_)))
 }
 
 /// The services a touched server was tested against are those that run now, by a fresh reading.
@@ -368,6 +394,10 @@ pub(super) fn is_restored(
     server: ServerIx,
 ) -> bool {
     layout.servers[server].seats.iter().all(|&seat| {
+        // What is under way there may be a change of this very seat.
+        if view.nodes[layout.seats[seat].node].acting {
+            return false;
+        }
         let Some(read) = view.seat(layout, seat) else { return false };
         if baseline_out(progress, seat) {
             return !read.admin.ready();

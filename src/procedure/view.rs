@@ -27,6 +27,9 @@ pub struct View {
     pub login_refused: Option<String>,
     /// The last exchange that used an unknown word, until one that did not.
     pub unknown_word: Option<String>,
+    /// When Service Center could be read again after it could not: no console had answered, or
+    /// only with a refused login or an unknown word. Deployment has its whole time from then on.
+    pub consoles_back_ms: u64,
 }
 
 /// One node.
@@ -42,9 +45,13 @@ pub struct NodeView {
     pub asking: bool,
     /// An action on it is under way.
     pub acting: bool,
+    /// When a change of its members ended of which nobody knows whether it was made: what was read
+    /// before says nothing any more.
+    pub doubted_ms: u64,
     /// What our last confirmed change left at each seat, in which epoch.
     pub asserted: Vec<Option<(Epoch, bool)>>,
-    /// Arrivals and errors at each seat when it was first read ready in this epoch.
+    /// Arrivals and errors at each seat when it was first read ready in this epoch, or since its
+    /// counters were cleared.
     pub first_ready: Vec<Option<(u64, u64)>>,
     /// Since when each seat has been read drained without a break, over epochs.
     pub drained_since_ms: Vec<Option<u64>>,
@@ -80,6 +87,9 @@ pub struct ServerView {
     pub job: Option<(String, Reading<JobReading>)>,
     /// When its host commands began to fail without a success since.
     pub host_failing_since_ms: Option<u64>,
+    /// When they last succeeded again after they had failed: what must be read within a time has
+    /// that time from then on.
+    pub host_back_ms: u64,
     /// When its console began to fail without a success since.
     pub console_failing_since_ms: Option<u64>,
     /// When its console last failed.
@@ -163,7 +173,11 @@ impl View {
         for (first, seat) in node.first_ready.iter_mut().zip(&sample.seats) {
             match seat {
                 Some(seat) if seat.admin.ready() => {
-                    first.get_or_insert((seat.arrivals, seat.errors));
+                    let (arrivals, _) = first.get_or_insert((seat.arrivals, seat.errors));
+                    if *arrivals > seat.arrivals {
+                        // Somebody has cleared the counters: they count from zero again.
+                        *first = Some((0, 0));
+                    }
                 }
                 _ => *first = None,
             }
@@ -191,12 +205,13 @@ impl View {
         sample.seats[seat - layout.nodes[place.node].first_seat].as_ref()
     }
 
-    /// A node's newest sample, unless it is too old.
+    /// A node's newest sample, unless it is too old, or older than a change whose fate is unknown.
     #[must_use]
     pub fn fresh_sample(&self, layout: &Layout, node: NodeIx) -> Option<&Sample> {
         let policy = layout.policy();
         let age_max = policy.balancer_poll_ms * u64::from(policy.stale_after_polls);
-        self.nodes[node].samples.back().filter(|sample| sample.at_ms + age_max >= self.now_ms)
+        let oldest_ms = self.now_ms.saturating_sub(age_max).max(self.nodes[node].doubted_ms);
+        self.nodes[node].samples.back().filter(|sample| sample.at_ms >= oldest_ms)
     }
 
     /// A reading, unless it is older than policy lets a reading polled at `interval_ms` be.

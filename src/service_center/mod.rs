@@ -3,6 +3,7 @@
 //!
 //! The product has no interface for the first two but its pages, so this reads pages; whatever
 //! does not look as expected is an error by name, never a guess.
+mod clock;
 mod page;
 mod session;
 mod soap;
@@ -23,6 +24,7 @@ use crate::net::Deadlines;
 use crate::ports::Dial;
 use crate::procedure::readings::ServerRow;
 
+use clock::{Clock, same_but_for_clock};
 use page::{Cell, Page};
 use session::{Session, whole};
 use threads::Detail;
@@ -54,6 +56,9 @@ pub enum ConsoleError {
         /// The word.
         word: String,
     },
+    /// A page was rendered some time ago: what it says may be over.
+    #[error("the console's page {1} is {0} s old by its own clock")]
+    Stale(u64, String),
     /// A page is not what was expected.
     #[error("the console's page is not as expected: {0}")]
     Garbled(String),
@@ -95,8 +100,21 @@ struct State {
     refused: Option<String>,
     /// The user and password have been accepted once.
     proven: bool,
-    servers: BTreeMap<ServerName, Seen<ServerRow>>,
+    clock: Clock,
+    /// Which of a page's names a console has, where it is not the first.
+    names: BTreeMap<(ServerName, OwnPage), usize>,
+    /// Each server's row, and where its link leads.
+    servers: BTreeMap<ServerName, Seen<(ServerRow, Option<String>)>>,
     details: BTreeMap<ServerName, BTreeMap<String, Detail>>,
+}
+
+/// A page whose name differs between the generations of the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum OwnPage {
+    /// The list of servers.
+    Servers,
+    /// Every service's state.
+    Health,
 }
 
 /// The page last read and what it said: most polls bring the same page, byte for byte.
@@ -137,21 +155,21 @@ impl<D: Dial> Console<D> {
     /// # Errors
     /// See [`ConsoleError`].
     pub async fn servers(&self, via: &FrontEnd) -> Result<Vec<ServerRow>, ConsoleError> {
-        let path = self.path(self.config.servers_page());
-        let body = self.page(via, &path).await?;
+        let (path, body) = self.own_page(via, OwnPage::Servers).await?;
         if let Some(seen) = self.state.borrow().servers.get(&via.name)
-            && seen.body == body
+            && same_but_for_clock(&seen.body, &body)
         {
-            return Ok(seen.rows.clone());
+            return Ok(seen.rows.iter().map(|(row, _)| row.clone()).collect());
         }
         let page = Page::parse(&String::from_utf8_lossy(&body), &path)?;
         let rows = self.server_cells(&page, |[name, address, enabled]| {
             let enabled = self.enabled(&path, name, enabled)?;
-            Ok(ServerRow { name: name.text(), address: address.text(), enabled })
+            let row = ServerRow { name: name.text(), address: address.text(), enabled };
+            Ok((row, name.link(&page)))
         })?;
-        let seen = Seen { body, rows: rows.clone() };
-        self.state.borrow_mut().servers.insert(via.name.clone(), seen);
-        Ok(rows)
+        let told = rows.iter().map(|(row, _)| row.clone()).collect();
+        self.state.borrow_mut().servers.insert(via.name.clone(), Seen { body, rows });
+        Ok(told)
     }
 
     /// Sets a server's Enabled flag, unless it is as wanted, and returns the list of servers as it
@@ -232,6 +250,35 @@ impl<D: Dial> Console<D> {
         soap::platform_info(&String::from_utf8_lossy(&body), &path)
     }
 
+    /// A page by the name that this console has for it: an upgrade may change the generation, so
+    /// one that is not there is looked for under its other names, and the name is remembered.
+    async fn own_page(
+        &self,
+        via: &FrontEnd,
+        which: OwnPage,
+    ) -> Result<(String, Bytes), ConsoleError> {
+        let names = match which {
+            OwnPage::Servers => self.config.servers_pages(),
+            OwnPage::Health => self.config.health_pages(),
+        };
+        let key = (via.name.clone(), which);
+        let known = self.state.borrow().names.get(&key).copied().unwrap_or(0);
+        let mut not_there = None;
+        for turn in 0..names.len() {
+            let place = (known + turn) % names.len();
+            let path = self.path(names[place]);
+            match self.page(via, &path).await {
+                Err(why @ ConsoleError::Status(404, _)) => _ = not_there.get_or_insert(why),
+                Err(why) => return Err(why),
+                Ok(body) => {
+                    self.state.borrow_mut().names.insert(key, place);
+                    return Ok((path, body));
+                }
+            }
+        }
+        Err(not_there.expect("every page has a name"))
+    }
+
     /// A page's path.
     fn path(&self, page: &str) -> String {
         if page.starts_with('/') { page.to_owned() } else { format!("/ServiceCenter/{page}") }
@@ -264,8 +311,13 @@ impl<D: Dial> Console<D> {
 
     /// Where the list's link for a server leads.
     async fn server_link(&self, via: &FrontEnd, server: &str) -> Result<String, ConsoleError> {
-        let path = self.path(self.config.servers_page());
-        let body = self.page(via, &path).await?;
+        let (path, body) = self.own_page(via, OwnPage::Servers).await?;
+        if let Some(seen) = self.state.borrow().servers.get(&via.name)
+            && same_but_for_clock(&seen.body, &body)
+        {
+            let rows = seen.rows.iter().filter(|(row, _)| row.name == server);
+            return only(rows.map(|(_, link)| link.clone()), server, &path);
+        }
         let page = Page::parse(&String::from_utf8_lossy(&body), &path)?;
         let links = self.server_cells(&page, |[name, ..]| {
             Ok((name.text() == server).then(|| name.link(&page)))

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use secrecy::ExposeSecret;
+use tokio::time::Instant;
 
 use crate::farm::{FrontEnd, Scheme};
 use crate::http::{Request, Response};
@@ -57,17 +58,19 @@ impl Session {
 impl<D: Dial> Console<D> {
     /// A page behind the login, logging in when the console asks for it.
     pub(super) async fn page(&self, via: &FrontEnd, path: &str) -> Result<Bytes, ConsoleError> {
+        let asked = Instant::now();
         let open = self.state.borrow().sessions.get(&via.name).is_some_and(|session| session.open);
         if open {
             let seen = self.logins(via);
             let answer = self.send(via, path, None).await?;
             if !self.asks_for_login(&answer) {
-                return whole(answer, path);
+                return self.fresh(answer, path, asked);
             }
             self.login(via, seen).await?;
         } else {
             self.login(via, self.logins(via)).await?;
         }
+        let asked = Instant::now();
         let answer = self.send(via, path, None).await?;
         if self.asks_for_login(&answer) {
             self.close(via);
@@ -75,7 +78,16 @@ impl<D: Dial> Console<D> {
                 "{path} asks for a login right after a successful one"
             )));
         }
-        whole(answer, path)
+        self.fresh(answer, path, asked)
+    }
+
+    /// The body of a 200 that was rendered after it was asked for.
+    fn fresh(&self, answer: Response, path: &str, asked: Instant) -> Result<Bytes, ConsoleError> {
+        let body = whole(answer, path)?;
+        match self.state.borrow_mut().clock.see(asked, &body) {
+            Some(age_s) => Err(ConsoleError::Stale(age_s, path.to_owned())),
+            None => Ok(body),
+        }
     }
 
     /// How often a login succeeded on this console.

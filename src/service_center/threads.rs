@@ -4,8 +4,9 @@ use crate::farm::FrontEnd;
 use crate::ports::Dial;
 use crate::procedure::readings::{ThreadRow, ThreadState};
 
+use super::clock::same_but_for_clock;
 use super::page::Page;
-use super::{Console, ConsoleError, Seen, only};
+use super::{Console, ConsoleError, OwnPage, Seen, only};
 
 /// What the name of the controller's row in Environment Health ends with.
 const CONTROLLER_SUFFIX: &str = " (Controller)";
@@ -60,8 +61,7 @@ impl<D: Dial> Console<D> {
 
     /// Where Environment Health's link for a server's Deployment Service leads.
     async fn detail_link(&self, via: &FrontEnd, server: &str) -> Result<String, ConsoleError> {
-        let path = self.path(self.config.health_page());
-        let body = self.page(via, &path).await?;
+        let (path, body) = self.own_page(via, OwnPage::Health).await?;
         let page = Page::parse(&String::from_utf8_lossy(&body), &path)?;
         let columns = ["Front-end Server", self.config.labels.deployment_column.as_str()];
         let table = page.table(columns).ok_or_else(|| {
@@ -88,7 +88,8 @@ impl<D: Dial> Console<D> {
         let body = self.page(via, path).await?;
         if let Some(detail) = self.state.borrow().details.get(&via.name).and_then(|d| d.get(server))
             && detail.path == path
-            && let Some(seen) = detail.seen.as_ref().filter(|seen| seen.body == body)
+            && let Some(seen) =
+                detail.seen.as_ref().filter(|seen| same_but_for_clock(&seen.body, &body))
         {
             return Ok(seen.rows.clone());
         }

@@ -15,6 +15,14 @@ pub fn hold(plan: &str, reason: &HoldReason, ways_out: &[WayOut], standing: &Sta
         _ => safe(standing),
     };
     let mut lines = vec![format!("HOLD: {}", why(reason, standing)), format!("    safe: {safe}")];
+    if *reason == HoldReason::ConsoleUnknown {
+        lines.push(
+            "    to do: bring a console back; where old ones fail until the new one is installed, \
+             stop the Deployment Service of each loaded front-end, so that nothing is deployed to \
+             it"
+            .into(),
+        );
+    }
     for way in ways_out {
         lines.push(format!("    way out: {}", command(plan, way)));
         lines.push(format!("             {}", way_out(way)));

@@ -119,7 +119,7 @@ pub fn milestone(milestone: &Milestone) -> String {
         Milestone::Proven { version, .. } => {
             format!("proven fit to serve: its tests passed at {version}")
         }
-        Milestone::Unproven => "no longer proven: it was started again".to_owned(),
+        Milestone::Unproven => "no longer proven".to_owned(),
         Milestone::TakingTraffic => "takes users' requests on every node, in every pool".to_owned(),
         Milestone::Restored => "as the baseline had it".to_owned(),
     }
@@ -188,6 +188,14 @@ pub(super) fn notice(notice: &Notice) -> String {
         Notice::DeployingUnderLoad { server } => format!(
             "deployment began on {server} while it serves users: it counts as unfit from now on"
         ),
+        Notice::JobInVain { server, kind, why } => format!(
+            "{server}: {} ended well, but {}; it is done again",
+            kind.as_str(),
+            one_line(why)
+        ),
+        Notice::Recovered { server } => {
+            format!("{server} is well again, what kept it has passed: it goes on")
+        }
         Notice::NotPossible { want, why } => {
             format!("not possible now: {}: {}", super::wanted(want), one_line(why))
         }

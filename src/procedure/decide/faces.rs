@@ -56,6 +56,14 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
     longest_ago.map(|(_, server)| server)
 }
 
+/// There are consoles that may be believed, and each of them failed when it was asked last.
+#[must_use]
+pub fn consoles_are_silent(layout: &Layout, progress: &Progress, view: &View) -> bool {
+    let mut faces = ranked(layout, progress).peekable();
+    faces.peek().is_some()
+        && faces.all(|(_, server)| view.servers[server].console_failing_since_ms.is_some())
+}
+
 /// A console has not failed, or its failure is long enough ago to ask it again.
 #[must_use]
 pub fn console_has_rested(view: &View, server: ServerIx) -> bool {

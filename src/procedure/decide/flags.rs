@@ -1,16 +1,17 @@
 //! The Enabled flags: loaded servers are disabled from step 2 until their own upgrade, watched, and
 //! disabled again when a service start enabled one; afterwards they are enabled.
 use crate::farm::Half;
-use crate::journal::{Event, Milestone, Notice};
+use crate::journal::{Event, HoldReason, Milestone, Notice};
 
 use super::super::action::{Action, JobKind};
 use super::super::layout::{Layout, ServerIx};
-use super::super::progress::{Direction, Progress};
+use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::in_rotation;
-use super::super::readings::ThreadState;
+use super::super::readings::{ServiceReading, ThreadState};
 use super::super::steps::{everyone_in, may_begin};
 use super::super::view::View;
-use super::{Decision, console_for};
+use super::jobs::not_initialised;
+use super::{Decision, Holding, console_for};
 
 /// How long a started Deployment Service is given to enable its front-end by itself: twice its
 /// usual initialisation (29 s in the published log).
@@ -30,10 +31,17 @@ fn wanted_flag(
     if progress.direction == Direction::Aborting {
         return baseline_flag(layout, progress, server);
     }
+    // Its service enables it by itself as it starts; the button is pressed where that did not
+    // happen. One that does not run was stopped by Disable, and Enable starts it again.
+    let time_enough = view.now_ms > record.job_ended_ms + SELF_ENABLING_MS_MAX
+        && view.service(layout, server).is_some_and(|read| read.initialised || !read.running);
     if layout.servers[server].half != Some(Half::Loaded) {
         // One that was admitted early serves, so nothing may be deployed to it; before its own
-        // upgrade it is as it was.
-        return (!record.touched).then_some(record.rescued_ms.is_none());
+        // upgrade it is as it was, and after it deployment must reach it.
+        return match record.touched {
+            false => Some(record.rescued_ms.is_none()),
+            true => (record.upgraded.is_some() && time_enough).then_some(true),
+        };
     }
     if !record.touched {
         let begun = record.disabled.is_some()
@@ -41,9 +49,6 @@ fn wanted_flag(
             || everyone_in(layout, progress, Half::Updating, |one| one.quiet || one.touched);
         return (begun && may_begin(layout, progress, 2)).then_some(false);
     }
-    // Its service enables it by itself as it starts; the button is pressed where that did not happen.
-    let time_enough = view.now_ms > record.job_ended_ms + SELF_ENABLING_MS_MAX
-        && view.service(layout, server).is_some_and(|read| read.initialised);
     let ensured = record.jobs_done.contains(&JobKind::EnsureDeploymentService);
     (ensured && time_enough).then_some(true)
 }
@@ -57,7 +62,7 @@ pub(super) fn actions(
     layout: &Layout,
     progress: &Progress,
     view: &View,
-    holding: bool,
+    hold: Holding,
     decision: &mut Decision,
 ) {
     let busy = progress.open.values().any(|action| matches!(action, Action::Flag { .. }));
@@ -74,7 +79,14 @@ pub(super) fn actions(
         let held = record.disabled.is_some() || record.flag_came_back > 0;
         let protects = !wanted && (held || record.rescued_ms.is_some());
         let aborting = progress.direction == Direction::Aborting;
-        if holding && !protects && !aborting {
+        // Nothing is deployed to one that stays disabled, so that it would never be proven.
+        let finishes = wanted && record.touched;
+        let may = match hold {
+            Holding::No => true,
+            Holding::Finishing => protects || aborting || finishes,
+            Holding::Wholly => protects || aborting,
+        };
+        if !may {
             continue;
         }
         let Some(via) = console_for(layout, progress, view) else { return };
@@ -119,9 +131,13 @@ pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision:
                 let notice = Notice::DeployingUnderLoad { server: name.clone() };
                 decision.events.push(Event::Noticed(notice));
             }
-        } else if record.ensured_ms.is_none() && is_ensured(progress, view, server) {
-            let evidence = "service automatic, running, initialised; enabled".to_owned();
-            decision.reached(layout, server, Milestone::DeploymentServiceEnsured, evidence);
+        } else if record.ensured_ms.is_none() && record.failure.is_none() {
+            if is_ensured(progress, view, server) {
+                let evidence = "service automatic, running, initialised; enabled".to_owned();
+                decision.reached(layout, server, Milestone::DeploymentServiceEnsured, evidence);
+            } else if ensuring_is_overdue(layout, record, view, server) {
+                decision.events.push(not_initialised(layout, record, view, server));
+            }
         }
     }
 }
@@ -156,8 +172,30 @@ fn is_ensured(progress: &Progress, view: &View, server: ServerIx) -> bool {
         })
 }
 
-/// A loaded server is disabled beyond doubt: read so lately, or read so once and its Deployment
-/// Service has not been started since (nothing else enables a server but a person).
+/// Step 7's job has ended for so long that its service should work, and is read not to. A console
+/// or a host that cannot be read has a deadline of its own.
+fn ensuring_is_overdue(
+    layout: &Layout,
+    record: &ServerProgress,
+    view: &View,
+    server: ServerIx,
+) -> bool {
+    let works = |read: &ServiceReading| read.running && read.automatic && read.initialised;
+    record.upgraded.is_some()
+        && record.jobs_done.contains(&JobKind::EnsureDeploymentService)
+        && record.job.as_ref().is_none_or(|job| job.ended.is_some())
+        && view.now_ms > record.job_ended_ms + layout.policy().initialise_ms_max
+        && view.service(layout, server).is_some_and(|read| !works(read))
+}
+
+/// Nothing will be deployed to a loaded server: it was read disabled lately, or was so once and its
+/// Deployment Service has not been started since (nothing else enables a server but a person).
+///
+/// While no console tells, and the commit is behind us, a service that does not run is as good: it
+/// neither enables its server nor deploys. So is one that runs and has not initialised, once
+/// consoles have been silent for so long that it had every time to: an old one cannot on a new
+/// database, where old consoles fail too, and the job that brings a console back would wait for a
+/// console for ever.
 #[must_use]
 pub(in crate::procedure) fn stays_disabled(
     layout: &Layout,
@@ -165,14 +203,15 @@ pub(in crate::procedure) fn stays_disabled(
     view: &View,
     server: ServerIx,
 ) -> bool {
-    let Some(start_then) = &progress.servers[server].disabled else { return false };
-    match view.flag(layout, server) {
-        Some(enabled) => !enabled,
-        None => {
-            let start_now = view.service(layout, server).map(|read| &read.start);
-            start_now.is_some() && start_now == start_then.as_ref()
-        }
+    let disabled = progress.servers[server].disabled.as_ref();
+    if let Some(enabled) = view.flag(layout, server) {
+        return disabled.is_some() && !enabled;
     }
+    let Some(service) = view.service(layout, server) else { return false };
+    let as_then = disabled.is_some_and(|then| then.as_ref() == Some(&service.start));
+    let for_long = progress.held == Some(HoldReason::ConsoleUnknown);
+    let asleep = !service.running || (!service.initialised && for_long);
+    as_then || (asleep && progress.committed())
 }
 
 /// The flag and the start type are as the baseline had them, or as step 7 wants them.
@@ -186,7 +225,20 @@ pub(super) fn is_restored(
     let automatic = progress.baseline.as_ref().and_then(|all| all.automatic.get(name).copied());
     let flag = view.flag(layout, server);
     let service = view.service(layout, server);
-    flag.is_some()
+    // Where Disable stopped its service, Enable starts it again: what was read before says nothing.
+    let record = &progress.servers[server];
+    let was_disabled =
+        record.disabled.is_some() || record.flag_came_back > 0 || record.rescued_ms.is_some();
+    let seen = &view.servers[server];
+    let read_since = seen
+        .flag
+        .as_ref()
+        .zip(seen.service.as_ref())
+        .is_some_and(|(flag, service)| service.at_ms >= flag.at_ms);
+    let known = read_since || !was_disabled || progress.direction != Direction::Aborting;
+    !seen.acting
+        && flag.is_some()
+        && known
         && flag == baseline_flag(layout, progress, server)
         && service.is_some_and(|read| {
             Some(read.automatic) == automatic && read.running && read.initialised

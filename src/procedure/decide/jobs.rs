@@ -1,17 +1,21 @@
 //! Upgrade jobs: started, followed, tried again, verified by the host's own reading.
 use crate::farm::Half;
-use crate::journal::{Event, FarmMilestone, Milestone, ServerFailure};
+use crate::farm::Version;
+use crate::journal::{Event, FarmMilestone, Milestone, Notice, ServerFailure};
 
 use super::super::action::{Action, JobKind};
 use super::super::layout::{Layout, ServerIx};
-use super::super::progress::{Direction, Job, Progress, ServerProgress, succeeded};
-use super::super::quiet::server_is_quiet;
+use super::super::progress::{Direction, Job, Progress, ServerProgress, installer, succeeded};
+use super::super::quiet::{in_rotation, server_is_quiet};
 use super::super::readings::JobReading;
 use super::super::rotation::{Wanted, wanted};
 use super::super::steps::{current_stage, everyone_in, may_begin, stage_done};
 use super::super::view::View;
 use super::Decision;
 use super::flags::stays_disabled;
+
+/// How long after its last job a service that is to start by itself is given before it is started.
+const SELF_STARTING_MS_MAX: u64 = 60_000;
 
 /// Jobs that ended, servers that failed, servers that run the target version.
 pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
@@ -46,14 +50,28 @@ fn follow(
                 reading: reading.clone(),
             });
         }
-        _ if view.now_ms > job.since_ms + job_ms_max(layout, job.kind)
-            && record.failure.is_none() =>
+        _ if record.failure.is_none()
+            && overdue(layout, view, server, job.since_ms + job_ms_max(layout, job.kind)) =>
         {
             let reason = ServerFailure::JobOverdue { kind: job.kind };
             decision.events.push(Event::Failed { server: name.clone(), reason });
         }
         _ => {}
     }
+}
+
+/// A reading begun after a job's deadline shows that it has not ended: of a server that cannot be
+/// read, nothing is known. One that answers everything but this question has longer.
+fn overdue(layout: &Layout, view: &View, server: ServerIx, deadline_ms: u64) -> bool {
+    let seen = &view.servers[server];
+    let patience_ms = patience_ms(layout);
+    seen.job.as_ref().is_some_and(|(_, read)| read.at_ms > deadline_ms)
+        || seen.service.as_ref().is_some_and(|read| read.at_ms > deadline_ms + patience_ms)
+}
+
+/// How long a server has that answers everything but one question.
+fn patience_ms(layout: &Layout) -> u64 {
+    4 * layout.policy().unknown_ms_max
 }
 
 fn job_ms_max(layout: &Layout, kind: JobKind) -> u64 {
@@ -113,35 +131,85 @@ fn verify_by_hand(
     server: ServerIx,
     decision: &mut Decision,
 ) {
-    if record.upgraded.is_some() || record.wants_reboot || !jobs_done(layout, record, server) {
+    if record.upgraded.is_some() || record.wants_reboot {
         return;
     }
-    let name = layout.servers[server].name.clone();
-    let seen = &view.servers[server];
-    let after = |at_ms: u64| at_ms >= record.job_ended_ms;
-    let version = seen.version.as_ref().filter(|read| after(read.at_ms)).map(|read| read.value);
+    let version = version_since(record, view, server);
+    // Told before anything that needs the new version is begun on it.
+    if let Some(version) = version.filter(|version| *version != layout.target())
+        && installer(layout, server).is_some_and(|kind| record.jobs_done.contains(&kind))
+    {
+        let why = format!("the host reads version {version}");
+        let otherwise = ServerFailure::WrongVersion { version };
+        return decision.events.push(in_vain(layout, record, server, why, otherwise));
+    }
+    if !jobs_done(layout, record, server) {
+        return;
+    }
     let loaded = layout.servers[server].half == Some(Half::Loaded);
     // A loaded server's Deployment Service is step 7's; a pure controller has none.
     let initialised = loaded
         || layout.servers[server].front_end.is_none()
-        || seen
-            .service
-            .as_ref()
-            .is_some_and(|read| after(read.at_ms) && read.value.running && read.value.initialised);
+        || view.servers[server].service.as_ref().is_some_and(|read| {
+            read.at_ms >= record.job_ended_ms && read.value.running && read.value.initialised
+        });
     match version {
-        Some(version) if version != layout.target() => {
-            let reason = ServerFailure::WrongVersion { version };
-            decision.events.push(Event::Failed { server: name, reason });
-        }
         Some(version) if initialised => {
             let evidence = format!("the host reads version {version}");
             decision.reached(layout, server, Milestone::Upgraded { version }, evidence);
         }
-        _ if view.now_ms > record.job_ended_ms + layout.policy().initialise_ms_max => {
-            let reason = ServerFailure::NotInitialised;
-            decision.events.push(Event::Failed { server: name, reason });
+        // Its silence is no sign of anything: only a reading begun after the deadline is.
+        _ if view.servers[server].service.as_ref().is_some_and(|read| {
+            let well = read.value.running && read.value.initialised;
+            let patience_ms = if well { patience_ms(layout) } else { 0 };
+            read.at_ms > record.job_ended_ms + layout.policy().initialise_ms_max + patience_ms
+        }) =>
+        {
+            decision.events.push(not_initialised(layout, record, view, server));
         }
         _ => {}
+    }
+}
+
+/// The installed version, read since the last job ended.
+fn version_since(record: &ServerProgress, view: &View, server: ServerIx) -> Option<Version> {
+    let read = view.servers[server].version.as_ref()?;
+    (read.at_ms >= record.job_ended_ms).then_some(read.value)
+}
+
+/// Services did not initialise in time: perhaps not all was installed. A server that did not even
+/// come back is helped by no installer.
+pub(super) fn not_initialised(
+    layout: &Layout,
+    record: &ServerProgress,
+    view: &View,
+    server: ServerIx,
+) -> Event {
+    let otherwise = ServerFailure::NotInitialised;
+    if view.service(layout, server).is_none() {
+        return Event::Failed { server: layout.servers[server].name.clone(), reason: otherwise };
+    }
+    let why = "its services have not initialised in time".to_owned();
+    in_vain(layout, record, server, why, otherwise)
+}
+
+/// An installer that ended well has not done what it is for: it is run again as often as policy
+/// allows. After that, and where a person did its work, the server has failed.
+fn in_vain(
+    layout: &Layout,
+    record: &ServerProgress,
+    server: ServerIx,
+    why: String,
+    otherwise: ServerFailure,
+) -> Event {
+    let name = layout.servers[server].name.clone();
+    let again = installer(layout, server).filter(|kind| {
+        let tries = record.tries.get(kind).copied().unwrap_or(0);
+        (1..layout.policy().job_attempts_max).contains(&tries)
+    });
+    match again {
+        Some(kind) => Event::Noticed(Notice::JobInVain { server: name, kind, why }),
+        None => Event::Failed { server: name, reason: otherwise },
     }
 }
 
@@ -200,17 +268,20 @@ fn stage_actions(
             let record = &progress.servers[*server];
             record.touched
                 && record.failure.is_none()
-                && record.job.as_ref().is_some_and(|job| kinds.contains(&job.kind))
+                && in_hand(record, kinds)
                 && !stage_done(progress, *server, kinds)
         })
         .count();
     for (server, kinds) in &stage.servers {
-        let begun =
-            progress.servers[*server].job.as_ref().is_some_and(|job| kinds.contains(&job.kind));
+        let begun = in_hand(&progress.servers[*server], kinds);
         let full = under_way >= layout.policy().parallel_max as usize;
         if (!begun && full) || (finishing && !progress.servers[*server].touched) {
             continue;
         }
+        let remedy = [JobKind::EnsureDeploymentService];
+        let stopped =
+            half == Half::Updating && service_stays_stopped(layout, progress, view, *server);
+        let kinds: &[JobKind] = if stopped { &remedy } else { kinds };
         if let Some(step) = next_job(layout, progress, view, *server, kinds) {
             if !begun {
                 under_way += 1;
@@ -218,6 +289,30 @@ fn stage_actions(
             begin(layout, progress, *server, step, decision);
         }
     }
+}
+
+/// A server's last job is of this stage, or puts right what one of it left undone.
+fn in_hand(record: &ServerProgress, kinds: &[JobKind]) -> bool {
+    let of_stage = |kind| kinds.contains(&kind) || kind == JobKind::EnsureDeploymentService;
+    record.job.as_ref().is_some_and(|job| of_stage(job.kind))
+}
+
+/// Its jobs are done, and its Deployment Service has not started with them.
+fn service_stays_stopped(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> bool {
+    let record = &progress.servers[server];
+    let left_alone = record.job.as_ref().is_none_or(|job| job.ended.is_some());
+    let long_enough = view.now_ms > record.job_ended_ms + SELF_STARTING_MS_MAX;
+    left_alone
+        && long_enough
+        && record.upgraded.is_none()
+        && layout.servers[server].front_end.is_some()
+        && jobs_done(layout, record, server)
+        && view.service(layout, server).is_some_and(|read| !read.running)
 }
 
 /// Which job a server's next start is for, and whether its id is new.
@@ -250,8 +345,14 @@ fn next_job(
         return never_heard(view, server, job).then(|| NextJob::Resend(job.clone()));
     }
     let kind = *kinds.iter().find(|kind| !record.jobs_done.contains(kind))?;
+    let needs_new = kind == JobKind::ServiceCenterInstall;
+    if needs_new && version_since(record, view, server) != Some(layout.target()) {
+        return None; // installed is what the host reads, not what an installer says
+    }
     let serves = layout.servers[server].front_end.is_some();
-    let harmless = record.touched || !serves || !kind.touches();
+    // Marked as touched is not begun: a process that was killed in between watched for a window, and
+    // the one that takes the run up has to watch again.
+    let harmless = record.jobs_begun > 0 || !serves || !kind.touches();
     // One that was admitted early is enabled again before its installer stops its services.
     let still_disabled = layout.servers[server].half == Some(Half::Updating)
         && !record.touched
@@ -260,7 +361,24 @@ fn next_job(
         return None;
     }
     let ready = harmless || is_out_and_quiet(layout, progress, view, server);
-    ready.then_some(NextJob::Fresh(kind))
+    // Once it is touched it serves nobody until it is proven: only finishing helps its pools then.
+    let spared = !serves || !kind.touches() || record.touched || others_serve(layout, view, server);
+    (ready && spared).then_some(NextJob::Fresh(kind))
+}
+
+/// Every pool of the server has its floor of other members in rotation, on every node.
+fn others_serve(layout: &Layout, view: &View, server: ServerIx) -> bool {
+    layout.servers[server].seats.iter().all(|&seat| {
+        let place = &layout.seats[seat];
+        let pool = &layout.pools[place.pool];
+        let beside = pool.benches.iter().filter(|bench| bench.node == place.node);
+        let serving = beside
+            .flat_map(|bench| &bench.seats)
+            .filter(|&&other| layout.seats[other].server != server)
+            .filter(|&&other| view.seat(layout, other).is_some_and(in_rotation))
+            .count();
+        pool.may_go_down || serving >= pool.floor
+    })
 }
 
 /// Fresh readings of every node show that the server gets no new requests.

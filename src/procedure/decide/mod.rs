@@ -8,6 +8,7 @@ mod holds;
 mod jobs;
 mod preflight;
 mod proof;
+mod recovery;
 mod rescue;
 mod switch;
 
@@ -21,7 +22,7 @@ use super::steps;
 use super::view::View;
 
 pub use super::steps::waiting_gate;
-pub use faces::{console_faces, console_for, console_has_rested};
+pub use faces::{console_faces, console_for, console_has_rested, consoles_are_silent};
 pub use holds::{may_abort, may_fall_back, may_leave_out, ways_out};
 pub use proof::deployment_since_ms;
 
@@ -47,6 +48,29 @@ impl Decision {
     }
 }
 
+/// How much a hold stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holding {
+    /// There is none.
+    No,
+    /// Nothing new is touched, and what was begun is finished: a pool without service, and a farm
+    /// without a console, are helped by nothing else, since whoever becomes proven serves, its
+    /// console with it.
+    Finishing,
+    /// All but protection.
+    Wholly,
+}
+
+impl Holding {
+    fn by(reason: Option<&HoldReason>) -> Self {
+        match reason {
+            None => Self::No,
+            Some(HoldReason::FloorLost { .. } | HoldReason::ConsoleUnknown) => Self::Finishing,
+            Some(_) => Self::Wholly,
+        }
+    }
+}
+
 /// Decides. Pure: the same plan, progress and view give the same decision.
 #[must_use]
 pub fn decide(layout: &Layout, progress: &Progress, view: &View) -> Decision {
@@ -67,16 +91,15 @@ pub fn decide(layout: &Layout, progress: &Progress, view: &View) -> Decision {
     if !decision.events.is_empty() {
         return decision;
     }
-    let holding = hold.is_some();
-    rotation::reconcile(layout, progress, view, holding, &mut decision);
+    let holding = Holding::by(hold.as_ref());
+    rotation::reconcile(layout, progress, view, hold.is_some(), &mut decision);
     flags::actions(layout, progress, view, holding, &mut decision);
-    // A pool without service, and a farm without a console, are only helped by finishing what was
-    // begun: nothing new is touched, and whoever becomes proven serves, its console with it.
-    let finishing = matches!(hold, Some(HoldReason::FloorLost { .. } | HoldReason::ConsoleUnknown));
-    if (!holding || finishing) && progress.direction == Direction::Forward {
+    if holding != Holding::Wholly && progress.direction == Direction::Forward {
+        let finishing = holding == Holding::Finishing;
         jobs::actions(layout, progress, view, finishing, &mut decision);
         proof::actions(layout, progress, view, &mut decision);
     }
+    proof::watch(layout, progress, view, &mut decision);
     if progress.direction == Direction::Aborting {
         jobs::abort_actions(layout, progress, view, &mut decision);
     }
@@ -86,6 +109,10 @@ pub fn decide(layout: &Layout, progress: &Progress, view: &View) -> Decision {
 
 /// What the readings show, and was not written down yet.
 fn facts(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+    recovery::facts(layout, progress, view, decision);
+    if !decision.events.is_empty() {
+        return; // judged afresh, with its deadlines
+    }
     jobs::facts(layout, progress, view, decision);
     proof::facts(layout, progress, view, decision);
     flags::facts(layout, progress, view, decision);
@@ -133,8 +160,11 @@ fn ending(layout: &Layout, progress: &Progress, view: &View, decision: &mut Deci
     }
     for server in layout.front_ends() {
         let record = &progress.servers[server];
+        // Whoever is no longer proven is not done, though nothing of it may differ.
+        let whole = record.proven.is_some() || progress.direction == Direction::Aborting;
         let as_before = !record.restored
             && !record.left_out
+            && whole
             && rotation::is_restored(layout, progress, view, server)
             && flags::is_restored(layout, progress, view, server);
         if as_before {

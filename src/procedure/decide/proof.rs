@@ -6,13 +6,19 @@ use crate::journal::{Event, FarmMilestone, Milestone, ServerFailure};
 use super::super::action::Action;
 use super::super::idle::{Deployment, deployment};
 use super::super::layout::{Layout, ServerIx};
-use super::super::progress::{Progress, ServerProgress};
+use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::steps::{may_begin, stages_ended};
 use super::super::view::View;
-use super::Decision;
+use super::{Decision, consoles_are_silent};
 
 /// Between two rounds of tests of a server that fails them: it may still be warming up.
 const RETEST_MS: u64 = 30_000;
+/// Rounds of tests of a proven server that fail in a row before it, or the soak, counts as bad:
+/// one may be an accident.
+pub(super) const TEST_FAILURES_MAX: u32 = 2;
+/// Before the switch and after the soak a proven server is tested at every n-th soak test's time:
+/// often enough to take a broken member out, seldom enough not to be a load.
+const WATCH_EVERY_SOAK_TESTS: u64 = 5;
 
 /// From when on a server's deployment is judged; `None` while something before it is missing.
 #[must_use]
@@ -42,7 +48,7 @@ pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision:
             continue;
         }
         if record.proven.is_some() {
-            unproven(layout, record, view, server, decision);
+            unproven(layout, progress, view, server, decision);
         } else if let Some(since_ms) = record.deployed_ms {
             proven(layout, record, view, server, since_ms, decision);
         } else if let Some(since_ms) = deployment_since_ms(layout, progress, server) {
@@ -53,12 +59,18 @@ pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision:
 
 fn unproven(
     layout: &Layout,
-    record: &ServerProgress,
+    progress: &Progress,
     view: &View,
     server: ServerIx,
     decision: &mut Decision,
 ) {
+    let record = &progress.servers[server];
     let Some((_, start)) = &record.proven else { return };
+    if record.test_failures >= TEST_FAILURES_MAX && !is_on_trial(progress) {
+        let failure = record.tested.as_ref().and_then(|last| last.failure.clone());
+        let evidence = format!("its tests fail: {}", failure.unwrap_or_default());
+        return decision.reached(layout, server, Milestone::Unproven, evidence);
+    }
     if view.service(layout, server).is_some_and(|read| read.start != *start) {
         let evidence = "its Deployment Service was started again".to_owned();
         decision.reached(layout, server, Milestone::Unproven, evidence);
@@ -73,7 +85,15 @@ fn deployed(
     since_ms: u64,
     decision: &mut Decision,
 ) {
-    let overdue = view.now_ms > since_ms + layout.policy().idle_ms_max;
+    // Of a host that cannot be read nothing is known, nor of threads that no console tells; and what
+    // is known begins afresh after that.
+    let seen = &view.servers[server];
+    let read_since_ms = since_ms.max(seen.host_back_ms).max(view.consoles_back_ms);
+    let unreadable = seen.host_failing_since_ms.is_some()
+        || view.login_refused.is_some()
+        || view.unknown_word.is_some()
+        || consoles_are_silent(layout, progress, view);
+    let overdue = !unreadable && view.now_ms > read_since_ms + layout.policy().idle_ms_max;
     let seen = match deployment(layout, progress, view, server, since_ms) {
         Deployment::Done(evidence) => {
             return decision.reached(layout, server, Milestone::Deployed, evidence);
@@ -98,6 +118,7 @@ fn proven(
         return;
     };
     let name = layout.servers[server].name.clone();
+    let deadline_ms = since_ms.max(view.servers[server].host_back_ms) + layout.policy().test_ms_max;
     let start_now = view.service(layout, server).map(|read| &read.start);
     match (&tested.failure, tested.version, &tested.start) {
         (None, Some(version), Some(start)) if Some(start) == start_now => {
@@ -109,7 +130,8 @@ fn proven(
                 "every test of its zones passed".to_owned(),
             );
         }
-        (Some(failure), _, _) if view.now_ms > since_ms + layout.policy().test_ms_max => {
+        // Of a host that did not answer beside its tests, their failure says nothing.
+        (Some(failure), Some(_), _) if tested.at_ms > deadline_ms => {
             let reason = ServerFailure::TestsFailed { failure: failure.clone() };
             decision.events.push(Event::Failed { server: name, reason });
         }
@@ -117,32 +139,57 @@ fn proven(
     }
 }
 
-/// Tests to run: on servers deployment has reached, and on those that soak.
+/// Tests to run on servers that deployment has reached.
 pub(super) fn actions(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
-    let soaking =
-        progress.reached(FarmMilestone::SoakBegan) && !progress.reached(FarmMilestone::Soaked);
     for server in layout.front_ends() {
         let record = &progress.servers[server];
-        if record.left_out || record.failure.is_some() || view.servers[server].acting {
+        let open = record.failure.is_none() && record.proven.is_none() && !record.left_out;
+        if !open || view.servers[server].acting {
             continue;
         }
+        let Some(since_ms) = record.deployed_ms else { continue };
         let half = layout.servers[server].half;
         let step = if half == Some(Half::Updating) { 4 } else { 8 };
         let last_ms = record.tested.as_ref().map(|tested| tested.at_ms);
-        let due = match (record.deployed_ms, &record.proven) {
-            (Some(since_ms), None) => {
-                let again =
-                    last_ms.is_none_or(|at| at <= since_ms || at + RETEST_MS <= view.now_ms);
-                again && may_begin(layout, progress, step)
-            }
-            (_, Some(_)) if soaking && half == Some(Half::Updating) => {
-                let every_ms = layout.policy().soak_test_every_ms;
-                last_ms.is_none_or(|at| at + every_ms <= view.now_ms)
-            }
-            _ => false,
-        };
-        if due {
+        let due = last_ms.is_none_or(|at| at <= since_ms || at + RETEST_MS <= view.now_ms);
+        if due && may_begin(layout, progress, step) {
             decision.actions.push(Action::Test { server: layout.servers[server].name.clone() });
         }
     }
+}
+
+/// Tests to run on proven servers, since an application can break while pings, services and
+/// versions are as they should be; and on those whose tests failed, which may mend. A hold does
+/// not end them: it goes on protecting.
+pub(super) fn watch(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+    if progress.direction != Direction::Forward {
+        return;
+    }
+    let soak_ms = layout.policy().soak_test_every_ms;
+    let rarely_ms = soak_ms * if is_on_trial(progress) { 1 } else { WATCH_EVERY_SOAK_TESTS };
+    for server in layout.front_ends() {
+        let record = &progress.servers[server];
+        let every_ms = match (&record.failure, &record.proven) {
+            (Some(ServerFailure::TestsFailed { .. }), _) => RETEST_MS,
+            (None, Some(_)) if record.test_failures > 0 => soak_ms.min(RETEST_MS),
+            (None, Some(_)) => rarely_ms,
+            _ => continue,
+        };
+        if record.left_out || view.servers[server].acting {
+            continue;
+        }
+        let last_ms = record.tested.as_ref().map(|tested| tested.at_ms);
+        if last_ms.is_none_or(|at| at + every_ms <= view.now_ms) {
+            decision.actions.push(Action::Test { server: layout.servers[server].name.clone() });
+        }
+    }
+}
+
+/// The new version serves and may still have to go: a member that fails its tests speaks against
+/// the whole of it, and the soak says so. Once traffic goes back, the member alone is judged, or
+/// whoever finishes the switch again would admit it as it is.
+fn is_on_trial(progress: &Progress) -> bool {
+    progress.direction == Direction::Forward
+        && progress.reached(FarmMilestone::SwitchBegan)
+        && !progress.reached(FarmMilestone::Soaked)
 }

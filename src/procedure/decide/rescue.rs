@@ -6,7 +6,7 @@ use super::super::fitness::{eligible_beside, is_fit};
 use super::super::layout::{Bench, Layout, PoolIx, ServerIx};
 use super::super::progress::{Direction, Progress};
 use super::super::readings::{CheckState, OperState};
-use super::super::rotation::{Sides, Wanted};
+use super::super::rotation::{Sides, Wanted, helps_itself};
 use super::super::view::View;
 use super::Decision;
 
@@ -65,6 +65,10 @@ fn rescuer(
         return None;
     }
     let sides = Sides::of(layout, progress);
+    // Whoever belongs there and was taken out by somebody else is back as soon.
+    if bench.seats.iter().any(|&seat| helps_itself(layout, progress, view, sides, seat)) {
+        return None;
+    }
     let can = |server: ServerIx, seat| {
         let record = &progress.servers[server];
         let read = view.seat(layout, seat)?;

@@ -11,10 +11,9 @@ use super::super::quiet::server_is_quiet;
 use super::super::rotation::{Sides, Wanted, bench_is_silent};
 use super::super::steps::{everyone_in, may_begin};
 use super::super::view::View;
+use super::proof::TEST_FAILURES_MAX;
 use super::{Decision, ways_out};
 
-/// Rounds of tests that fail in a row before the soak counts as bad: one may be an accident.
-const SOAK_FAILURES_MAX: u32 = 2;
 /// Requests a member must have had before its share of errors says anything.
 const SOAK_REQUESTS_MIN: u64 = 200;
 
@@ -103,7 +102,7 @@ fn bad_soak(layout: &Layout, progress: &Progress, view: &View) -> Option<String>
             continue;
         }
         let name = &layout.servers[server].name;
-        if record.test_failures >= SOAK_FAILURES_MAX {
+        if record.test_failures >= TEST_FAILURES_MAX {
             let failure = record.tested.as_ref().and_then(|last| last.failure.clone());
             return Some(format!("{name}: {}", failure.unwrap_or_default()));
         }

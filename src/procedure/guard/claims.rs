@@ -6,7 +6,7 @@ use crate::journal::{Event, FarmMilestone, Milestone, Notice, Verdict};
 
 use super::super::action::JobKind;
 use super::super::layout::ServerIx;
-use super::super::progress::ServerProgress;
+use super::super::progress::{Direction, ServerProgress};
 use super::super::readings::{JobReading, ThreadState};
 use super::Guard;
 
@@ -68,6 +68,9 @@ impl Guard<'_> {
             }
             Milestone::TakingTraffic => self.as_before(server, false),
             Milestone::Restored => {
+                let aborting = self.progress.direction == Direction::Aborting;
+                let proven = self.progress.servers[server].proven.is_some();
+                when(aborting || proven, "it is not proven")?;
                 self.as_before(server, true)?;
                 self.service_as_before(server)
             }
@@ -118,6 +121,8 @@ impl Guard<'_> {
     /// out, where `wholly`.
     fn as_before(&self, server: ServerIx, wholly: bool) -> Result<(), String> {
         for &seat in &self.layout.servers[server].seats {
+            let moving = self.view.nodes[self.layout.seats[seat].node].acting;
+            when(!(wholly && moving), "something is under way on a node of its")?;
             let read = self.read(seat)?;
             let before = self.baseline(seat).filter(|it| it.admin.ready());
             let there = read.admin.ready() == before.is_some() || (before.is_none() && !wholly);
@@ -135,6 +140,7 @@ impl Guard<'_> {
             return Err("there is no baseline".to_owned());
         };
         let seen = &self.view.servers[server];
+        when(!seen.acting, "something is under way on it")?;
         let flag = seen.flag.as_ref().map(|read| read.value);
         when(flag == baseline.enabled.get(name).copied(), "its flag is not as before")?;
         let Some(service) = seen.service.as_ref().map(|read| &read.value) else {

@@ -30,8 +30,9 @@ impl Guard<'_> {
         }
         self.may_change(server, kind)?;
         if record.jobs_begun == 0 {
+            // Whether the others carry on without it was asked when it was marked as touched: it
+            // serves nobody since, and only finishing what was begun gives it back.
             self.quiet_everywhere(server)?;
-            self.others_carry(server)?;
         }
         Ok(())
     }
@@ -41,7 +42,8 @@ impl Guard<'_> {
         let first = self.layout.jobs_of(server).next();
         let first = first.ok_or_else(|| "the plan has no job for it".to_owned())?;
         self.may_change(server, first)?;
-        self.quiet_everywhere(server)
+        self.quiet_everywhere(server)?;
+        self.others_carry(server)
     }
 
     /// It is the turn of this job on this server, and nobody would meet what it does.
@@ -125,6 +127,7 @@ impl Guard<'_> {
         let early = record.rescued_ms.is_some();
         let right = match (half, enabled) {
             (_, true) if self.progress.direction == Direction::Aborting => true,
+            (Some(Half::Updating), true) if record.touched => record.upgraded.is_some(),
             (Some(Half::Updating), _) => !record.touched && enabled != early,
             (_, true) => record.upgraded.is_some(),
             (_, false) => half == Some(Half::Loaded) && !record.touched,

@@ -26,7 +26,9 @@ impl Guard<'_> {
                 let pool = &self.layout.pools[self.layout.seats[seat].pool];
                 let checked = !pool.health_check
                     || read.check == CheckState::Passing
-                    || !self.progress.servers[server].touched;
+                    || !self.progress.servers[server].touched
+                    || (read.check != CheckState::Failing
+                        && self.serving(seat, together) < pool.floor);
                 checked.then_some(()).ok_or_else(|| "its health check does not pass yet".to_owned())
             }
             MemberChange::Drain => self.drain(seat, together),
@@ -48,25 +50,34 @@ impl Guard<'_> {
         let server = self.layout.seats[seat].server;
         let record = &self.progress.servers[server];
         let must_go = record.left_out || (record.touched && record.proven.is_none());
+        if self.read(seat)?.admin.0 & 1 != 0 {
+            return Ok(()); // from maintenance: no user loses it, and its checks run again
+        }
         self.leaves_now(server)?;
         let place = &self.layout.seats[seat];
         let pool = &self.layout.pools[place.pool];
         if must_go && !record.proven_once || pool.may_go_down {
             return Ok(());
         }
-        let mut others = 0;
-        for bench in pool.benches.iter().filter(|bench| bench.node == place.node) {
-            for &other in bench.seats.iter().filter(|other| !together.contains(other)) {
-                let serves = self.read(other).is_ok_and(Self::gets_requests);
-                if serves && self.fit_in_service(self.layout.seats[other].server) {
-                    others += 1;
-                }
-            }
-        }
+        let others = self.serving(seat, together);
         if others < pool.floor {
             return Err(format!("pool {} would keep {others} fit members", pool.name));
         }
         Ok(())
+    }
+
+    /// Fit members of a seat's pool and node that get requests, these not counted.
+    fn serving(&self, seat: SeatIx, but: &[SeatIx]) -> usize {
+        let place = &self.layout.seats[seat];
+        let benches = self.layout.pools[place.pool].benches.iter();
+        let seats = benches.filter(|bench| bench.node == place.node).flat_map(|it| &it.seats);
+        let others = seats.filter(|other| !but.contains(other));
+        others
+            .filter(|&&other| {
+                self.read(other).is_ok_and(Self::gets_requests)
+                    && self.fit_in_service(self.layout.seats[other].server)
+            })
+            .count()
     }
 
     /// Users' requests are cut only where policy says so, and only after the drain's deadline.

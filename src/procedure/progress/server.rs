@@ -1,0 +1,120 @@
+//! What happens to one server's progress.
+use crate::journal::{Milestone, ServerFailure};
+
+use super::super::action::JobKind;
+use super::super::readings::JobReading;
+use super::ServerProgress;
+
+impl ServerProgress {
+    /// Its jobs are its own again: deadlines run from now.
+    pub(super) fn forgive(&mut self, now_ms: u64) {
+        self.failure = None;
+        self.test_failures = 0;
+        self.job_ended_ms = now_ms;
+        if let Some(job) = &mut self.job {
+            job.since_ms = now_ms;
+        }
+        if let Some((_, since)) = &mut self.upgraded {
+            *since = now_ms;
+        }
+        for since in [&mut self.ensured_ms, &mut self.deployed_ms].into_iter().flatten() {
+            *since = now_ms;
+        }
+    }
+
+    /// A person has it try again. An installer that ended well and has not done what it is for is
+    /// run again: to look once more would show the same.
+    pub(super) fn try_again(&mut self, installer: Option<JobKind>, now_ms: u64) {
+        let in_vain = matches!(
+            self.failure,
+            Some(ServerFailure::WrongVersion { .. } | ServerFailure::NotInitialised)
+        );
+        self.tries.clear();
+        if let Some(kind) = installer.filter(|_| in_vain) {
+            self.job_in_vain(kind, now_ms);
+        }
+        self.forgive(now_ms);
+    }
+
+    /// A person has done what its jobs would: they count as done and are verified, not repeated.
+    pub(super) fn done_by_hand(&mut self, jobs: Vec<JobKind>, now_ms: u64) {
+        self.touched = true;
+        self.wants_reboot = false;
+        self.jobs_done = jobs;
+        self.job_ended_ms = now_ms;
+        // How our own attempts ended, and how many there were, says nothing any more.
+        self.tries.clear();
+        if let Some(job) = &mut self.job {
+            job.ended = Some(JobReading::Exited { code: 0, output: "by hand".to_owned() });
+        }
+    }
+
+    /// A job that ended well has not done what it is for, and what followed from it is void.
+    pub(super) fn job_in_vain(&mut self, kind: JobKind, now_ms: u64) {
+        self.jobs_done.retain(|done| *done != kind && *done != JobKind::EnsureDeploymentService);
+        self.upgraded = None;
+        self.ensured_ms = None;
+        self.deployed_ms = None;
+        self.job_ended_ms = now_ms;
+    }
+
+    pub(super) fn job_ended(&mut self, kind: JobKind, id: &str, reading: &JobReading, now_ms: u64) {
+        let Some(job) = self.job.as_mut().filter(|job| job.id == id) else { return };
+        job.ended = Some(reading.clone());
+        self.job_ended_ms = now_ms;
+        if let JobReading::Exited { code, .. } = reading {
+            if succeeded(*code) && !self.jobs_done.contains(&kind) {
+                self.jobs_done.push(kind);
+            }
+            self.wants_reboot |= wants_reboot(kind, *code);
+        }
+    }
+
+    pub(super) fn reach(&mut self, milestone: &Milestone, now_ms: u64) {
+        match milestone {
+            Milestone::Quiet => self.quiet = true,
+            Milestone::Disabled { start } => self.disabled = Some(start.clone()),
+            Milestone::Touched => self.touched = true,
+            Milestone::Upgraded { version } => {
+                self.upgraded = Some((*version, now_ms));
+                self.tainted = false;
+            }
+            Milestone::DeploymentServiceEnsured => self.ensured_ms = Some(now_ms),
+            Milestone::Deployed => self.deployed_ms = Some(now_ms),
+            Milestone::Proven { version, start } => {
+                self.proven = Some((*version, start.clone()));
+                self.proven_once = true;
+            }
+            Milestone::Unproven => {
+                self.proven = None;
+                self.deployed_ms = None;
+                self.tested = None;
+                self.test_failures = 0;
+                self.taking = false;
+                self.restored = false;
+                if let Some((_, since)) = &mut self.upgraded {
+                    *since = now_ms;
+                }
+                if let Some(since) = &mut self.ensured_ms {
+                    *since = now_ms;
+                }
+            }
+            Milestone::TakingTraffic => self.taking = true,
+            Milestone::Restored => self.restored = true,
+        }
+    }
+}
+
+/// 0, and the codes by which an installer asks for a reboot after it has done its work: 3010 and
+/// 3011 (OutSystems.SetupTools treats them so).
+#[must_use]
+pub fn succeeded(code: i32) -> bool {
+    matches!(code, 0 | 3010 | 3011)
+}
+
+/// The job asks for a reboot: after its work, or, an upgrade that ends with 1, before it. The
+/// Platform Server installer leaves 1 when its prerequisites need a reboot, and says nothing of
+/// how far it got: the machine is restarted and the job is done again.
+fn wants_reboot(kind: JobKind, code: i32) -> bool {
+    matches!(code, 3010 | 3011) || (code == 1 && kind.installs())
+}
