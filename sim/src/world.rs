@@ -4,8 +4,10 @@
 //! the fabric as its network, the doubles' shells as its launcher and a simulated disk under its
 //! journal; the schedule strikes; users' requests are modelled; the oracle is told of every change
 //! of ground truth, of every fault and of every record of the journal.
+mod healing;
 mod network;
 mod orchestrator;
+mod people;
 mod play;
 mod record;
 mod strike;
@@ -25,7 +27,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::fabric::{Ending, Fabric, Setup, run};
 use crate::nemesis::watch::Watch;
 use crate::nemesis::{Planned, Schedule, Source, Trigger, draw};
-use crate::oracle::{Bounds, Context, Faults, Ground, Judgement, MemberKey, Oracle, RunVerdict};
+use crate::oracle::{
+    Bounds, Context, Demand, Faults, Ground, Judgement, MemberKey, Oracle, RunVerdict,
+};
 use crate::random::Keyed;
 use crate::sabotage::{GuardSwitch, Planted};
 use crate::scenario::Scenario;
@@ -42,6 +46,8 @@ use tap::Tap;
 
 /// A run that has not ended by then is stuck: two nights.
 const RUN_MS_MAX: u64 = 48 * 3_600_000;
+/// The order of tasks is explored in this share of seeds.
+const YIELDS: (u64, u64) = (1, 2);
 /// The console's password in a rehearsal.
 const PASSWORD: &str = "rehearsal";
 
@@ -101,6 +107,8 @@ pub struct Outcome {
     pub points: Points,
     /// How far it had got each time it was killed.
     pub killed: Vec<Points>,
+    /// When a core of the farm was healed for good; `None` when the run ended before.
+    pub healed_at_ms: Option<u64>,
     /// What the farm was really like.
     pub truth: Truth,
     /// The bounds of excuses.
@@ -144,7 +152,8 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         witness,
         send,
     );
-    let setup = Setup { links: scenario.links, trace, ..Setup::new(seed, RUN_MS_MAX) };
+    let yields = keyed.ratio("yields", "", 0, YIELDS);
+    let setup = Setup { links: scenario.links, yields, trace, ..Setup::new(seed, RUN_MS_MAX) };
     let stage = Stage {
         scenario: Rc::new(scenario.clone()),
         keyed,
@@ -183,6 +192,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         struck: recorded.struck,
         trimmed: recorded.trimmed,
         killed: recorded.killed,
+        healed_at_ms: recorded.healed_at_ms,
         truth,
         bounds,
     }
@@ -235,11 +245,23 @@ fn context(
     Context {
         faults: Faults::new(bounds),
         policy: plan.farm.policy.clone(),
+        demand: Demand::of(&scenario.spec),
+        told_is_durable: false,
+        healed: false,
         old_consoles_fail: truth.old_console == OldConsole::Fails,
         guard_may_refuse: planted.is_some_and(|it| it.guard == GuardSwitch::On),
         updating: plan.updating.iter().map(ToString::to_string).collect(),
         floors: plan.farm.pools.iter().map(|it| (it.name.to_string(), it.floor)).collect(),
     }
+}
+
+/// Where a run takes place: whoever changes the world needs all of it.
+#[derive(Clone)]
+struct Site {
+    fabric: Fabric,
+    network: Network,
+    shared: Shared,
+    recorder: Recorder,
 }
 
 /// Everything that a run begins with.
@@ -257,7 +279,7 @@ struct Stage {
 impl Stage {
     async fn play(self, fabric: Fabric) -> RunVerdict {
         let network = Network::new(&fabric, &self.scenario.spec);
-        let farm = Farm::new(self.scenario.spec.clone(), self.truth.clone(), PASSWORD);
+        let farm = Farm::beside_strangers(self.scenario.spec.clone(), self.truth.clone(), PASSWORD);
         let shared = Shared::new(farm);
         shared.set_load(self.users.load());
         let recorder = self.recorder.clone();
@@ -275,17 +297,9 @@ impl Stage {
         let links = self.scenario.links;
         let recorder = self.recorder.clone();
         recorder.begin(&fabric);
-        let machine = Machine::new(
-            self.scenario,
-            self.keyed,
-            fabric.clone(),
-            network.clone(),
-            shared.clone(),
-            recorder.clone(),
-            self.planted,
-            self.tap,
-        );
-        let breaker = Breaker::new(fabric, network, shared, recorder, machine, links);
+        let site = Site { fabric, network, shared, recorder };
+        let machine = Machine::new(self.scenario, self.keyed, site.clone(), self.planted, self.tap);
+        let breaker = Breaker::new(site, machine, links);
         Play::new(breaker, self.receive).run().await
     }
 }

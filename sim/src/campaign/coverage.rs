@@ -1,5 +1,6 @@
 //! What a campaign's faults reached: families by the step in which they changed something, how
-//! many seeds each family and each kind fired in, and what the atlas trimmed.
+//! many seeds each family and each kind fired in, what the atlas trimmed, which situations came
+//! about, for what runs held, and which excuses they needed.
 //!
 //! A campaign that is large enough fails when a part of this is empty: a fault that never changes
 //! anything tests nothing, and looks like a success.
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use crate::nemesis::fault::kinds;
 use crate::nemesis::{Choice, Family, Kind};
+use crate::oracle::{RunVerdict, sometimes};
 use crate::world::Outcome;
 
 /// Seeds from which on gaps are failures: with fewer, rare kinds are absent by chance.
@@ -32,6 +34,12 @@ pub struct Coverage {
     pub kinds: BTreeMap<&'static str, u64>,
     /// Seeds in which an entry of the atlas kept a fault from striking.
     pub trimmed: BTreeMap<&'static str, u64>,
+    /// Seeds in which a situation came about.
+    pub sometimes: BTreeMap<&'static str, u64>,
+    /// Seeds in which the run held, and those in which it ended so, by the reason's name.
+    pub holds: BTreeMap<String, (u64, u64)>,
+    /// Seeds in which an invariant failed where it is allowed to, by invariant and fault.
+    pub excuses: BTreeMap<&'static str, BTreeMap<String, u64>>,
 }
 
 impl Coverage {
@@ -54,6 +62,27 @@ impl Coverage {
         }
         for entry in &outcome.trimmed {
             *self.trimmed.entry(entry).or_default() += 1;
+        }
+        self.judged(outcome);
+    }
+
+    /// Counts what the oracle says of a run.
+    fn judged(&mut self, outcome: &Outcome) {
+        let judgement = &outcome.judgement;
+        for situation in &judgement.sometimes {
+            *self.sometimes.entry(situation).or_default() += 1;
+        }
+        for reason in &judgement.holds {
+            self.holds.entry(reason.clone()).or_default().0 += 1;
+        }
+        if let RunVerdict::Held { reason } = &outcome.verdict {
+            self.holds.entry(sometimes::name(reason)).or_default().1 += 1;
+        }
+        let excused = judgement.excused.iter();
+        let by: BTreeSet<_> = excused.map(|it| (it.invariant, &it.excuse.fault)).collect();
+        for (invariant, fault) in by {
+            let faults = self.excuses.entry(invariant).or_default();
+            *faults.entry(fault.clone()).or_default() += 1;
         }
     }
 
@@ -89,6 +118,11 @@ impl Coverage {
                 .collect();
             if !empty.is_empty() {
                 gaps.push(format!("{name} changed nothing in step {}", empty.join(", ")));
+            }
+        }
+        for (name, sentence) in sometimes::SITUATIONS {
+            if !self.sometimes.contains_key(name) {
+                gaps.push(format!("{name} never came about: {sentence}"));
             }
         }
         for kind in kinds() {

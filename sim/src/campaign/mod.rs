@@ -61,6 +61,10 @@ pub struct Summary {
     pub violated: u64,
     /// Those in which an invariant failed where it is allowed to.
     pub excused: u64,
+    /// Runs that had a second phase, in which a core of the farm was healed and a person came.
+    pub healed: u64,
+    /// Those of them that ended done.
+    pub healed_done: u64,
     /// Runs without a fault after which a person may be needed.
     pub nobody_needed: u64,
     /// Those of them that ended done.
@@ -86,6 +90,9 @@ impl Summary {
         self.held += u64::from(matches!(outcome.verdict, RunVerdict::Held { .. }));
         self.violated += u64::from(!outcome.judgement.violations.is_empty());
         self.excused += u64::from(!outcome.judgement.excused.is_empty());
+        let healed = outcome.healed_at_ms.is_some();
+        self.healed += u64::from(healed);
+        self.healed_done += u64::from(healed && done);
         self.nobody_needed += u64::from(!needed);
         self.nobody_needed_done += u64::from(!needed && done);
         self.coverage.add(outcome);

@@ -3,9 +3,8 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::str::FromStr;
 use std::time::Instant;
 
-use crate::campaign::crash_points::{Away, CrashPoints, Crashes, Point};
+use crate::campaign::crash_points::{CrashPoints, Crashes};
 use crate::report::crash_points as told;
-use crate::world::Points;
 
 use super::Exit;
 
@@ -14,7 +13,8 @@ use super::Exit;
 pub(super) enum Which {
     /// One at every point.
     All,
-    /// Two, the second at every point of the run that was taken up after the first.
+    /// Two, the second at every point of the run that was taken up after the first; away for a
+    /// second each time, or for an hour.
     Pairs,
     /// These.
     These(Crashes),
@@ -68,8 +68,7 @@ fn tell(campaign: &CrashPoints<'_>, which: &Which) -> io::Result<usize> {
             campaign.singles(&points, show(points.len()))
         }
         Which::Pairs => {
-            let points: Vec<Point> =
-                Point::all(Points::default(), undisturbed.points, Away::Second).collect();
+            let points = CrashPoints::points(undisturbed.points);
             campaign.pairs(&points, show(points.len()))
         }
         Which::These(crashes) => campaign.these(crashes.clone()),

@@ -5,7 +5,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use crate::nemesis::Choice;
-use crate::sabotage::hunt::{Hunt, Row};
+use crate::sabotage::hunt::{self, Hunt, Row};
 use crate::sabotage::{self, Bug, Sabotage};
 use crate::scenario::Scenario;
 
@@ -33,7 +33,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value = "100")]
     guarded: u64,
     /// Which faults may strike beside
-    #[arg(long, value_name = "none|light|full|FAMILY,…", default_value_t = Choice::Full)]
+    #[arg(long, value_name = "none|light|full|FAMILY,…", default_value_t = hunt::faults())]
     faults: Choice,
     /// Only these
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = super::rehearse::sabotage)]

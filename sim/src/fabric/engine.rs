@@ -28,6 +28,13 @@ thread_local! {
     static RUNS: Cell<u64> = const { Cell::new(0) };
 }
 
+/// The largest packet, as with the jumbo frames that data centres use: what nodes tell of a farm
+/// in one answer takes two packets, not nine.
+const MTU_BYTES: u32 = 9_000;
+
+/// Bare acknowledgements alone need no drain while something else arrives within this time.
+const SOON_MS: u64 = 2;
+
 /// Says that a socket was touched: it may have left packets with its kernel.
 #[inline]
 pub(super) fn touch() {
@@ -92,10 +99,14 @@ pub(super) struct Host {
     /// The kernel its sockets live in.
     pub(super) kernel: turmoil_net::HostId,
     pub(super) power: Power,
+    /// It stands still: its tasks are not polled, its packets wait.
+    pub(super) frozen: bool,
     /// Its tasks, and all that they spawn by `spawn_local`: what a crash drops.
     pub(super) tasks: Rc<LocalSet>,
     /// Has its tasks polled.
     pub(super) waker: Arc<SlotWaker>,
+    /// Sockets opened on it in a run that explores the order of tasks.
+    pub(super) sockets: u64,
     /// Links from this host, by the other host's number.
     links: Vec<Option<Link>>,
 }
@@ -137,12 +148,18 @@ pub(super) struct Engine {
     queued: u64,
     /// The buffer that `egress_all` fills, kept for its allocation.
     buffer: Vec<Packet>,
+    /// Bare acknowledgements have arrived since the last drain.
+    pub(super) acknowledged: bool,
     /// Half-open connections, server's end first, and what the missing ACK must acknowledge (K2).
     pub(super) half_open: BTreeMap<Flow, u32>,
     /// Connections dropped by their owner before the end of the other's bytes (K3).
     pub(super) abandoned: BTreeSet<Flow>,
     /// Lost connections, lower end first, and how many of their two resets are under way.
     pub(super) severed: BTreeMap<Flow, u8>,
+    /// Connections on which nothing comes through any more, sender's end first.
+    pub(super) silenced: BTreeSet<Flow>,
+    /// The run explores the order of tasks.
+    pub(super) yields: bool,
     /// Hosts whose tasks are to be dropped, and who waits for it.
     pub(super) crashes: Vec<(HostId, Option<oneshot::Sender<()>>)>,
     pub(super) connections: u64,
@@ -154,7 +171,7 @@ impl Engine {
     fn new(setup: Setup, run: u64, ready: Arc<Ready>) -> Self {
         // Retransmission is counted in passes, not in time: any latency above it would reset
         // connections. Nothing is ever lost here, so it is not needed.
-        let kernels = KernelConfig::default().retx_threshold(u32::MAX);
+        let kernels = KernelConfig::default().retx_threshold(u32::MAX).mtu(MTU_BYTES);
         Self {
             run,
             keyed: Keyed::new(setup.seed),
@@ -167,9 +184,12 @@ impl Engine {
             queue: BTreeMap::new(),
             queued: 0,
             buffer: Vec::new(),
+            acknowledged: false,
             half_open: BTreeMap::new(),
             abandoned: BTreeSet::new(),
             severed: BTreeMap::new(),
+            silenced: BTreeSet::new(),
+            yields: setup.yields,
             crashes: Vec::new(),
             connections: 0,
             record: Record::new(setup.trace),
@@ -191,8 +211,10 @@ impl Engine {
             ip,
             kernel,
             power: Power::On,
+            frozen: false,
             tasks: Rc::new(LocalSet::new()),
             waker: Arc::new(SlotWaker::new(host.0 + 1, self.ready.clone())),
+            sockets: 0,
             links: Vec::new(),
         });
         host
@@ -213,8 +235,10 @@ impl Engine {
         }
         if self.hosts[from.0].links[to.0].is_none() {
             let name = format!("{}>{}", self.host(from).name, self.host(to).name);
-            let draws = self.keyed.stream("latency", &name);
-            self.hosts[from.0].links[to.0] = Some(Link::new(self.default_latency, draws));
+            let (draws, losses) =
+                (self.keyed.stream("latency", &name), self.keyed.stream("loss", &name));
+            let link = Link::new(self.default_latency, draws, losses);
+            self.hosts[from.0].links[to.0] = Some(link);
         }
         self.hosts[from.0].links[to.0].as_mut().expect("made just above")
     }
@@ -233,9 +257,21 @@ impl Engine {
         guard
     }
 
+    /// Drains, unless that can wait. A drain looks at every socket of every host, and two in five
+    /// packets are bare acknowledgements: those let a kernel send something only when the other
+    /// side's window was full, and free what was closed. Neither is lost by waiting until the
+    /// network is about to fall silent.
+    pub(super) fn drain_in_time(&mut self) {
+        let soon = self.next_ms().is_some_and(|next_ms| next_ms <= self.now_ms + SOON_MS);
+        if is_dirty() || (self.acknowledged && !soon) {
+            self.drain();
+        }
+    }
+
     /// Takes every packet that the kernels have produced and sends it on its way.
     pub(super) fn drain(&mut self) {
-        if !DIRTY.replace(false) || matches!(self.layer, Layer::Open(_)) {
+        let acknowledged = std::mem::take(&mut self.acknowledged);
+        if !(DIRTY.replace(false) || acknowledged) || matches!(self.layer, Layer::Open(_)) {
             return;
         }
         let mut packets = std::mem::take(&mut self.buffer);
@@ -263,12 +299,14 @@ impl Engine {
             return;
         }
         self.note_handshake(&packet);
-        if self.is_lost(from, to, &packet) {
-            self.record.packet(self.now_ms, &packet, Fate::Lost);
-            self.sever(from, to, &packet);
+        if !self.silenced.is_empty() && self.is_silenced(from, to, &packet) {
+            self.record.packet(self.now_ms, &packet, Fate::Silenced);
             return;
         }
-        self.route(from, to, packet);
+        match self.mishap(from, to, &packet) {
+            Some(mishap) => self.befall(from, to, packet, mishap),
+            None => self.route(from, to, packet),
+        }
     }
 
     /// Sends a packet, or holds it where it cannot pass.
@@ -280,13 +318,15 @@ impl Engine {
             return;
         }
         let now_ms = self.now_ms;
-        let due_ms = self.link(from, to).due_ms(now_ms, tcp(&packet).flags.rst);
+        let due_ms = self.link(from, to).due_ms(now_ms, tcp(&packet).flags);
         self.record.packet(now_ms, &packet, Fate::DueMs(due_ms));
         self.schedule(due_ms, Event::Arrive(packet));
     }
 
     pub(super) fn is_passable(&mut self, from: HostId, to: HostId) -> bool {
         self.host(to).power == Power::On
+            && !self.host(to).frozen
+            && !self.host(from).frozen
             && self.host(from).power != Power::Booting
             && !self.link(from, to).cut
     }

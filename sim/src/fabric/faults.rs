@@ -6,7 +6,7 @@ use turmoil_net::Packet;
 
 use super::HostId;
 use super::engine::{Engine, Event, Flow, Power, tcp};
-use super::link::{Direction, Held};
+use super::link::Held;
 use super::mend::{either_way, ends, reset};
 
 /// How long a sender waits for an acknowledgement before its own kernel breaks the connection:
@@ -25,11 +25,34 @@ impl Engine {
     pub(super) fn cut_power(&mut self, host: HostId) {
         self.drain();
         self.host_mut(host).power = Power::Off;
+        self.host_mut(host).frozen = false;
         for other in self.others(host) {
             self.pull_back(other, host);
             for held in std::mem::take(&mut self.link(other, host).held) {
                 self.hold(other, host, held);
             }
+        }
+    }
+
+    /// Stops a host where it stands: its tasks are not polled, what is sent to it is held, also what
+    /// is under way, and so is what it had yet to send. What has left it arrives.
+    pub(super) fn freeze(&mut self, host: HostId) {
+        self.drain();
+        self.host_mut(host).frozen = true;
+        for other in self.others(host) {
+            self.pull_back(other, host);
+        }
+    }
+
+    /// Lets a host go on that was stopped.
+    pub(super) fn thaw(&mut self, host: HostId) {
+        if !std::mem::replace(&mut self.host_mut(host).frozen, false) {
+            return;
+        }
+        self.host(host).waker.mark();
+        for other in self.others(host) {
+            self.release(other, host);
+            self.release(host, other);
         }
     }
 
@@ -75,24 +98,18 @@ impl Engine {
         }
     }
 
-    /// Cuts between two hosts. Packets are held, not dropped, also those under way.
-    pub(super) fn partition(&mut self, left: HostId, right: HostId, direction: Direction) {
-        assert!(left != right, "a host cannot be parted from itself");
-        self.drain();
-        if direction != Direction::Backward {
-            self.link(left, right).cut = true;
-            self.pull_back(left, right);
+    /// Cuts one way between two hosts, or ends the cut. Packets are held, not dropped, also those
+    /// under way.
+    pub(super) fn set_cut(&mut self, from: HostId, to: HostId, cut: bool) {
+        assert!(from != to, "a host cannot be parted from itself");
+        if std::mem::replace(&mut self.link(from, to).cut, cut) == cut {
+            return;
         }
-        if direction != Direction::Forward {
-            self.link(right, left).cut = true;
-            self.pull_back(right, left);
-        }
-    }
-
-    /// Ends every cut between two hosts.
-    pub(super) fn heal(&mut self, left: HostId, right: HostId) {
-        for (from, to) in [(left, right), (right, left)] {
-            self.link(from, to).cut = false;
+        if cut {
+            // What was sent before is under way, and is cut off too.
+            self.drain();
+            self.pull_back(from, to);
+        } else {
             self.release(from, to);
         }
     }
@@ -159,20 +176,8 @@ impl Engine {
         self.link(from, to).watched = false;
     }
 
-    /// Whether this packet is the one that a lost response or request loses.
-    pub(super) fn is_lost(&mut self, from: HostId, to: HostId, packet: &Packet) -> bool {
-        if tcp(packet).payload.is_empty() || !self.is_passable(from, to) {
-            return false;
-        }
-        let lose = &mut self.link(from, to).lose;
-        let lost = *lose > 0;
-        *lose = lose.saturating_sub(1);
-        lost
-    }
-
-    /// Breaks a packet's connection: each end gets a reset, after what was sent to it before.
-    pub(super) fn sever(&mut self, from: HostId, to: HostId, packet: &Packet) {
-        let (sender, receiver) = ends(packet);
+    /// Breaks a connection: each end gets a reset, after what was sent to it before.
+    pub(super) fn sever(&mut self, from: HostId, to: HostId, (sender, receiver): Flow) {
         self.severed.insert(either_way((sender, receiver)), 2);
         self.route(from, to, reset(sender, receiver));
         self.route(to, from, reset(receiver, sender));

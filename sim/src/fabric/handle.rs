@@ -10,7 +10,7 @@ use turmoil_net::Packet;
 use super::engine::{self, Power};
 use super::mend::ends;
 use super::stream::At;
-use super::{Direction, HostId, Latency, Task};
+use super::{Direction, HostId, Latency, Mishap, Task};
 
 /// The network of the run that is going on on this thread.
 #[derive(Clone, Debug)]
@@ -134,6 +134,18 @@ impl Fabric {
         });
     }
 
+    /// Stops a host where it stands, as the migration of a virtual machine does: no task of it runs,
+    /// what is sent to it and what it had yet to send waits. Time goes on, also for its timers. A
+    /// task that stops its own host runs on until it next waits.
+    pub fn freeze(&self, host: HostId) {
+        engine::with(|engine| engine.freeze(host));
+    }
+
+    /// Lets a host go on that was stopped, if it was not killed meanwhile.
+    pub fn thaw(&self, host: HostId) {
+        engine::with(|engine| engine.thaw(host));
+    }
+
     /// Whether a host has power and is on the network.
     #[must_use]
     pub fn is_up(&self, host: HostId) -> bool {
@@ -146,12 +158,26 @@ impl Fabric {
     /// # Panics
     /// The hosts are the same.
     pub fn partition(&self, left: HostId, right: HostId, direction: Direction) {
-        engine::with(|engine| engine.partition(left, right, direction));
+        if direction != Direction::Backward {
+            self.set_cut(left, right, true);
+        }
+        if direction != Direction::Forward {
+            self.set_cut(right, left, true);
+        }
     }
 
     /// Ends every cut between two hosts.
     pub fn heal(&self, left: HostId, right: HostId) {
-        engine::with(|engine| engine.heal(left, right));
+        self.set_cut(left, right, false);
+        self.set_cut(right, left, false);
+    }
+
+    /// Cuts one way from a host to another, or ends that cut.
+    ///
+    /// # Panics
+    /// The hosts are the same.
+    pub fn set_cut(&self, from: HostId, to: HostId, cut: bool) {
+        engine::with(|engine| engine.set_cut(from, to, cut));
     }
 
     /// Sets the latency of both directions between two hosts, for packets sent from now on.
@@ -162,25 +188,45 @@ impl Fabric {
         });
     }
 
+    /// Sets how many of a thousand packets are lost between two hosts, both ways, from now on. Each
+    /// is sent again after 200 ms (a SYN after 1 s), doubled up to three times, and what was sent
+    /// after it waits for it.
+    ///
+    /// # Panics
+    /// More than a thousand.
+    pub fn set_loss(&self, left: HostId, right: HostId, permille: u64) {
+        assert!(permille <= 1_000, "more than all packets cannot be lost");
+        engine::with(|engine| {
+            engine.link(left, right).set_loss(permille);
+            engine.link(right, left).set_loss(permille);
+        });
+    }
+
+    /// Lets something befall the next bytes from `server` to `client`, on whichever connection
+    /// they are. Calls add up, each for one answer.
+    pub fn spoil_response(&self, client: HostId, server: HostId, mishap: Mishap) {
+        engine::with(|engine| engine.link(server, client).mishaps.push_back(mishap));
+    }
+
     /// Loses the next response: the next bytes from `server` to `client` do not arrive and their
     /// connection is reset at both ends. The server has done what it was asked.
     ///
     /// Calls add up: two calls lose the responses of two connections.
     pub fn lose_response(&self, client: HostId, server: HostId) {
-        engine::with(|engine| engine.link(server, client).lose += 1);
+        self.spoil_response(client, server, Mishap::Lost);
     }
 
     /// Loses the next request: the next bytes from `client` to `server` do not arrive and their
     /// connection is reset at both ends. The server has done nothing.
     pub fn lose_request(&self, client: HostId, server: HostId) {
-        engine::with(|engine| engine.link(client, server).lose += 1);
+        self.spoil_response(server, client, Mishap::Lost);
     }
 
-    /// Takes back every loss between two hosts that has not happened yet.
+    /// Takes back every mishap between two hosts that has not happened yet.
     pub fn lose_nothing(&self, client: HostId, server: HostId) {
         engine::with(|engine| {
-            engine.link(client, server).lose = 0;
-            engine.link(server, client).lose = 0;
+            engine.link(client, server).mishaps.clear();
+            engine.link(server, client).mishaps.clear();
         });
     }
 

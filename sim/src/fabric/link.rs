@@ -1,7 +1,9 @@
 //! One direction between two hosts: how long a packet takes, in which order, what is held back.
 use std::collections::VecDeque;
 
-use turmoil_net::Packet;
+use turmoil_net::{Packet, TcpFlags};
+
+use super::mishap::Mishap;
 
 use crate::random::Stream;
 
@@ -23,6 +25,13 @@ impl Default for Latency {
         Self { base_ms: 1, jitter_ms: 0 }
     }
 }
+
+/// How long a sender waits for an acknowledgement before it sends again: Linux's least, and what it
+/// waits for the answer to a SYN. Doubled each time.
+const RESEND_MS: u64 = 200;
+const RESEND_SYN_MS: u64 = 1_000;
+/// Times that one packet may be lost in a row: links that lose more are cut.
+const LOSSES_MAX: u32 = 3;
 
 /// Which way between two hosts a partition cuts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +57,9 @@ pub(super) struct Held {
 pub(super) struct Link {
     latency: Latency,
     draws: Stream,
+    /// How many of a thousand packets are lost, and sent again.
+    loss_permille: u64,
+    losses: Stream,
     /// When the latest packet arrives: none may overtake it, since turmoil-net's receiver drops
     /// what comes out of order and nothing is sent twice.
     last_ms: u64,
@@ -57,20 +69,22 @@ pub(super) struct Link {
     pub(super) held: VecDeque<Held>,
     /// Whether a look for senders that gave up is in the queue.
     pub(super) watched: bool,
-    /// How many of the next flows with bytes for this direction lose them.
-    pub(super) lose: u32,
+    /// What befalls the next bytes for this direction, each on one connection.
+    pub(super) mishaps: VecDeque<Mishap>,
 }
 
 impl Link {
-    pub(super) fn new(latency: Latency, draws: Stream) -> Self {
+    pub(super) fn new(latency: Latency, draws: Stream, losses: Stream) -> Self {
         Self {
             latency,
             draws,
+            loss_permille: 0,
+            losses,
             last_ms: 0,
             cut: false,
             held: VecDeque::new(),
             watched: false,
-            lose: 0,
+            mishaps: VecDeque::new(),
         }
     }
 
@@ -78,18 +92,40 @@ impl Link {
         self.latency = latency;
     }
 
+    pub(super) fn set_loss(&mut self, permille: u64) {
+        self.loss_permille = permille;
+    }
+
+    /// How long a packet's losses delay it: a receiver reads nothing past a gap, so what was sent
+    /// after it waits too.
+    fn lost_ms(&mut self, flags: TcpFlags) -> u64 {
+        let mut resend_ms = if flags.syn { RESEND_SYN_MS } else { RESEND_MS };
+        let mut lost_ms = 0;
+        for _ in 0..LOSSES_MAX {
+            if !self.losses.ratio(self.loss_permille, 1_000) {
+                break;
+            }
+            lost_ms += resend_ms;
+            resend_ms *= 2;
+        }
+        lost_ms
+    }
+
     /// When a packet that enters now arrives.
     ///
     /// A reset arrives at least 1 ms after what was sent before it: turmoil-net's kernel throws
     /// away received bytes that the application has not read when a reset comes (K4), a real one
     /// lets it read them first; one millisecond lets it read them here too.
-    pub(super) fn due_ms(&mut self, now_ms: u64, reset: bool) -> u64 {
+    pub(super) fn due_ms(&mut self, now_ms: u64, flags: TcpFlags) -> u64 {
         let mut latency_ms = self.latency.base_ms;
         if self.latency.jitter_ms > 0 {
             latency_ms += self.draws.between(0, self.latency.jitter_ms);
         }
+        if self.loss_permille > 0 {
+            latency_ms += self.lost_ms(flags);
+        }
         let due_ms = now_ms + latency_ms.max(1);
-        self.last_ms = due_ms.max(self.last_ms + u64::from(reset));
+        self.last_ms = due_ms.max(self.last_ms + u64::from(flags.rst));
         self.last_ms
     }
 

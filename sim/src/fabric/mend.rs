@@ -41,6 +41,12 @@ pub(super) fn reset(from: SocketAddr, to: SocketAddr) -> Packet {
     forged(from, to, TcpFlags { rst: true, ..TcpFlags::default() }, 0)
 }
 
+/// Whether a segment brings nothing but an acknowledgement.
+fn is_bare_acknowledgement(segment: &TcpSegment) -> bool {
+    let TcpFlags { syn, fin, rst, .. } = segment.flags;
+    !(syn || fin || rst) && segment.payload.is_empty()
+}
+
 /// The ends of a packet's connection: the sender's, the receiver's.
 pub(super) fn ends(packet: &Packet) -> Flow {
     let segment = tcp(packet);
@@ -91,8 +97,13 @@ impl Engine {
 
     /// Hands a packet to its destination's kernel.
     pub(super) fn deliver(&mut self, packet: Packet) {
+        let bare = is_bare_acknowledgement(tcp(&packet));
         self.enter().deliver(packet);
-        touch();
+        if bare {
+            self.acknowledged = true;
+        } else {
+            touch();
+        }
     }
 
     /// K2: a half-open connection is completed before a reset ends it, because the kernel frees
@@ -122,6 +133,7 @@ impl Engine {
         }
         self.abandoned.retain(|flow| flow.0.ip() != ip);
         self.half_open.retain(|flow, _| flow.0.ip() != ip);
+        self.silenced.retain(|flow| flow.0.ip() != ip && flow.1.ip() != ip);
     }
 
     /// K1: resets the connections on a port that linger after their owner closed them, both ends,

@@ -10,9 +10,10 @@
 //! * [`At`] — one host's network: implements `evenkeel::ports::Dial` and
 //!   `evenkeel_fakes::listen::Listen`.
 //! * `root` — the future that polls the hosts and moves time; `engine` — hosts, queue, delivery;
-//!   `link` — latency, order, what is held back; `faults` — crash, partition, lost flows; `mend` —
-//!   the forged packets that make up for defects of turmoil-net's kernel; `stream` — sockets that
-//!   carry their host; `record`, `digest`, `panics` — what the names say.
+//!   `link` — latency, loss, order, what is held back; `faults` — crash, partition, broken flows;
+//!   `mishap` — what befalls single answers; `mend` — the forged packets that make up for defects of
+//!   turmoil-net's kernel; `stream` — sockets that carry their host; `yields` — the order of tasks;
+//!   `record`, `digest`, `panics` — what the names say.
 //!
 //! # What a packet may meet
 //!
@@ -40,11 +41,13 @@ mod faults;
 mod handle;
 mod link;
 mod mend;
+mod mishap;
 mod panics;
 mod record;
 mod root;
 mod stream;
 mod task;
+mod yields;
 
 use std::fmt;
 use std::future::Future;
@@ -53,6 +56,7 @@ use std::io::Write;
 pub use digest::Digest;
 pub use handle::{Fabric, UnderWay};
 pub use link::{Direction, Latency};
+pub use mishap::Mishap;
 pub use stream::{At, Socket, Stream};
 pub use task::Task;
 
@@ -69,6 +73,8 @@ pub struct Setup {
     pub deadline_ms: u64,
     /// The latency of every link without one of its own.
     pub links: Latency,
+    /// Explores the order of tasks: some polls of sockets answer "later" and wake their task at once.
+    pub yields: bool,
     /// Gets a line for every packet and note, for comparing two runs. The digest covers the same.
     pub trace: Option<Box<dyn Write>>,
 }
@@ -77,7 +83,7 @@ impl Setup {
     /// A run with this seed and deadline, over links of 1 ms, without a trace.
     #[must_use]
     pub fn new(seed: u64, deadline_ms: u64) -> Self {
-        Self { seed, deadline_ms, links: Latency::default(), trace: None }
+        Self { seed, deadline_ms, links: Latency::default(), yields: false, trace: None }
     }
 }
 
@@ -87,6 +93,7 @@ impl fmt::Debug for Setup {
             .field("seed", &self.seed)
             .field("deadline_ms", &self.deadline_ms)
             .field("links", &self.links)
+            .field("yields", &self.yields)
             .field("trace", &self.trace.is_some())
             .finish()
     }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use turmoil_net::{Packet, TcpSegment};
 
+use super::HostId;
 use super::digest::Digest;
 use super::engine::tcp;
 
@@ -24,6 +25,8 @@ pub(super) enum Fate {
     Severed,
     /// It is lost, and its connection with it.
     Lost,
+    /// Nothing comes through any more on its connection.
+    Silenced,
 }
 
 impl Fate {
@@ -36,6 +39,7 @@ impl Fate {
             Self::Nowhere => u64::MAX - 2,
             Self::Severed => u64::MAX - 3,
             Self::Lost => u64::MAX - 4,
+            Self::Silenced => u64::MAX - 5,
         }
     }
 }
@@ -49,6 +53,7 @@ impl fmt::Display for Fate {
             Self::Nowhere => out.write_str("nowhere"),
             Self::Severed => out.write_str("severed"),
             Self::Lost => out.write_str("lost"),
+            Self::Silenced => out.write_str("silenced"),
         }
     }
 }
@@ -73,6 +78,17 @@ impl Record {
         self.digest.bytes(text.as_bytes());
         if let Some(trace) = &mut self.trace {
             let line = writeln!(trace, "{now_ms:>12} {:>8} {text}", self.events);
+            line.expect("the trace can be written");
+        }
+    }
+
+    /// A poll of a socket yielded.
+    pub(super) fn yielded(&mut self, now_ms: u64, host: HostId) {
+        self.events += 1;
+        self.digest.word(now_ms);
+        self.digest.word(u64::MAX - host.0 as u64);
+        if let Some(trace) = &mut self.trace {
+            let line = writeln!(trace, "{now_ms:>12} {:>8} host {} yields", self.events, host.0);
             line.expect("the trace can be written");
         }
     }

@@ -231,7 +231,7 @@ impl<'body, T> Root<'body, T> {
                 return Poll::Ready(ending);
             }
             let next_ms = engine::with(|engine| {
-                engine.drain();
+                engine.drain_in_time();
                 engine.next_ms()
             });
             if !self.ready.is_empty() {
@@ -272,6 +272,10 @@ impl<'body, T> Root<'body, T> {
         self.add_slots(index);
         let slot = &mut self.slots[index];
         slot.mark.queued.store(false, Ordering::Release);
+        // Whoever lets it go on has it polled.
+        if index != BODY && engine::with(|engine| engine.hosts[index - 1].frozen) {
+            return None;
+        }
         let waker = slot.waker.clone();
         let mut context = Context::from_waker(&waker);
         let mut ended = None;

@@ -18,6 +18,7 @@ use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 
 use super::HostId;
 use super::engine::{self, Engine, touch};
+use super::yields::Yields;
 
 /// Half of turmoil-net's receive buffer: a read this large makes its kernel send a window update.
 const WINDOW_UPDATE_BYTES: usize = 32 * 1024;
@@ -58,10 +59,11 @@ impl At {
     }
 
     fn open(self, to: SocketAddr) -> Connecting {
-        engine::with(|engine| {
+        let yields = engine::with(|engine| {
             engine.enter();
+            Yields::of(engine, self.host)
         });
-        Connecting { at: self, inner: Some(Box::pin(TcpStream::connect(to))) }
+        Connecting { at: self, inner: Some(Box::pin(TcpStream::connect(to))), yields }
     }
 
     fn listen(self, at: SocketAddr) -> io::Result<TcpListener> {
@@ -123,7 +125,8 @@ impl Listen for At {
             }
             other => other,
         };
-        Ok(Socket { at: *self, inner: Some(bound?) })
+        let yields = engine::with(|engine| Yields::of(engine, self.host));
+        Ok(Socket { at: *self, inner: Some(bound?), yields })
     }
 
     fn local_addr(socket: &Socket) -> io::Result<SocketAddr> {
@@ -133,6 +136,9 @@ impl Listen for At {
 
     async fn accept(socket: &mut Socket) -> io::Result<(Stream, SocketAddr)> {
         let (stream, peer) = poll_fn(|context| {
+            if socket.yields.now(context) {
+                return Poll::Pending;
+            }
             socket.at.enter();
             socket.listener().poll_accept(context)
         })
@@ -161,12 +167,16 @@ fn release<T>(at: At, inner: Option<T>) {
 struct Connecting {
     at: At,
     inner: Option<Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>>,
+    yields: Yields,
 }
 
 impl Future for Connecting {
     type Output = io::Result<Stream>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        if self.yields.now(context) {
+            return Poll::Pending;
+        }
         self.at.enter();
         touch();
         let inner = self.inner.as_mut().expect("there until dropped");
@@ -188,6 +198,7 @@ impl Drop for Connecting {
 pub struct Socket {
     at: At,
     inner: Option<TcpListener>,
+    yields: Yields,
 }
 
 impl Socket {
@@ -209,11 +220,13 @@ pub struct Stream {
     inner: Option<TcpStream>,
     /// Whether a read has seen the end or an error: then dropping it leaves no sender behind.
     ended: bool,
+    yields: Yields,
 }
 
 impl Stream {
     fn new(at: At, stream: TcpStream) -> Self {
-        Self { at, inner: Some(stream), ended: false }
+        let yields = engine::with(|engine| Yields::of(engine, at.host));
+        Self { at, inner: Some(stream), ended: false, yields }
     }
 
     #[inline]
@@ -276,6 +289,9 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.yields.now(context) {
+            return Poll::Pending;
+        }
         READ.with_borrow_mut(|room| {
             let wanted = buffer.remaining().min(READ_BYTES_MAX);
             let mut read = ReadBuf::new(&mut room[..wanted]);
@@ -303,6 +319,9 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.yields.now(context) {
+            return Poll::Pending;
+        }
         touch();
         self.enter().poll_write(context, bytes)
     }

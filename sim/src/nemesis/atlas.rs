@@ -55,5 +55,11 @@ fn taken_down(fault: &Fault) -> BTreeSet<&str> {
 }
 
 fn correlated(fault: &CorrelatedFault) -> BTreeSet<&str> {
-    match *fault {}
+    match fault {
+        // What they take down or cut off is back after a while: it is waited for.
+        CorrelatedFault::RackCrash { .. }
+        | CorrelatedFault::RackCutOff { .. }
+        | CorrelatedFault::ControlNetwork { .. }
+        | CorrelatedFault::Failover { .. } => BTreeSet::new(),
+    }
 }

@@ -117,6 +117,11 @@ impl Watch {
         self.fire(0, None, &Happening::Begin)
     }
 
+    /// Nothing strikes from now on.
+    pub fn end(&mut self) {
+        self.fired.fill(true);
+    }
+
     /// The journal has a record.
     pub fn journal(&mut self, now_ms: u64, event: &journal::Event) -> Vec<Strike> {
         match event {

@@ -3,8 +3,9 @@
 //!
 //! Why: "done" is what a person goes home on.
 //!
-//! Allowed to fail: for a server that crashed, or a node that was reloaded, so shortly before the
-//! end that the best orchestrator could not have known.
+//! Allowed to fail: for a server that crashed or that an operator disabled, or a node that was
+//! reloaded, so shortly before the end that the best orchestrator could not have known; so for one
+//! whose applications broke.
 //!
 //! Sabotage that breaks it: skip a server; forget a weight; end before deployment is idle.
 use super::ground::Server;
@@ -34,7 +35,15 @@ impl Invariant for EveryoneEndsUpgraded {
                     from_ms: None,
                     subject: name.clone(),
                     what: format!("the run is done, and {name} is not: {wrong}"),
-                    excuse: context.faults.crash_excuse(name),
+                    excuse: super::longest(
+                        [
+                            context.faults.crash_excuse(name),
+                            context.faults.edit_excuse(name),
+                            context.faults.sick_excuse(name, server.broke_at_ms),
+                        ]
+                        .into_iter()
+                        .flatten(),
+                    ),
                 });
             }
         }
@@ -82,6 +91,7 @@ pub(super) fn members_changed(
                 [
                     context.faults.reload_excuse(&key.node),
                     context.faults.crash_excuse(&member.server),
+                    context.faults.flap_excuse(&key.node, &member.server),
                 ]
                 .into_iter()
                 .flatten(),

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::farm::Version;
+use evenkeel_fakes::farm::{STRANGER, stranger_weight};
 use evenkeel_fakes::ledger::{ApplicationState, Entry, Event, FlagBy, ServiceState};
 use evenkeel_fakes::spec::Spec;
 
@@ -32,13 +33,18 @@ pub struct Member {
     pub weight: u32,
     /// Its weight before anything happened.
     pub weight_first: u32,
+    /// The node's process runs.
+    pub node_up: bool,
+    /// Since when new requests go to it, without interruption.
+    pub eligible_since_ms: Option<u64>,
 }
 
 impl Member {
-    /// New requests go to it: up, neither drained nor in maintenance, of some weight.
+    /// New requests go to it: up, neither drained nor in maintenance, of some weight, on a node
+    /// that runs.
     #[must_use]
     pub fn eligible(&self) -> bool {
-        self.up && self.admin == 0 && self.weight > 0
+        self.node_up && self.up && self.admin == 0 && self.weight > 0
     }
 }
 
@@ -75,11 +81,17 @@ pub struct Server {
     pub uninitialised_since_ms: Option<u64>,
     /// What the web server does with users.
     pub applications: ApplicationState,
+    /// When its applications last broke, pings and all else being well.
+    pub broke_at_ms: Option<u64>,
+    /// When it last became better in any way: up, initialised, serving, a job or deployment ended.
+    pub better_at_ms: Option<u64>,
+    /// Its last deployment skipped modules.
+    pub modules_missing: bool,
     /// Since when something is being deployed to it.
     pub deploying_since_ms: Option<u64>,
     /// The Enabled flag.
     pub enabled: bool,
-    /// When the Deployment Service last enabled it by starting.
+    /// When it was last enabled by its own Deployment Service, or by an operator.
     pub enabled_itself_at_ms: Option<u64>,
     /// Its console is of the target version's build.
     pub console_new: bool,
@@ -122,6 +134,7 @@ impl Server {
             && self.unfinished.is_empty()
             && self.initialised()
             && self.deploying_since_ms.is_none()
+            && !self.modules_missing
             && !self.being_changed()
             && (self.serves() || !self.front_end)
     }
@@ -131,6 +144,11 @@ impl Server {
 /// starts a service, and `publish` changes applications through the Deployment Services.
 fn changes_software(kind: &str) -> bool {
     kind != "ensure-deployment-service"
+}
+
+/// A job has done its work, be it that it wants a reboot after it.
+pub(super) fn ended_well(code: Option<i32>) -> bool {
+    matches!(code, Some(0 | 3010 | 3011))
 }
 
 /// The kind of job that replaces the console.
@@ -154,12 +172,21 @@ pub struct Ground {
     pub target: String,
     /// The database was upgraded.
     pub database_new: bool,
+    /// When that was.
+    pub database_new_at_ms: Option<u64>,
     /// A console of the target version's build is published: deployment brings it along.
     pub console_published: bool,
+    /// When the first such was.
+    pub console_published_at_ms: Option<u64>,
     /// Servers by name.
     pub servers: BTreeMap<String, Server>,
     /// Members.
     pub members: BTreeMap<MemberKey, Member>,
+    /// Members that are not the farm's, where they are not as they were: administrative bits and
+    /// weight.
+    pub strangers_changed: BTreeMap<MemberKey, (u16, u32)>,
+    /// Counts changes of members.
+    pub revision: u64,
 }
 
 impl Ground {
@@ -185,6 +212,9 @@ impl Ground {
                 true => ApplicationState::Serving,
                 false => ApplicationState::Off,
             },
+            broke_at_ms: None,
+            better_at_ms: None,
+            modules_missing: false,
             deploying_since_ms: None,
             enabled: front_end,
             enabled_itself_at_ms: None,
@@ -202,26 +232,57 @@ impl Ground {
             now_ms: 0,
             target: spec.version_to.clone(),
             database_new: false,
+            database_new_at_ms: None,
             console_published: false,
+            console_published_at_ms: None,
             servers,
             members,
+            strangers_changed: BTreeMap::new(),
+            revision: 0,
         }
     }
 
     /// Takes up one change.
     pub fn apply(&mut self, entry: &Entry) {
         self.now_ms = self.now_ms.max(entry.at_ms);
+        let revision = self.revision;
+        self.take_up(entry);
+        if self.revision != revision {
+            for member in self.members.values_mut() {
+                member.eligible_since_ms = match member.eligible_since_ms {
+                    Some(since) if member.eligible() => Some(since),
+                    _ => member.eligible().then_some(entry.at_ms),
+                };
+            }
+        }
+    }
+
+    fn take_up(&mut self, entry: &Entry) {
         match &entry.event {
             Event::MemberAdmin { node, pool, member, admin } => {
-                self.member(node, pool, member).admin = *admin;
+                match self.member(node, pool, member) {
+                    Some(member) => member.admin = *admin,
+                    None => self.stranger(node, pool, member, |it| it.0 = *admin),
+                }
             }
             Event::MemberOper { node, pool, member, up } => {
-                self.member(node, pool, member).up = *up;
+                // Whether a stranger is up is between it and the balancer.
+                if let Some(member) = self.member(node, pool, member) {
+                    member.up = *up;
+                }
             }
             Event::MemberWeight { node, pool, member, weight } => {
-                self.member(node, pool, member).weight = *weight;
+                match self.member(node, pool, member) {
+                    Some(member) => member.weight = *weight,
+                    None => self.stranger(node, pool, member, |it| it.1 = *weight),
+                }
             }
-            Event::DatabaseVersion { .. } => self.database_new = true,
+            Event::NodeDown { node } => self.node_runs(node, false),
+            Event::NodeUp { node } => self.node_runs(node, true),
+            Event::DatabaseVersion { .. } => {
+                self.database_new = true;
+                self.database_new_at_ms.get_or_insert(entry.at_ms);
+            }
             Event::MemberCut { .. } | Event::Reloaded { .. } | Event::FaultMet { .. } => {}
             Event::Flag { server, .. }
             | Event::JobStarted { server, .. }
@@ -230,10 +291,12 @@ impl Ground {
             | Event::Down { server }
             | Event::Up { server }
             | Event::Service { server, .. }
+            | Event::CannotInitialise { server, .. }
             | Event::Applications { server, .. }
             | Event::DeploymentBegan { server }
             | Event::DeploymentEnded { server }
-            | Event::DeploymentStopped { server } => {
+            | Event::DeploymentStopped { server }
+            | Event::ModulesSkipped { server } => {
                 let target = self.target.clone();
                 let name = server;
                 let server = self
@@ -244,6 +307,7 @@ impl Ground {
                 match &entry.event {
                     Event::JobEnded { kind, code: Some(0), .. } if kind == CONSOLE_INSTALL => {
                         self.console_published = true;
+                        self.console_published_at_ms.get_or_insert(entry.at_ms);
                         server.console_new = true;
                     }
                     Event::DeploymentEnded { .. } => server.console_new = self.console_published,
@@ -258,12 +322,43 @@ impl Ground {
         }
     }
 
-    fn member(&mut self, node: &str, pool: &str, member: &str) -> &mut Member {
+    fn node_runs(&mut self, node: &str, runs: bool) {
+        self.revision += 1;
+        for (_, member) in self.members.iter_mut().filter(|(key, _)| key.node == node) {
+            member.node_up = runs;
+        }
+    }
+
+    /// A node's process runs, as far as it has members.
+    #[must_use]
+    pub fn node_up(&self, node: &str) -> bool {
+        self.members.iter().all(|(key, member)| key.node != node || member.node_up)
+    }
+
+    /// A member of the farm; `None` for a stranger.
+    fn member(&mut self, node: &str, pool: &str, member: &str) -> Option<&mut Member> {
+        self.revision += 1;
         let key =
             MemberKey { node: node.to_owned(), pool: pool.to_owned(), member: member.to_owned() };
-        self.members
-            .get_mut(&key)
-            .unwrap_or_else(|| panic!("the ledger names {key:?}, which is not of the farm"))
+        self.members.get_mut(&key)
+    }
+
+    fn stranger(
+        &mut self,
+        node: &str,
+        pool: &str,
+        member: &str,
+        change: impl FnOnce(&mut (u16, u32)),
+    ) {
+        assert_eq!(member, STRANGER, "the ledger names a member that nobody has configured");
+        let key =
+            MemberKey { node: node.to_owned(), pool: pool.to_owned(), member: member.to_owned() };
+        let first = (0, stranger_weight(pool));
+        let mut state = self.strangers_changed.remove(&key).unwrap_or(first);
+        change(&mut state);
+        if state != first {
+            self.strangers_changed.insert(key, state);
+        }
     }
 
     /// Every pool on every node, with its members.
@@ -299,7 +394,7 @@ impl Server {
         match event {
             Event::Flag { enabled, by, .. } => {
                 self.enabled = *enabled;
-                if *enabled && *by == FlagBy::Service {
+                if *enabled && *by != FlagBy::Console {
                     self.enabled_itself_at_ms = Some(at_ms);
                 }
             }
@@ -309,8 +404,9 @@ impl Server {
             }
             Event::JobEnded { job, kind, code, .. } => {
                 self.jobs.remove(job);
-                if *code == Some(0) {
+                if ended_well(*code) {
                     self.unfinished.remove(kind);
+                    self.better_at_ms = Some(at_ms);
                 }
                 self.last_job = Some((kind.clone(), *code));
             }
@@ -321,20 +417,36 @@ impl Server {
             }
             Event::Up { .. } => {
                 self.down_since_ms = None;
+                self.better_at_ms = Some(at_ms);
                 self.up_at_ms = Some(at_ms);
             }
             Event::Service { state, .. } => {
                 self.service = *state;
                 match state {
-                    ServiceState::Initialised => self.uninitialised_since_ms = None,
+                    ServiceState::Initialised => {
+                        self.uninitialised_since_ms = None;
+                        self.better_at_ms = Some(at_ms);
+                    }
                     _ => _ = self.uninitialised_since_ms.get_or_insert(at_ms),
                 }
             }
-            Event::Applications { state, .. } => self.applications = *state,
-            Event::DeploymentBegan { .. } => self.deploying_since_ms = Some(at_ms),
-            Event::DeploymentEnded { .. } | Event::DeploymentStopped { .. } => {
-                self.deploying_since_ms = None;
+            Event::CannotInitialise { .. } => {}
+            Event::Applications { state, .. } => {
+                match state {
+                    ApplicationState::Broken => self.broke_at_ms = Some(at_ms),
+                    ApplicationState::Serving => self.better_at_ms = Some(at_ms),
+                    ApplicationState::Off | ApplicationState::Unavailable => {}
+                }
+                self.applications = *state;
             }
+            Event::DeploymentBegan { .. } => self.deploying_since_ms = Some(at_ms),
+            Event::DeploymentEnded { .. } => {
+                self.deploying_since_ms = None;
+                self.modules_missing = false;
+                self.better_at_ms = Some(at_ms);
+            }
+            Event::DeploymentStopped { .. } => self.deploying_since_ms = None,
+            Event::ModulesSkipped { .. } => self.modules_missing = true,
             _ => unreachable!("an event of the balancer is not a server's"),
         }
     }
@@ -355,7 +467,15 @@ fn first_members(spec: &Spec, weight: impl Fn(&MemberKey) -> u32) -> BTreeMap<Me
                     member: member.clone(),
                 };
                 let (server, weight) = (server.name.clone(), weight(&key));
-                let member = Member { server, admin: 0, up: true, weight, weight_first: weight };
+                let member = Member {
+                    server,
+                    admin: 0,
+                    up: true,
+                    weight,
+                    weight_first: weight,
+                    node_up: true,
+                    eligible_since_ms: (weight > 0).then_some(0),
+                };
                 members.insert(key, member);
             }
         }

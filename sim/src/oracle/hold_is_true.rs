@@ -1,7 +1,10 @@
 //! Each reason for a hold as a predicate over ground truth.
 use evenkeel::journal::HoldReason;
 
-use super::ground::{CONSOLE_INSTALL, Server};
+use crate::nemesis::Fault;
+use crate::nemesis::fault::ServiceCenterFault;
+
+use super::ground::{CONSOLE_INSTALL, Server, ended_well, same_version};
 use super::{Context, Excuse, Ground, longest};
 
 /// Why a hold's reason is not so; `None` when it is.
@@ -11,7 +14,11 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             let Some(it) = ground.servers.get(server.as_str()) else {
                 return Some(format!("{server} is no server of the farm"));
             };
-            (failed(it, ground, context), format!("nothing is wrong with {server}"))
+            let name = server.as_str();
+            let silent = matches!(reason, HoldReason::ServerUnknown { .. })
+                && unknown(name, ground, context);
+            let wrong = silent || failed(it, ground, context) || failed_to_deploy(name, context);
+            (wrong, format!("nothing is wrong with {server}"))
         }
         HoldReason::DrainOverdue { server } => (
             !in_rotation_everywhere(server.as_str(), ground),
@@ -19,8 +26,16 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
         ),
         HoldReason::SwitchOverdue | HoldReason::SoakBad { .. } | HoldReason::FellBack => {
             let sick = context.updating.iter().any(|server| !ground.ready(server));
+            // As long as a person holds it the switch does not go on, and its deadline passes.
+            let policy = &context.policy;
+            let lately_ms = match reason {
+                HoldReason::FellBack => policy.switch_ms_max + policy.drain_ms_max,
+                _ => policy.switch_ms_max,
+            };
+            let was_held = !matches!(reason, HoldReason::SoakBad { .. })
+                && context.faults.held_since(ground.now_ms.saturating_sub(lately_ms));
             (
-                sick || context.faults.may_need_a_person(),
+                sick || was_held || context.faults.may_need_a_person(),
                 "every updating server is fit and nothing struck".into(),
             )
         }
@@ -31,19 +46,51 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
         HoldReason::FloorLost { node, pool } => {
             floor_lost(node.as_str(), pool.as_str(), ground, context)
         }
-        HoldReason::BalancerUnknown { node } => (false, format!("{node} answers")),
+        HoldReason::BalancerUnknown { node } => {
+            let holds = !ground.node_up(node.as_str()) || unknown(node.as_str(), ground, context);
+            (holds, format!("{node} answers"))
+        }
         HoldReason::ConsoleUnknown => {
             (consoles_are_out(ground, context), "a server has a console that answers".into())
         }
-        HoldReason::LoginRefused { .. } => (false, "the password is right".into()),
-        HoldReason::SomebodyElse { what } => (false, format!("nobody else changed {what}")),
-        HoldReason::UnknownWord { .. } => (false, "the doubles use the farm file's words".into()),
+        HoldReason::LoginRefused { .. } => (
+            felt(ground, context, |it| matches!(it, ServiceCenterFault::Lockout { .. })),
+            "the password is right, and nobody has locked the user out".into(),
+        ),
+        HoldReason::SomebodyElse { what } => {
+            // Once is put right: it takes a second time to be somebody's will.
+            let meddled = context.faults.flag_edited() || context.faults.meddled() > 1;
+            (meddled, format!("nobody else changed {what}"))
+        }
+        HoldReason::UnknownWord { .. } => (
+            felt(ground, context, |it| matches!(it, ServiceCenterFault::UnknownWord { .. })),
+            "every word that is shown is in the farm file".into(),
+        ),
         HoldReason::GuardRefused { .. } => {
             (context.guard_may_refuse, "the guard must agree with the procedure".into())
         }
-        HoldReason::Asked => (false, "nobody asked".into()),
+        HoldReason::Asked => {
+            (context.faults.asked_to_hold(), "nobody asked, or he has let it go on since".into())
+        }
     };
     (!holds).then_some(why)
+}
+
+/// A fault of Service Center is felt now.
+fn felt(ground: &Ground, context: &Context, which: impl Fn(&ServiceCenterFault) -> bool) -> bool {
+    let is = |fault: &Fault| matches!(fault, Fault::ServiceCenter(it) if which(it));
+    context.faults.felt(ground.now_ms, is)
+}
+
+/// A server's deployment threads were in error for as long as it takes to find them so: what was
+/// found then stands until a person says otherwise.
+fn failed_to_deploy(server: &str, context: &Context) -> bool {
+    let policy = &context.policy;
+    let found_ms = u64::from(policy.idle_reads - 1) * policy.jobs_poll_ms;
+    context.faults.incidents().any(|it| {
+        matches!(&it.fault, Fault::ServiceCenter(ServiceCenterFault::ThreadInError { server: one, for_ms })
+            if one == server && *for_ms >= found_ms && it.met_ms.is_some())
+    })
 }
 
 /// A server really cannot go on, or cannot be read.
@@ -52,14 +99,32 @@ fn failed(server: &Server, ground: &Ground, context: &Context) -> bool {
     let lasts = |since_ms: Option<u64>, limit_ms: u64| {
         since_ms.is_some_and(|since_ms| ground.now_ms - since_ms >= limit_ms)
     };
-    let job_ms_max =
-        policy.upgrade_ms_max.min(policy.service_center_ms_max).min(policy.publish_ms_max);
+    // Counted from the intent on, which the server hears of a little later.
+    let bounds = context.faults.bounds;
+    let job_ms_max = policy
+        .upgrade_ms_max
+        .min(policy.service_center_ms_max)
+        .min(policy.publish_ms_max)
+        .saturating_sub(bounds.start_ms + bounds.lost_ms);
     server.down_since_ms.is_some()
-        || matches!(&server.last_job, Some((_, code)) if *code != Some(0))
+        || server.last_job.as_ref().is_some_and(|(_, code)| !ended_well(*code))
+        || installed_nothing(server, &ground.target)
         || server.jobs.values().any(|job| lasts(Some(job.since_ms), job_ms_max))
         || lasts(server.uninitialised_since_ms, policy.initialise_ms_max)
         || lasts(server.deploying_since_ms, policy.idle_ms_max)
         || (server.front_end && !server.serves())
+}
+
+/// Its installer ended well, and the version is another than the target.
+fn installed_nothing(server: &Server, target: &str) -> bool {
+    let installed =
+        |(kind, _): &(String, Option<i32>)| kind.ends_with("-upgrade") && server.jobs.is_empty();
+    server.last_job.as_ref().is_some_and(installed) && !same_version(&server.version, target)
+}
+
+/// A host has been cut off for so long that a person must know.
+fn unknown(host: &str, ground: &Ground, context: &Context) -> bool {
+    context.faults.is_cut_off_for(host, context.policy.unknown_ms_max, ground.now_ms)
 }
 
 fn in_rotation_everywhere(server: &str, ground: &Ground) -> bool {
@@ -78,19 +143,22 @@ fn floor_lost(node: &str, pool: &str, ground: &Ground, context: &Context) -> (bo
 }
 
 /// No console answers that may be asked. Only those of untouched and of whole servers may; each
-/// of them is on a server that does not serve, is being replaced, or is an old one on a new
-/// database where that does not work.
-fn consoles_are_out(ground: &Ground, context: &Context) -> bool {
-    !ground.servers.values().any(|it| {
+/// of them is on a server that does not serve or is cut off, is being replaced, is silenced by a
+/// fault, or is an old one on a new database where that does not work.
+pub(super) fn consoles_are_out(ground: &Ground, context: &Context) -> bool {
+    !ground.servers.iter().any(|(name, it)| {
+        let silenced = context.faults.console_silenced(name, ground.now_ms)
+            || context.faults.is_cut_off(name, ground.now_ms);
         let may_be_asked = it.front_end && (!it.touched || it.whole_at(&ground.target));
         let being_replaced = it.jobs.values().any(|job| job.kind == CONSOLE_INSTALL);
         let fails = context.old_consoles_fail && ground.database_new && !it.console_new;
-        may_be_asked && it.serves() && !being_replaced && !fails
+        may_be_asked && it.serves() && !being_replaced && !fails && !silenced
     })
 }
 
 /// The excuse of a hold whose reason has just ceased to be so: a server that had crashed came
-/// back, and the best orchestrator has not read it yet.
+/// back, or a host that was cut off can be reached again, and the best orchestrator has not read
+/// it yet.
 pub(super) fn just_ceased(
     reason: &HoldReason,
     ground: &Ground,
@@ -99,12 +167,34 @@ pub(super) fn just_ceased(
     let faults = &context.faults;
     let came_back =
         |server: &String| faults.back_at(server).and_then(|_| faults.crash_excuse(server));
+    let healed = |server: &String| {
+        faults.healed_excuse(server, ground.servers.get(server.as_str())?.better_at_ms)
+    };
+    let reached = |host: &str| faults.cut_off_excuse(host, context.policy.unknown_ms_max);
     match reason {
-        HoldReason::ServerFailed { server } | HoldReason::ServerUnknown { server } => {
-            came_back(&server.to_string())
+        HoldReason::ServerFailed { server } => {
+            let server = server.to_string();
+            longest([came_back(&server), healed(&server)].into_iter().flatten())
         }
-        HoldReason::ConsoleUnknown | HoldReason::FloorLost { .. } => {
-            longest(ground.servers.keys().filter_map(came_back))
+        HoldReason::ServerUnknown { server } => {
+            let server = server.to_string();
+            longest([came_back(&server), healed(&server), reached(&server)].into_iter().flatten())
+        }
+        HoldReason::BalancerUnknown { node } => {
+            let upset = faults.reload_excuse(node.as_str());
+            longest(reached(node.as_str()).into_iter().chain(upset))
+        }
+        HoldReason::ConsoleUnknown => {
+            let of = |it| [came_back(it), healed(it), faults.cut_off_excuse(it, 0)];
+            longest(ground.servers.keys().flat_map(of).flatten())
+        }
+        HoldReason::FloorLost { node, .. } => {
+            let of = |it: &String| {
+                let flapped = faults.flap_excuse(node.as_str(), it);
+                [came_back(it), healed(it), faults.edit_excuse(it), flapped]
+            };
+            let upset = faults.reload_excuse(node.as_str());
+            longest(ground.servers.keys().flat_map(of).flatten().chain(upset))
         }
         _ => None,
     }

@@ -6,30 +6,39 @@
 //! intermediate states of one command) are nobody's to see.
 //!
 //! * [`ground`] — the fold of the ledger.
+//! * [`sometimes`] — what must happen in a campaign.
 //! * [`excuse`] — faults, bounds, excuses.
 //! * one file per invariant, each with its statement, why, when it is allowed to fail, and the
 //!   sabotage that breaks it.
 pub mod excuse;
 pub mod ground;
+pub mod sometimes;
 
+mod capacity_covers_load;
 mod everyone_ends_upgraded;
 mod hold_is_true;
+mod journal_tells_the_truth;
 mod no_deployment_under_load;
+mod no_request_is_cut;
 mod no_user_meets_an_upgrade;
 mod one_version_in_rotation;
+mod one_writer;
 mod result_is_true;
 mod run_ends_or_holds;
+mod strangers_untouched;
 mod zone_always_served;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::farm::policy::Policy;
 use evenkeel::journal::HoldReason;
-use evenkeel_fakes::ledger::Entry;
+use evenkeel_fakes::ledger::{Entry, Event};
 use serde::Serialize;
 
+pub use capacity_covers_load::Demand;
 pub use excuse::{Bound, Bounds, Excuse, Faults, Incident, Struck};
 pub use ground::{Ground, MemberKey};
+use sometimes::Sometimes;
 
 /// A stretch of time without changes.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +62,46 @@ pub struct Context {
     pub floors: BTreeMap<String, u32>,
     /// An old console answers errors once the database is new.
     pub old_consoles_fail: bool,
+    /// What users ask for, and what servers can answer.
+    pub demand: Demand,
+    /// The record that is being told is on the disk.
+    pub told_is_durable: bool,
+    /// The second phase has begun: a sufficient core of the farm was healed for good.
+    pub healed: bool,
     /// A bug is planted and the guard stands behind it: its refusal is what is hoped for.
     pub guard_may_refuse: bool,
+}
+
+/// Users' requests that were in flight to a member when its server stopped to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The member.
+    pub member: MemberKey,
+    /// The server behind it.
+    pub server: String,
+    /// How many.
+    pub requests: u64,
+}
+
+/// Something that is seen at an instant.
+#[derive(Clone, Copy, Debug)]
+pub enum Sight<'a> {
+    /// Ground truth has changed; it is taken up already.
+    Entry(&'a Entry),
+    /// Users' requests were lost.
+    Lost(&'a Lost),
+    /// The server of a test was asked for an application's page.
+    Tested {
+        /// The number of the test's intent.
+        intent: u64,
+    },
+    /// An orchestrator's process that does not hold the run changes something.
+    Stray {
+        /// Which process, counted from 1.
+        process: u64,
+        /// Where.
+        to: &'a str,
+    },
 }
 
 /// How a run ended.
@@ -110,6 +157,11 @@ pub trait Invariant {
 
     /// Judges a span without changes.
     fn over(&mut self, _span: Span, _ground: &Ground, _context: &Context) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// Judges what is seen at this instant.
+    fn saw(&mut self, _sight: &Sight<'_>, _ground: &Ground, _context: &Context) -> Vec<Finding> {
         Vec::new()
     }
 
@@ -169,6 +221,10 @@ pub struct Judgement {
     pub violations: Vec<Violation>,
     /// Excused failures, one per invariant, subject and fault.
     pub excused: Vec<Excused>,
+    /// Situations that came about, by name.
+    pub sometimes: BTreeSet<&'static str>,
+    /// Reasons for which the run held, by name.
+    pub holds: BTreeSet<String>,
 }
 
 /// The oracle of one run.
@@ -177,6 +233,7 @@ pub struct Oracle {
     context: Context,
     invariants: Vec<Box<dyn Invariant>>,
     judgement: Judgement,
+    sometimes: Sometimes,
     told_of: BTreeSet<(&'static str, String)>,
     excused_of: BTreeMap<(&'static str, String, String, String), usize>,
 }
@@ -190,8 +247,13 @@ impl Oracle {
             Box::new(no_user_meets_an_upgrade::NoUserMeetsAnUpgrade),
             Box::<one_version_in_rotation::OneVersionInRotation>::default(),
             Box::new(no_deployment_under_load::NoDeploymentUnderLoad),
+            Box::<capacity_covers_load::CapacityCoversLoad>::default(),
+            Box::<no_request_is_cut::NoRequestIsCut>::default(),
             Box::new(everyone_ends_upgraded::EveryoneEndsUpgraded),
-            Box::new(run_ends_or_holds::RunEndsOrHolds),
+            Box::<run_ends_or_holds::RunEndsOrHolds>::default(),
+            Box::<journal_tells_the_truth::JournalTellsTheTruth>::default(),
+            Box::new(one_writer::OneWriter),
+            Box::new(strangers_untouched::StrangersUntouched),
             Box::new(result_is_true::ResultIsTrue),
         ];
         Self::with(ground, context, invariants)
@@ -204,6 +266,7 @@ impl Oracle {
             context,
             invariants,
             judgement: Judgement::default(),
+            sometimes: Sometimes::default(),
             told_of: BTreeSet::new(),
             excused_of: BTreeMap::new(),
         }
@@ -224,7 +287,24 @@ impl Oracle {
     /// Takes up a change of ground truth.
     pub fn entry(&mut self, entry: &Entry) {
         self.pass(entry.at_ms);
+        if let Event::FaultMet { tag } = entry.event {
+            self.context.faults.met(entry.at_ms, tag as usize);
+        }
         self.ground.apply(entry);
+        self.saw(entry.at_ms, &Sight::Entry(entry));
+        self.sometimes.entry(entry);
+    }
+
+    /// A situation came about.
+    pub fn happened(&mut self, situation: &'static str) {
+        self.sometimes.happened(situation);
+    }
+
+    /// Takes up what is seen at an instant.
+    pub fn saw(&mut self, at_ms: u64, sight: &Sight<'_>) {
+        self.pass(at_ms);
+        let span = Span { from_ms: at_ms, to_ms: at_ms };
+        self.ask(span, |invariant, ground, context| invariant.saw(sight, ground, context));
     }
 
     /// Takes up a fault.
@@ -233,11 +313,21 @@ impl Oracle {
         self.context.faults.strike(at_ms, struck);
     }
 
-    /// Takes up what the journal says has happened or is about to.
-    pub fn told(&mut self, at_ms: u64, event: &evenkeel::journal::Event) {
+    /// Takes up what the journal says has happened or is about to; `durable` tells whether the
+    /// disk has it.
+    pub fn told(&mut self, at_ms: u64, event: &evenkeel::journal::Event, durable: bool) {
         self.pass(at_ms);
+        self.context.told_is_durable = durable;
         let span = Span { from_ms: at_ms, to_ms: at_ms };
         self.ask(span, |invariant, ground, context| invariant.told(event, ground, context));
+        self.sometimes.told(event, &self.ground);
+    }
+
+    /// A core of the farm heals for good, and no fault strikes any more. Tells which are not over.
+    pub fn end_of_faults(&mut self) -> Vec<(usize, crate::nemesis::Fault)> {
+        self.context.healed = true;
+        let open = self.context.faults.incidents().filter(|it| it.until_ms.is_none());
+        open.map(|it| (it.place, it.fault.clone())).collect()
     }
 
     /// Ends the run.
@@ -247,6 +337,7 @@ impl Oracle {
         let span = Span { from_ms: at_ms, to_ms: at_ms };
         self.ask(span, |invariant, ground, context| invariant.at_end(verdict, ground, context));
         self.judgement.violations.sort_by_key(|violation| violation.at_ms);
+        (self.judgement.sometimes, self.judgement.holds) = self.sometimes.take();
         self.judgement
     }
 

@@ -3,9 +3,12 @@
 //! Why: deployment replaces applications under their users; keeping it away from the serving half
 //! is what step 2 of the procedure is for.
 //!
-//! Allowed to fail, for a front-end that enabled itself by starting its Deployment Service:
+//! Allowed to fail, for a front-end that enabled itself by starting its Deployment Service, or that
+//! an operator enabled:
 //! * within the bound in which the flag is read and the server disabled or taken out
-//!   ([`super::Bounds::flag`]);
+//!   ([`super::Bounds::flag`]), and as long as a fault keeps consoles from doing that;
+//! * where old consoles fail on a new database and did before that bound was over: until it is over
+//!   since the job ended well that brought the first new one, and was read to have;
 //! * while some pool of it has nobody to stand in: no other fit living member in rotation.
 //!
 //! And within the bound after a reload of the node that put the server back.
@@ -35,10 +38,10 @@ impl Invariant for NoDeploymentUnderLoad {
             let enabled = server.enabled_itself_at_ms.map(|at_ms| {
                 match nobody_stands_in(&member.server, ground) {
                     true => Excuse::lasting("self-enabling", &member.server),
-                    false => {
-                        let end_ms = faults.end(at_ms, faults.bounds.flag);
-                        Excuse::until("self-enabling", &member.server, end_ms)
-                    }
+                    false => match flag_end(at_ms, ground, context) {
+                        Some(end_ms) => Excuse::until("self-enabling", &member.server, end_ms),
+                        None => Excuse::lasting("self-enabling", &member.server),
+                    },
                 }
             });
             findings.push(Finding {
@@ -53,6 +56,18 @@ impl Invariant for NoDeploymentUnderLoad {
         }
         findings
     }
+}
+
+/// When the flag of a server that was enabled at an instant must be read and set; `None` while no
+/// console answers that could tell or do it.
+fn flag_end(at_ms: u64, ground: &Ground, context: &Context) -> Option<u64> {
+    let end_ms = context.faults.flag_end(at_ms);
+    let fails_ms = ground.database_new_at_ms.filter(|_| context.old_consoles_fail);
+    if fails_ms.is_none_or(|fails_ms| fails_ms > end_ms) {
+        return Some(end_ms);
+    }
+    let back_ms = ground.console_published_at_ms? + context.policy.jobs_poll_ms;
+    Some(end_ms.max(context.faults.flag_end(back_ms)))
 }
 
 /// In some pool and node of a server no other fit living member gets requests.

@@ -8,6 +8,10 @@
 //!   it from its next reading ([`super::Bounds::reload`]);
 //! * for a fit server that crashed by itself: while it is down, and within the bound after it came
 //!   back ([`super::Bounds::back`]), since the balancer admits it before its services are ready;
+//! * for a server that an operator disabled, which may have stopped its Deployment Service, within
+//!   the bound in which it is enabled again ([`super::Faults::edit_excuse`]);
+//! * for a server whose applications broke by themselves, all else being well: within the bound in
+//!   which its tests find it ([`super::Bounds::sick`]), and as long as its pool has nobody to spare;
 //! * for a server that had its upgrade behind it, crashed by itself and came back, as long as no
 //!   fit member of the pool gets requests on that node: service goes before proof, and taking the
 //!   last one out would leave users with nothing.
@@ -51,7 +55,9 @@ impl Invariant for NoUserMeetsAnUpgrade {
                     [
                         faults.reload_excuse(&key.node),
                         faults.crash_excuse(&member.server),
+                        faults.edit_excuse(&member.server),
                         last_one_excuse(key, member, ground, context),
+                        sick_excuse(key, member, ground, context),
                     ]
                     .into_iter()
                     .flatten(),
@@ -81,6 +87,34 @@ fn last_one_excuse(
     (!begun && !others).then(|| Excuse::lasting("front-end-crash", &member.server))
 }
 
+/// A server whose applications broke, all else being well: within the bound after that, and as
+/// long as its pool would fall under its floor without it, and until that was seen to be over.
+fn sick_excuse(
+    key: &MemberKey,
+    member: &Member,
+    ground: &Ground,
+    context: &Context,
+) -> Option<Excuse> {
+    let broke_at_ms = ground.server_of(member).broke_at_ms;
+    let excuse = context.faults.sick_excuse(&member.server, broke_at_ms)?;
+    let others = ground.members.iter().filter(|(other, beside)| {
+        other.node == key.node
+            && other.pool == key.pool
+            && beside.server != member.server
+            && ground.server_of(beside).fit(&ground.target)
+    });
+    let mut since_ms: Vec<u64> =
+        others.filter_map(|(_, beside)| beside.eligible_since_ms).collect();
+    since_ms.sort_unstable();
+    let floor = context.floors.get(&key.pool).copied().unwrap_or(1).max(1) as usize;
+    let Some(spared_ms) = since_ms.get(floor - 1) else {
+        return Some(Excuse::lasting(&excuse.fault, &member.server));
+    };
+    let faults = &context.faults;
+    let seen_ms = faults.end(*spared_ms, faults.bounds.react);
+    longest([Excuse::until(&excuse.fault, &member.server, seen_ms), excuse])
+}
+
 /// Why a touched server is unfit, for people.
 pub(super) fn unfitness(server: &super::ground::Server, target: &str) -> String {
     if server.down_since_ms.is_some() {
@@ -97,6 +131,9 @@ pub(super) fn unfitness(server: &super::ground::Server, target: &str) -> String 
     }
     if server.deploying_since_ms.is_some() {
         return "applications are being deployed to it".into();
+    }
+    if server.modules_missing {
+        return "deployment has skipped modules".into();
     }
     if !server.initialised() {
         return "its Deployment Service is not initialised".into();

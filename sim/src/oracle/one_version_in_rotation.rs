@@ -8,7 +8,12 @@
 //! counted over the whole run, and one bound for the effect that ends it.
 //!
 //! Allowed to fail:
-//! * a rescue: from the crash of a member of the pool on, since service goes before one version;
+//! * a rescue: from the crash of a member of the pool on, or of its applications, since service goes before one version;
+//! * a rescue because an operator disabled a member, which may have stopped its Deployment Service,
+//!   within the bound in which it is enabled and proven again ([`super::Faults::edit_excuse`]);
+//! * while a node is down, and within the bound of a switch after it is up again: nobody is stopped
+//!   before whoever follows takes traffic on every node;
+//! * a rescue because a member's checks flap, until the bound after they have ceased to;
 //! * within the bound after a reload of the node, which puts everybody back.
 //!
 //! Sabotage that breaks it: admit each updating server as soon as it is proven; never stop loaded.
@@ -66,7 +71,7 @@ impl Invariant for OneVersionInRotation {
                 what: format!("pool {pool} on {node} serves {} at once", versions.join(" and ")),
                 // The switch itself needs no excuse; what follows it does.
                 from_ms: Some(switch_ends_ms.max(span.from_ms)),
-                excuse: excuse(node, &servers, context),
+                excuse: excuse(node, &servers, ground, context),
             });
         }
         findings
@@ -85,7 +90,7 @@ fn switch_end(
     let ready = servers.iter().filter(|server| context.updating.contains(**server)).all(|name| {
         ground.servers[*name].whole_at(&ground.target)
             || faults.crashed_at(name).is_some()
-            || faults.installer_failed(name)
+            || faults.upgrade_spoilt(name)
     });
     let react = faults.bounds.react;
     let switch = context.policy.switch_ms_max.saturating_sub(before_ms);
@@ -93,9 +98,23 @@ fn switch_end(
     if ready { faults.end(since_ms, left) } else { 0 }
 }
 
-fn excuse(node: &str, servers: &[&str], context: &Context) -> Option<Excuse> {
+fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> Option<Excuse> {
     let faults = &context.faults;
     let dead = servers.iter().filter_map(|server| faults.crashed_at(server).map(|at| (at, server)));
     let rescue = dead.max().map(|(_, server)| Excuse::lasting("front-end-crash", server));
-    longest(faults.reload_excuse(node).into_iter().chain(rescue))
+    let sick = servers.iter().filter_map(|server| {
+        ground.servers[*server].broke_at_ms?;
+        Some(Excuse::lasting(faults.sickness(server)?, server))
+    });
+    let edited = servers.iter().filter_map(|server| faults.edit_excuse(server));
+    longest(
+        faults
+            .reload_excuse(node)
+            .into_iter()
+            .chain(rescue)
+            .chain(sick)
+            .chain(edited)
+            .chain(faults.flap_rescue_excuse(node))
+            .chain(faults.lost_node_excuse()),
+    )
 }

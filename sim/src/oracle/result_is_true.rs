@@ -4,10 +4,11 @@
 //! Why: people decide on the journal; a resumed run does too.
 //!
 //! Allowed to fail: for a server that crashed, or a node that was reloaded, so shortly before that
-//! the best orchestrator could not have known.
+//! the best orchestrator could not have known; so for one whose applications broke.
 //!
 //! Sabotage that breaks it: trust a stale page; record an outcome that was not read back.
-use evenkeel::journal::{Event, Milestone};
+use evenkeel::journal::{Event, Milestone, Wanted};
+use evenkeel::names::ServerName;
 
 use super::everyone_ends_upgraded::members_changed;
 use super::ground::{Server, same_version};
@@ -38,15 +39,21 @@ impl Invariant for ResultIsTrue {
         let Some(wrong) = contradiction(name.as_str(), server, milestone, ground) else {
             return Vec::new();
         };
-        let reloads = ground.members.iter().filter(|(_, it)| it.server == name.as_str());
+        let faults = &context.faults;
+        let members = ground.members.iter().filter(|(_, it)| it.server == name.as_str());
+        let upsets = members.flat_map(|(key, it)| {
+            [faults.reload_excuse(&key.node), faults.flap_excuse(&key.node, &it.server)]
+        });
         vec![Finding {
             from_ms: None,
             subject: format!("{name} {milestone:?}"),
             what: format!("the journal claims {milestone:?} of {name}, but {wrong}"),
             excuse: longest(
-                reloads
-                    .filter_map(|(key, _)| context.faults.reload_excuse(&key.node))
-                    .chain(context.faults.crash_excuse(name.as_str())),
+                upsets
+                    .flatten()
+                    .chain(context.faults.crash_excuse(name.as_str()))
+                    .chain(context.faults.edit_excuse(name.as_str()))
+                    .chain(context.faults.sick_excuse(name.as_str(), server.broke_at_ms)),
             ),
         }]
     }
@@ -76,7 +83,8 @@ impl Invariant for ResultIsTrue {
             RunVerdict::Done { left_out } => left_out
                 .iter()
                 .filter(|name| {
-                    !context.faults.may_need_a_person() || !ground.servers.contains_key(*name)
+                    let server = ServerName::from(name.as_str());
+                    !context.faults.asked(&Wanted::LeaveOut { server })
                 })
                 .map(|name| Finding {
                     from_ms: None,

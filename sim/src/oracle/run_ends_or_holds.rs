@@ -1,19 +1,56 @@
 //! **A run ends, or it truly holds**: by its root deadline it is done, or it holds for a reason
 //! that is so; and a run in which nothing struck that needs a person ends done.
 //!
+//! In the second phase of a rehearsal a core of the farm has healed for good and a person answers: a
+//! run that still holds in the end does so for a server that stays broken, or is wrong to.
+//!
 //! Why: a run that hangs protects nobody and tells nobody; a false hold calls a person at night
 //! for nothing.
 //!
 //! Allowed to fail: a hold for a server that had crashed, or for what only it could give, within
 //! the bound after it came back ([`super::Bounds::back`]).
 //!
+//! A run may be left holding for want of a console where every old one fails on the new database
+//! and an old server's Deployment Service was started by a fault since: it may have enabled itself,
+//! only a console could tell or disable it, and the job that would bring one publishes to whoever
+//! is enabled. Only somebody on that server's machine can help, and nobody is rehearsed there.
+//!
 //! Sabotage that breaks it: wait for ever for a lost answer; hold at the first lost poll.
-use evenkeel::journal::{Event, HoldReason};
+use std::collections::BTreeSet;
 
-use super::hold_is_true::{just_ceased, why_false};
+use evenkeel::journal::{Event, HoldReason, Request, Wanted};
+use evenkeel::names::ServerName;
+
+use super::ground::Server;
+use super::hold_is_true::{consoles_are_out, just_ceased, why_false};
 use super::{Context, Finding, Ground, Invariant, RunVerdict};
 
-pub(super) struct RunEndsOrHolds;
+#[derive(Default)]
+pub(super) struct RunEndsOrHolds {
+    /// Servers that truly could not go on when the journal said so. Nobody is waited for but a
+    /// person from then on, so that a hold for them is one also when they have recovered since.
+    failed: BTreeSet<ServerName>,
+}
+
+/// Somebody is needed who did not come, or who came and cannot mend what stays broken.
+fn may_stay_held(context: &Context) -> bool {
+    match context.healed {
+        true => context.faults.somebody_stays_broken(),
+        false => context.faults.may_need_a_person(),
+    }
+}
+
+/// No console is left that could tell whether an old server has enabled itself.
+fn nobody_can_tell(ground: &Ground, context: &Context) -> bool {
+    let restarted = |(name, it): (&String, &Server)| {
+        let by_fault = context.faults.back_at(name).is_some() || it.enabled_itself_at_ms.is_some();
+        it.front_end && !it.touched && !context.updating.contains(name) && by_fault
+    };
+    context.old_consoles_fail
+        && ground.database_new
+        && consoles_are_out(ground, context)
+        && ground.servers.iter().any(restarted)
+}
 
 impl Invariant for RunEndsOrHolds {
     fn name(&self) -> &'static str {
@@ -25,7 +62,31 @@ impl Invariant for RunEndsOrHolds {
     }
 
     fn told(&mut self, event: &Event, ground: &Ground, context: &Context) -> Vec<Finding> {
-        let Event::Held { reason, .. } = event else { return Vec::new() };
+        let reason = match event {
+            Event::Held { reason, .. } => reason,
+            Event::Failed { server, .. } => {
+                let reason = HoldReason::ServerFailed { server: server.clone() };
+                if why_false(&reason, ground, context).is_none() {
+                    self.failed.insert(server.clone());
+                }
+                return Vec::new();
+            }
+            Event::Decided(Request { what: Wanted::Retry { server: None }, .. }) => {
+                self.failed.clear();
+                return Vec::new();
+            }
+            Event::Decided(Request {
+                what: Wanted::Retry { server: Some(server) } | Wanted::ByHand { server },
+                ..
+            }) => {
+                self.failed.remove(server);
+                return Vec::new();
+            }
+            _ => return Vec::new(),
+        };
+        if matches!(reason, HoldReason::ServerFailed { server } if self.failed.contains(server)) {
+            return Vec::new();
+        }
         let Some(why) = why_false(reason, ground, context) else { return Vec::new() };
         vec![Finding {
             from_ms: None,
@@ -35,24 +96,27 @@ impl Invariant for RunEndsOrHolds {
         }]
     }
 
-    fn at_end(
-        &mut self,
-        verdict: &RunVerdict,
-        _ground: &Ground,
-        context: &Context,
-    ) -> Vec<Finding> {
+    fn at_end(&mut self, verdict: &RunVerdict, ground: &Ground, context: &Context) -> Vec<Finding> {
         let what = match verdict {
             RunVerdict::Done { .. } => return Vec::new(),
-            RunVerdict::Held { .. } if context.faults.may_need_a_person() => return Vec::new(),
+            RunVerdict::Aborted if context.faults.asked(&Wanted::Abort) => return Vec::new(),
+            RunVerdict::Held { .. } if may_stay_held(context) => return Vec::new(),
+            RunVerdict::Held { reason: HoldReason::ConsoleUnknown }
+                if nobody_can_tell(ground, context) =>
+            {
+                return Vec::new();
+            }
             RunVerdict::Held { reason: HoldReason::GuardRefused { .. } }
                 if context.guard_may_refuse =>
             {
                 return Vec::new();
             }
             RunVerdict::Held { reason } => {
-                format!(
-                    "the run was left holding for {reason:?}, and nothing struck that needs a person"
-                )
+                let why = match context.healed {
+                    true => "everything was mended, and a person had answered",
+                    false => "nothing struck that needs a person",
+                };
+                format!("the run was left holding for {reason:?}, and {why}")
             }
             RunVerdict::Aborted => "the run was aborted, and nobody asked".to_owned(),
             RunVerdict::Refused { why } => format!("the run was refused: {}", why.join("; ")),

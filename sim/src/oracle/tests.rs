@@ -7,9 +7,11 @@ use evenkeel_fakes::spec::Spec;
 use evenkeel_fakes::truth::Truth;
 
 use crate::nemesis::Fault;
-use crate::nemesis::fault::{BalancerFault, Fate, FrontEndFault, OrchestratorFault};
+use crate::nemesis::fault::{BalancerFault, Fate, FrontEndFault, LinkFault, OrchestratorFault};
 
 use super::*;
+
+mod users_and_journal;
 
 /// Four servers in one pool on one node; fe-1 and fe-2 are upgraded first.
 fn spec() -> Spec {
@@ -75,6 +77,9 @@ impl Story {
             updating: ["fe-1".to_owned(), "fe-2".to_owned()].into(),
             floors: BTreeMap::new(),
             old_consoles_fail: false,
+            demand: Demand::of(&spec()),
+            told_is_durable: false,
+            healed: false,
             guard_may_refuse: false,
         };
         Self {
@@ -176,7 +181,7 @@ impl Story {
     }
 
     fn told(&mut self, event: evenkeel::journal::Event) -> &mut Self {
-        self.oracle.told(self.now_s * 1_000, &event);
+        self.oracle.told(self.now_s * 1_000, &event, true);
         self
     }
 
@@ -441,4 +446,32 @@ fn a_console_that_answers_makes_its_hold_false() {
         story.at(1_000).told(hold).at(2_000);
         assert_eq!(story.end(&RunVerdict::Held { reason }).violations.len(), expected);
     }
+}
+
+/// Goal: a hold for want of a node is true of one that has been cut off for as long as policy says,
+/// and excused for as long after that as a reading may take. Method: cut a node off for 20 minutes,
+/// in two spells that follow each other, and hold early, in time, just after and long after; and
+/// the same hold while another host is cut off.
+#[test]
+fn a_node_that_is_cut_off_for_long_makes_its_hold_true() {
+    let cut = |host: &str, minutes: u64| {
+        let (host, for_ms) = (host.to_owned(), minutes * 60_000);
+        Fault::Link(LinkFault::LongPartition { host, for_ms })
+    };
+    let violations = |host: &str, held_s: u64| {
+        let mut story = Story::new();
+        story.at(100).strike(cut(host, 10)).at(700).over(0).at(701).strike(cut(host, 10));
+        let hold = evenkeel::journal::Event::Held {
+            reason: HoldReason::BalancerUnknown { node: "lb".into() },
+            ways_out: Vec::new(),
+        };
+        story.at(held_s).told(hold);
+        let ended = story.end(&done());
+        ended.violations.iter().filter(|it| it.invariant == "run_ends_or_holds").count()
+    };
+    assert_eq!(violations("lb", 900), 1, "it is not long enough");
+    assert_eq!(violations("lb", 1_001), 0);
+    assert_eq!(violations("lb", 1_305), 0, "nobody can have read it yet");
+    assert_eq!(violations("lb", 1_500), 1, "it answers again");
+    assert_eq!(violations("fe-1", 1_001), 1, "another is cut off");
 }

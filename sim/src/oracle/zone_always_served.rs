@@ -8,11 +8,20 @@
 //! * while a member of it has crashed by itself and no fit living member exists in it;
 //! * within the detection bound after one crashed: health check (`fall` + 1 intervals), one poll
 //!   of the node, and the effect that brings another one in ([`super::Bounds::death`]);
+//! * the same for one whose applications broke by themselves, which only its tests tell
+//!   ([`super::Bounds::sick`]);
 //! * within the proving bound after the first of its members became whole;
-//! * within the bound after a reload of the node.
+//! * within the bound after a reload of the node, or after somebody else changed a member there;
+//! * while the node's process is down, when the node serves nobody at all: users reach another one,
+//!   where there is one, and every invariant holds there as always; and within the bound of a
+//!   reload after it is up again;
+//! * while the checks of a member flap that would serve otherwise, and until it is back;
+//! * after an operator disabled a member, which may have stopped its Deployment Service, within the
+//!   bound in which it is enabled and proven again ([`super::Faults::edit_excuse`]).
 //!
 //! Sabotage that breaks it: drain the last member; stop loaded before updating is started at step
 //! 5; no rescue.
+use super::ground::{Member, MemberKey};
 use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
 
 pub(super) struct ZoneAlwaysServed;
@@ -43,29 +52,52 @@ impl Invariant for ZoneAlwaysServed {
                 from_ms: None,
                 subject: format!("{node} {pool}"),
                 what: format!("pool {pool} on {node} is not served: {who}"),
-                excuse: excuse(node, &servers, ground, context),
+                excuse: longest(
+                    excuse(node, &servers, ground, context)
+                        .into_iter()
+                        .chain(flaps(node, &members, ground, context)),
+                ),
             });
         }
         findings
     }
 }
 
+/// Members that would serve, were it not for checks of theirs that flap.
+fn flaps(
+    node: &str,
+    members: &[(&MemberKey, &Member)],
+    ground: &Ground,
+    context: &Context,
+) -> Vec<Excuse> {
+    let kept_out = members
+        .iter()
+        .filter(|(_, it)| !it.up && it.admin == 0 && it.weight > 0 && ground.ready(&it.server));
+    kept_out.filter_map(|(_, it)| context.faults.flap_excuse(node, &it.server)).collect()
+}
+
 fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> Option<Excuse> {
     let faults = &context.faults;
     let crashes = servers
         .iter()
-        .filter_map(|server| faults.crashed_at(server).map(|died_ms| (died_ms, *server)));
+        .filter_map(|server| faults.crashed_at(server).map(|died_ms| (died_ms, *server)))
+        .map(|(died_ms, server)| (died_ms, server, "front-end-crash", faults.bounds.death));
+    let broken = servers.iter().filter_map(|server| {
+        let broke_at_ms = ground.servers[*server].broke_at_ms?;
+        Some((broke_at_ms, *server, faults.sickness(server)?, faults.bounds.sick))
+    });
     let mut excuses: Vec<Excuse> = faults.reload_excuse(node).into_iter().collect();
-    if let Some((died_ms, server)) = crashes.max() {
+    excuses.extend(servers.iter().filter_map(|server| faults.edit_excuse(server)));
+    for (died_ms, server, name, bound) in crashes.max_by_key(|it| it.0).into_iter().chain(broken) {
         let bounds = faults.bounds;
         // Whoever is whole has yet to be proven before he may serve; the first of them counts.
         let ready = servers.iter().filter_map(|server| ground.servers[*server].ready_since_ms);
         let proven_ms = ready.map(|ready_ms| faults.end(ready_ms, bounds.prove)).min();
         excuses.push(match proven_ms {
-            None => Excuse::lasting("front-end-crash", server),
+            None => Excuse::lasting(name, server),
             Some(proven_ms) => {
-                let until_ms = proven_ms.max(faults.end(died_ms, bounds.death));
-                Excuse::until("front-end-crash", server, until_ms)
+                let until_ms = proven_ms.max(faults.end(died_ms, bound));
+                Excuse::until(name, server, until_ms)
             }
         });
     }

@@ -1,8 +1,9 @@
-//! The table of families by steps, for people.
+//! What a campaign reached, for people: families by steps, situations, holds, excuses.
 use std::fmt::Write as _;
 
 use crate::campaign::coverage::Coverage;
 use crate::nemesis::{Choice, atlas};
+use crate::oracle::sometimes;
 
 /// Which faults changed something in which step, how many seeds each fired in, what the atlas
 /// trimmed.
@@ -34,6 +35,34 @@ pub fn text(coverage: &Coverage, choice: &Choice) -> String {
         if seeds > 0 {
             let share = percent(seeds);
             line(&format!("the atlas trimmed {share} % of seeds by {}: {}", entry.name, entry.why));
+        }
+    }
+    text.push_str(&judged(coverage));
+    text
+}
+
+/// Which situations came about, for what runs held, which excuses they needed: in how many seeds.
+fn judged(coverage: &Coverage) -> String {
+    let mut text = String::new();
+    let mut line = |words: &str| writeln!(text, "{words}").expect("a String can be written");
+    line(&format!("\n{:<28}{:>6}", "sometimes", "seeds"));
+    for (name, sentence) in sometimes::SITUATIONS {
+        let seeds = coverage.sometimes.get(name).copied().unwrap_or(0);
+        line(&format!("  {name:<26}{seeds:>6}  {sentence}"));
+    }
+    if !coverage.holds.is_empty() {
+        line(&format!("\n{:<28}{:>6}{:>10}", "held for", "seeds", "ended so"));
+        for (reason, (held, ended)) in &coverage.holds {
+            line(&format!("  {reason:<26}{held:>6}{ended:>10}"));
+        }
+    }
+    if !coverage.excuses.is_empty() {
+        line(&format!("\n{:<28}{:>6}", "excused, by the fault", "seeds"));
+        for (invariant, faults) in &coverage.excuses {
+            line(&format!("  {invariant}"));
+            for (fault, seeds) in faults {
+                line(&format!("    {fault:<24}{seeds:>6}"));
+            }
         }
     }
     text

@@ -1,5 +1,7 @@
 //! One JSON object a run and one for all of them, a line each. Stable: fields are added, never
 //! changed, and `v` counts up if one must be.
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -32,6 +34,12 @@ struct Run<'a> {
     detail: Value,
     violations: &'a [Violation],
     excused: &'a [Excused],
+    /// Situations that came about, by name.
+    sometimes: &'a BTreeSet<&'static str>,
+    /// Reasons for which it held, by name.
+    holds: &'a BTreeSet<String>,
+    /// When a core of the farm was healed for good, if it was.
+    healed_at_s: Option<f64>,
     simulated_s: f64,
     wall_s: f64,
     events: u64,
@@ -54,6 +62,9 @@ pub fn run(campaign: &Campaign<'_>, told: &Told) -> String {
         detail: detail(&outcome.verdict),
         violations: &outcome.judgement.violations,
         excused: &outcome.judgement.excused,
+        sometimes: &outcome.judgement.sometimes,
+        holds: &outcome.judgement.holds,
+        healed_at_s: outcome.healed_at_ms.map(seconds),
         simulated_s: seconds(outcome.simulated_ms),
         wall_s: told.wall.as_secs_f64(),
         events: outcome.events,
@@ -90,6 +101,8 @@ pub fn summary(campaign: &Campaign<'_>, summary: &Summary, wall_s: f64) -> Strin
             "held": summary.held,
             "violated": summary.violated,
             "excused": summary.excused,
+            "healed": summary.healed,
+            "healed_done": summary.healed_done,
             "nobody_needed": summary.nobody_needed,
             "nobody_needed_done": summary.nobody_needed_done,
             "coverage": summary.coverage,

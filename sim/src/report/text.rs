@@ -108,8 +108,17 @@ pub fn summary(
         line(
             &mut text,
             &format!(
-                "of {} without a front-end's crash or a failing installer, {} ended done",
+                "of {} without a fault after which a person may be needed, {} ended done",
                 summary.nobody_needed, summary.nobody_needed_done
+            ),
+        );
+    }
+    if summary.healed > 0 {
+        line(
+            &mut text,
+            &format!(
+                "{} called a person and had a core of their farm healed; of them {} ended done",
+                summary.healed, summary.healed_done
             ),
         );
     }

@@ -7,7 +7,6 @@ mod wire;
 use std::future::Future;
 use std::io;
 
-use evenkeel::journal::{Event, HoldReason, Record, Request, Wanted};
 use evenkeel::ports::{Command, Finished, Launcher, Storage};
 
 use super::{Bug, Sabotage};
@@ -64,13 +63,13 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "append-without-sync",
         sentence: "the journal is appended to and never synced",
-        caught_by: "one_writer",
+        caught_by: "journal_tells_the_truth",
         bug: Bug::Port(PortBug::AppendWithoutSync),
     },
     Sabotage {
         name: "effect-before-intent",
         sentence: "an intent is written to the disk with the record after it",
-        caught_by: "one_writer",
+        caught_by: "journal_tells_the_truth",
         bug: Bug::Port(PortBug::EffectBeforeIntent),
     },
     Sabotage {
@@ -205,25 +204,5 @@ impl<S: Storage> Storage for Storing<S> {
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.inner.truncate(length)
-    }
-}
-
-/// Somebody's script that answers a refused login by letting it be tried again.
-#[derive(Debug, Default)]
-pub struct LoginScript {
-    due: Option<Request>,
-}
-
-impl LoginScript {
-    /// The journal has a record; `retry` is what the script would ask for.
-    pub fn hear(&mut self, record: &Record, retry: impl FnOnce(Wanted) -> Request) {
-        if let Event::Held { reason: HoldReason::LoginRefused { .. }, .. } = &record.event {
-            self.due = Some(retry(Wanted::Retry { server: None }));
-        }
-    }
-
-    /// What it asks for now.
-    pub fn take(&mut self) -> Vec<Request> {
-        self.due.take().into_iter().collect()
     }
 }

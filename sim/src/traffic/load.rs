@@ -30,7 +30,8 @@ struct Node {
 
 #[derive(Debug)]
 struct Written {
-    cell: Cell,
+    /// `None`: it is not the farm's, and gets none of its users' requests.
+    cell: Option<Cell>,
     /// What the traffic had counted when the counters were last written.
     tally: Tally,
     /// Requests in flight that were written: the counter may hold others' too.
@@ -63,6 +64,12 @@ impl Users {
             let state = traffic.state(cell);
             traffic.set(cell, MemberState { answer, fit, ..state });
         }
+    }
+
+    /// Takes what was lost in flight with servers that stopped to answer, since the last time.
+    #[must_use]
+    pub fn take_lost(&self) -> Vec<(Cell, u64)> {
+        self.0.borrow_mut().traffic.take_lost()
     }
 
     /// What became of all requests so far.
@@ -105,9 +112,7 @@ impl Load for Users {
 impl Node {
     fn new(name: &str, balancer: &Balancer, traffic: &Traffic) -> Self {
         let members = balancer.members().map(|member| Written {
-            cell: traffic
-                .cell(name, &member.pool, &member.name)
-                .expect("traffic and balancers come from the same farm file"),
+            cell: traffic.cell(name, &member.pool, &member.name),
             tally: Tally::default(),
             in_flight: 0,
         });
@@ -122,27 +127,31 @@ impl Node {
         self.life = balancer.life();
         self.generation = balancer.generation();
         for (written, member) in self.members.iter_mut().zip(balancer.members()) {
+            let Some(cell) = written.cell else { continue };
             if another_life {
-                traffic.hide(written.cell);
+                traffic.hide(cell);
                 written.in_flight = 0;
             } else if member.counters.in_flight < written.in_flight {
-                traffic.cut(written.cell);
+                traffic.cut(cell);
                 // The balancer has counted them.
-                written.tally.failed_responses = traffic.tally(written.cell).failed_responses;
+                written.tally.failed_responses = traffic.tally(cell).failed_responses;
                 written.in_flight = member.counters.in_flight;
             }
             if another_life || another_generation {
-                let weight = if member.eligible() { member.weight } else { 0 };
-                let state = traffic.state(written.cell);
-                traffic.set(written.cell, MemberState { weight, ..state });
+                let serves = balancer.is_up() && member.eligible();
+                let weight = if serves { member.weight } else { 0 };
+                traffic.set_down(cell, !balancer.is_up());
+                let state = traffic.state(cell);
+                traffic.set(cell, MemberState { weight, ..state });
             }
         }
     }
 
     fn write(&mut self, balancer: &mut Balancer, traffic: &Traffic, now_ms: u64) {
         for (index, written) in self.members.iter_mut().enumerate() {
-            let tally = traffic.tally(written.cell);
-            let in_flight = traffic.in_flight(written.cell);
+            let Some(cell) = written.cell else { continue };
+            let tally = traffic.tally(cell);
+            let in_flight = traffic.in_flight(cell);
             if tally == written.tally && in_flight == written.in_flight {
                 continue;
             }

@@ -91,6 +91,10 @@ struct Member {
 #[derive(Clone, Debug, Default)]
 struct Lane {
     members: Vec<Cell>,
+    /// Its node is down.
+    down: bool,
+    /// The pool's lanes on all nodes: users whose node is down reach the next of these.
+    of_pool: std::ops::Range<usize>,
     /// The eligible members, each as often as its weight wants, evenly mixed.
     turns: Vec<u16>,
     next: usize,
@@ -107,8 +111,13 @@ pub struct Traffic {
     /// Cells by server.
     servers: BTreeMap<String, Vec<Cell>>,
     fates: Fates,
+    /// What was lost in flight with servers that stopped to answer, until somebody takes it.
+    lost: Vec<(Cell, u64)>,
     now_ns: u64,
 }
+
+/// The longest request: IIS gives up after 110 s.
+pub const REQUEST_MS_MAX: u64 = 110_000;
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -123,6 +132,7 @@ impl Traffic {
             cells: BTreeMap::new(),
             servers: BTreeMap::new(),
             fates: Fates::default(),
+            lost: Vec::new(),
             now_ns: 0,
         };
         for zone in &spec.zones {
@@ -145,9 +155,10 @@ impl Traffic {
             pools.iter().fold(1, |parts, pool| zone::lcm(parts, nodes_of(pool).len() as u64));
         for pool in pools {
             let nodes = nodes_of(pool);
+            let of_pool = self.lanes.len()..self.lanes.len() + nodes.len();
             for node in &nodes {
                 let lane = self.lanes.len();
-                self.lanes.push(Lane::default());
+                self.lanes.push(Lane { of_pool: of_pool.clone(), ..Lane::default() });
                 lanes.push((lane, u64::from(pool.load_share) * parts / nodes.len() as u64));
                 for server in &spec.front_ends {
                     if let Some(member) = server.members.get(&pool.name) {
@@ -213,7 +224,8 @@ impl Traffic {
 
     #[inline]
     fn arrive(&mut self, request: zone::Request, end_ns: u64) {
-        let Some(cell) = self.lanes[request.lane].turn() else {
+        let lane = self.living(request.lane);
+        let Some(cell) = self.lanes[lane].turn() else {
             self.fates.refused += 1;
             return;
         };
@@ -240,6 +252,21 @@ impl Traffic {
         }
     }
 
+    /// Where a lane's requests go: to itself, or to another node's while its own is down.
+    fn living(&self, lane: usize) -> usize {
+        if !self.lanes[lane].down {
+            return lane;
+        }
+        let mut others = self.lanes[lane].of_pool.clone();
+        others.find(|other| !self.lanes[*other].down).unwrap_or(lane)
+    }
+
+    /// A member's node goes down or comes up, after the clock was advanced to that instant.
+    pub fn set_down(&mut self, cell: Cell, down: bool) {
+        let lane = self.members[cell].lane;
+        self.lanes[lane].down = down;
+    }
+
     /// Changes a member's state, after the clock was advanced to the instant of the change.
     pub fn set(&mut self, cell: Cell, state: MemberState) {
         let member = &mut self.members[cell];
@@ -248,9 +275,13 @@ impl Traffic {
             self.fates.met_upgrade += (member.ends_ns.len() + member.hidden_ends_ns.len()) as u64;
         }
         if before.answer == Answer::Page && state.answer != Answer::Page {
-            self.fates.cut += member.hidden_ends_ns.len() as u64;
-            self.members[cell].hidden_ends_ns.clear();
-            self.cut(cell);
+            let hidden = member.hidden_ends_ns.len() as u64;
+            self.fates.cut += hidden;
+            member.hidden_ends_ns.clear();
+            let lost = hidden + self.cut(cell);
+            if lost > 0 {
+                self.lost.push((cell, lost));
+            }
         }
         if before.weight != state.weight {
             let lane = self.members[cell].lane;
@@ -279,6 +310,24 @@ impl Traffic {
         member.tally.failed_responses += requests;
         self.fates.cut += requests;
         requests
+    }
+
+    /// Takes what was lost in flight with servers that stopped to answer, since the last time.
+    pub fn take_lost(&mut self) -> Vec<(Cell, u64)> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// The node, pool and name of a member.
+    #[must_use]
+    pub fn name_of(&self, cell: Cell) -> Option<&(String, String, String)> {
+        self.cells.iter().find(|(_, it)| **it == cell).map(|(name, _)| name)
+    }
+
+    /// Requests of users to a member of which no answer has come yet, whoever still counts them.
+    #[must_use]
+    pub fn unanswered(&self, cell: Cell) -> u64 {
+        let member = &self.members[cell];
+        (member.ends_ns.len() + member.hidden_ends_ns.len()) as u64
     }
 
     /// What a member got.

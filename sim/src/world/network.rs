@@ -167,6 +167,13 @@ impl Network {
         server.or_else(|| self.nodes.get(name).map(|it| it.host))
     }
 
+    /// The server or node that has an address.
+    pub(super) fn name_at(&self, at: SocketAddr) -> Option<&str> {
+        let servers = self.servers.iter().map(|(name, it)| (name, it.http.ip()));
+        let mut all = servers.chain(self.nodes.iter().map(|(name, it)| (name, it.api.ip())));
+        all.find(|(_, ip)| *ip == at.ip()).map(|(name, _)| name.as_str())
+    }
+
     /// Every host that the orchestrator talks to.
     pub(super) fn peers(&self) -> impl Iterator<Item = (&str, HostId)> {
         let servers = self.servers.iter().map(|(name, it)| (name.as_str(), it.host));

@@ -1,13 +1,13 @@
 //! The orchestrator on a host of its own: started, killed, started again on what its disk kept.
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use evenkeel::drive::{self, Mind, OnHold, Options, World};
-use evenkeel::journal::{Event, Journal, Record, Request, Wanted};
-use evenkeel::ports::{Address, Inbox, WallClock};
+use evenkeel::journal::{Event, HoldReason, Journal, Record, Request, Wanted};
+use evenkeel::ports::{Address, WallClock};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::disk::Disk;
@@ -15,14 +15,16 @@ use crate::fabric::UnderWay;
 use crate::nemesis::fault::Fate;
 use crate::random::Keyed;
 use crate::sabotage::Planted;
-use crate::sabotage::ports::{Launching, LoginScript, Memory, PortBug, Storing, Wiretap};
+use crate::sabotage::ports::{Launching, Memory, PortBug, Storing, Wiretap};
 use crate::scenario::Scenario;
 
+use super::healing::Healing;
 use super::network::{Network, Shells};
+use super::people::Post;
 use super::record::Recorder;
 use super::tap::Tap;
 use super::watched::Watched;
-use super::{Fabric, PASSWORD, Points, Shared};
+use super::{Fabric, PASSWORD, Points, Shared, Site};
 
 /// When a rehearsal begins, by its wall clock: a Saturday night. Any instant would do.
 const BEGINS: &str = "2026-01-10T22:00:00Z";
@@ -52,6 +54,14 @@ pub(super) struct Machine {
     planted: Option<Planted>,
     memory: Memory,
     tap: Tap,
+    /// What people have asked for.
+    post: Post,
+    /// By how much its wall clock is wrong.
+    clock_off_ms: Rc<Cell<i64>>,
+    /// The fault that its disk suffers from, by its place in the schedule.
+    disk_fault: Rc<Cell<Option<usize>>>,
+    /// The process ended by itself because of its disk.
+    given_up: Rc<Cell<bool>>,
     /// What killed processes had sent, and what is to arrive late.
     late: Rc<RefCell<UnderWay>>,
     /// The process that runs, counted from 1; `None` while there is none.
@@ -63,17 +73,19 @@ impl Machine {
     pub(super) fn new(
         scenario: Rc<Scenario>,
         keyed: Keyed,
-        fabric: Fabric,
-        network: Network,
-        shared: Shared,
-        recorder: Recorder,
+        site: Site,
         planted: Option<Planted>,
         tap: Tap,
     ) -> Self {
+        let Site { fabric, network, shared, recorder } = site;
         Self {
             planted,
             memory: Memory::default(),
             tap,
+            post: Post::default(),
+            clock_off_ms: Rc::default(),
+            disk_fault: Rc::default(),
+            given_up: Rc::default(),
             late: Rc::default(),
             scenario,
             keyed,
@@ -116,32 +128,35 @@ impl Machine {
     /// One life, from the journal's opening to the verdict.
     async fn live(&self, watchers: Watchers) -> Result<evenkeel::journal::Verdict, String> {
         let Watchers { record: watch, written } = watchers;
-        let disk = Watched::new(self.disk.file(), written);
+        let tap = self.tap.of_another_process();
+        let disk = Watched::new(self.disk.file(), written, self.recorder.clone());
         let storage = Storing::new(disk, self.bug());
         let (journal, records) = Journal::open(storage).map_err(|error| error.to_string())?;
         // What a killed process had handed to the disk, and not seen synced, may be there.
         let unseen = usize::try_from(self.recorder.records()).expect("a journal fits in memory");
         records.get(unseen..).unwrap_or_default().iter().for_each(&*watch);
         let wires = Wiretap::new(
-            self.network.dial(&self.fabric, &self.tap),
+            self.network.dial(&self.fabric, &tap),
             self.bug(),
             self.memory.clone(),
             self.lives.get() <= 1,
             self.front(),
         );
-        let people =
-            People { script: Rc::default(), loops: self.bug() == Some(PortBug::LoginLoop) };
-        let (machine, script) = (self.clone(), Rc::clone(&people.script));
+        // Somebody's script that answers a refused login by letting it be tried again.
+        let loops = self.bug() == Some(PortBug::LoginLoop);
+        let machine = self.clone();
         let world = World {
             dial: wires.clone(),
             launcher: Launching::new(Shells(wires), self.bug()),
             journal,
             records,
-            wall: Wall(self.shared.clone()),
-            inbox: people,
+            wall: Wall { shared: self.shared.clone(), off_ms: self.clock_off_ms.clone() },
+            inbox: self.post.inbox(loops),
             password: PASSWORD.to_owned().into(),
             watch: Box::new(move |record| {
-                script.borrow_mut().hear(record, |what| machine.request(what, record.at));
+                if loops && is_refused_login(&record.event) {
+                    machine.post.put(machine.request("a script", RETRY_ALL, record.at));
+                }
                 watch(record);
             }),
         };
@@ -156,13 +171,89 @@ impl Machine {
     /// All gates are approved beforehand: a rehearsal waits for nobody.
     fn approvals(&self) -> Vec<Request> {
         let gates = self.scenario.plan.farm.policy.gates.iter();
-        gates.map(|step| self.request(Wanted::Approve { step: *step }, begins())).collect()
+        gates
+            .map(|step| self.request("rehearsal", Wanted::Approve { step: *step }, begins()))
+            .collect()
     }
 
-    fn request(&self, what: Wanted, at: Timestamp) -> Request {
+    /// Somebody asks for something; the orchestrator takes it when it next looks.
+    pub(super) fn ask(&self, who: &str, what: Wanted) -> Request {
+        // By his own clock, which is right.
+        let wall = Wall { shared: self.shared.clone(), off_ms: Rc::default() };
+        let request = self.request(who, what, wall.now());
+        self.post.put(request.clone());
+        request
+    }
+
+    /// Another process is started on the same plan: the farm's lock refuses it, whether the first
+    /// one runs or stands still, and it hands over what it was to ask for, as `apply` does. The
+    /// lock itself is tested on real processes (`tests/one_writer.rs`).
+    pub(super) fn start_another(&self, who: &str) -> Request {
+        assert!(self.is_alive(), "the lock dies with its process");
+        let step = self.scenario.plan.farm.policy.gates.first().copied().unwrap_or(1);
+        self.ask(who, Wanted::Approve { step })
+    }
+
+    /// The machine stands still.
+    pub(super) fn freeze(&self) {
+        self.fabric.freeze(self.network.orchestrator);
+    }
+
+    /// It goes on, if nothing killed it meanwhile.
+    pub(super) fn thaw(&self) {
+        self.fabric.thaw(self.network.orchestrator);
+    }
+
+    /// Its wall clock jumps.
+    pub(super) fn set_clock_off_by(&self, ms: i64) {
+        self.clock_off_ms.set(self.clock_off_ms.get() + ms);
+    }
+
+    /// The disk takes only so much more from now on; `None`: it fails to sync. Nothing happens to a
+    /// disk that suffers already.
+    pub(super) fn break_disk(&self, place: usize, room_bytes: Option<usize>) {
+        if self.disk_fault.get().is_some() {
+            return;
+        }
+        self.disk_fault.set(Some(place));
+        match room_bytes {
+            Some(room) => self.disk.set_capacity_bytes(Some(self.disk.seen().len() + room)),
+            None => self.disk.set_syncs_fail(true),
+        }
+    }
+
+    /// The disk that a fault broke is as before. Whether a process that gave up is to be started.
+    pub(super) fn mend_disk(&self, place: usize) -> bool {
+        if self.disk_fault.get() != Some(place) {
+            return false;
+        }
+        self.disk_fault.set(None);
+        self.disk.set_capacity_bytes(None);
+        self.disk.set_syncs_fail(false);
+        self.given_up.replace(false)
+    }
+
+    /// The process has ended by itself with these words: the fault of its disk that it gave up for,
+    /// by its place in the schedule; `None` when there was no reason to.
+    pub(super) fn gave_up(&self, why: &str) -> Option<usize> {
+        let place = self.disk_fault.get().filter(|_| why.contains("the disk says"))?;
+        self.life.take();
+        self.died();
+        self.given_up.set(true);
+        Some(place)
+    }
+
+    /// Its process is no more.
+    fn died(&self) {
+        for intent in self.tap.died() {
+            self.recorder.tested(self.shared.now_ms(), intent);
+        }
+    }
+
+    fn request(&self, who: &str, what: Wanted, at: Timestamp) -> Request {
         Request {
             what,
-            who: "rehearsal".into(),
+            who: who.to_owned(),
             ticket: None,
             plan_hash: self.scenario.plan_hash.clone(),
             at,
@@ -180,6 +271,11 @@ impl Machine {
         pools.iter().find_map(|pool| pool.traffic.values().next())?.parse().ok()
     }
 
+    /// Draws which of these broken servers heal.
+    pub(super) fn heal(&self, now_ms: u64, broken: &BTreeSet<String>) -> Healing {
+        Healing::new(now_ms, broken, &self.scenario, &self.keyed)
+    }
+
     /// There is a process.
     pub(super) fn is_alive(&self) -> bool {
         self.life.get().is_some()
@@ -191,7 +287,12 @@ impl Machine {
             Event::Intent { id, action } => {
                 self.tap.effect_begins(*id, self.network.receivers(action));
             }
-            Event::Outcome { id, .. } => self.tap.effect_ended(*id),
+            Event::Outcome { id, .. } => {
+                if self.tap.tested(*id) {
+                    self.recorder.tested(self.shared.now_ms(), *id);
+                }
+                self.tap.effect_ended(*id);
+            }
             _ => {}
         }
     }
@@ -207,7 +308,7 @@ impl Machine {
         self.recorder.killed(Points { records: self.recorder.records(), sent: self.tap.sent() });
         // No packet leaves from here on, and nothing more is written.
         self.fabric.cut_power(self.network.orchestrator);
-        self.tap.died();
+        self.died();
         self.late.take();
         match fate {
             Fate::NeverArrived => {
@@ -224,9 +325,12 @@ impl Machine {
     }
 }
 
-/// The rehearsal's wall clock: it goes with simulated time.
+/// The rehearsal's wall clock: it goes with simulated time, and may be wrong.
 #[derive(Clone)]
-struct Wall(Shared);
+struct Wall {
+    shared: Shared,
+    off_ms: Rc<Cell<i64>>,
+}
 
 fn begins() -> Timestamp {
     BEGINS.parse().expect("the beginning is an instant")
@@ -234,24 +338,14 @@ fn begins() -> Timestamp {
 
 impl WallClock for Wall {
     fn now(&self) -> Timestamp {
-        let ms = i64::try_from(self.0.now_ms()).expect("a run ends within an aeon");
-        begins() + SignedDuration::from_millis(ms)
+        let ms = i64::try_from(self.shared.now_ms()).expect("a run ends within an aeon");
+        begins() + SignedDuration::from_millis(ms + self.off_ms.get())
     }
 }
 
-/// Nobody asks for anything while a rehearsal runs, but a script that is planted.
-struct People {
-    script: Rc<RefCell<LoginScript>>,
-    loops: bool,
-}
+/// A script's answer to everything.
+const RETRY_ALL: Wanted = Wanted::Retry { server: None };
 
-impl Inbox for People {
-    fn take(&mut self) -> io::Result<Vec<Request>> {
-        let asked = self.script.borrow_mut().take();
-        Ok(asked.into_iter().filter(|_| self.loops).collect())
-    }
-
-    fn must_be_asked(&self) -> bool {
-        self.loops
-    }
+fn is_refused_login(event: &Event) -> bool {
+    matches!(event, Event::Held { reason: HoldReason::LoginRefused { .. }, .. })
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use evenkeel::journal::tell::Teller;
-use evenkeel::journal::{self, HoldReason};
+use evenkeel::journal::{self, HoldReason, Request};
 use evenkeel_fakes::farm::Farm;
 use evenkeel_fakes::ledger;
 use serde::Serialize;
@@ -14,8 +14,9 @@ use serde::Serialize;
 use crate::fabric::Fabric;
 use crate::nemesis::watch::{Strike, Watch};
 use crate::nemesis::{Fault, Trigger, atlas};
-use crate::oracle::{Ground, Oracle, Struck};
-use crate::traffic::Users;
+use crate::oracle::sometimes::DRAINED_UNDER_LOAD;
+use crate::oracle::{Ground, Lost, MemberKey, Oracle, Sight, Struck};
+use crate::traffic::{Cell, Users};
 
 use super::Points;
 use super::strike::Later;
@@ -30,8 +31,8 @@ pub(super) enum Message {
     Later(u64, Later),
     /// A machine is up again.
     Up(String),
-    /// The orchestrator was killed, and is away for this long.
-    Killed(u64),
+    /// The orchestrator was killed or stopped, and is away for this long.
+    Away(u64),
     /// The run holds.
     Held(HoldReason),
     /// It holds no more.
@@ -40,6 +41,13 @@ pub(super) enum Message {
     Sent(u64),
     /// The orchestrator has heard of somebody whom something late is for.
     Heard(SocketAddr),
+    /// A process that does not hold the run changes something.
+    Stray {
+        /// Which, counted from 1.
+        process: u64,
+        /// Where.
+        to: SocketAddr,
+    },
     /// The orchestrator's process ended by itself.
     Ended(Result<evenkeel::journal::Verdict, String>),
 }
@@ -59,16 +67,23 @@ struct Inner {
     /// Entries of the atlas that kept a fault from striking.
     trimmed: BTreeSet<&'static str>,
     witness: Option<Box<dyn Witness>>,
-    /// Servers that crashed by themselves, with the place of the fault.
-    crashed: BTreeMap<String, usize>,
+    /// Faults that took servers down, by their places, with those that are not up again.
+    crashed: BTreeMap<usize, BTreeSet<String>>,
     /// The step that the run is in.
     step: u8,
+    /// Why it holds.
+    held: Option<HoldReason>,
+    /// What people asked for, with the place of the fault that made them.
+    asked: Vec<(Request, usize)>,
     last: VecDeque<String>,
     /// The last events before the first violation.
     before_violation: Option<Vec<String>>,
     exchanges: u64,
     records: u64,
+    /// Records that the disk has.
+    durable: u64,
     killed: Vec<Points>,
+    healed_at_ms: Option<u64>,
     send: tokio::sync::mpsc::UnboundedSender<Message>,
 }
 
@@ -80,6 +95,7 @@ pub(super) struct Recorded {
     pub(super) struck: BTreeMap<usize, Hit>,
     pub(super) killed: Vec<Points>,
     pub(super) trimmed: BTreeSet<&'static str>,
+    pub(super) healed_at_ms: Option<u64>,
 }
 
 /// Somebody who is told what happens while a run goes on.
@@ -121,11 +137,15 @@ impl Recorder {
             witness,
             crashed: BTreeMap::new(),
             step: 1,
+            held: None,
+            asked: Vec::new(),
             last: VecDeque::new(),
             before_violation: None,
             exchanges: 0,
             records: 0,
+            durable: 0,
             killed: Vec::new(),
+            healed_at_ms: None,
             send,
         })))
     }
@@ -144,9 +164,10 @@ impl Recorder {
         inner.tell(entry.at_ms, &entry.event.to_string());
         inner.oracle().entry(entry);
         inner.show(entry.at_ms);
-        inner.servers_changed(farm, &entry.event);
+        inner.servers_changed(entry.at_ms, farm, &entry.event);
+        inner.members_changed(&entry.event);
         if let ledger::Event::Up { server } = &entry.event {
-            if let Some(place) = inner.crashed.remove(server) {
+            for place in inner.up_again(server) {
                 inner.ended(entry.at_ms, place);
             }
             inner.send(Message::Up(server.clone()));
@@ -166,11 +187,19 @@ impl Recorder {
         let line = inner.teller.tell(record);
         // Its wall time is left out: every line here begins with simulated time.
         inner.tell(now_ms, line.split_once("  ").map_or(&*line, |(_, words)| words));
-        inner.oracle().told(now_ms, &record.event);
+        let durable = record.ordinal < inner.durable;
+        inner.oracle().told(now_ms, &record.event, durable);
         match &record.event {
-            journal::Event::Held { reason, .. } => inner.send(Message::Held(reason.clone())),
-            journal::Event::Released => inner.send(Message::Released),
+            journal::Event::Held { reason, .. } => {
+                inner.held = Some(reason.clone());
+                inner.send(Message::Held(reason.clone()));
+            }
+            journal::Event::Released => {
+                inner.held = None;
+                inner.send(Message::Released);
+            }
             journal::Event::Step { step } => inner.step = *step,
+            journal::Event::Decided(request) => inner.obeyed(now_ms, request),
             _ => {}
         }
         inner.records = record.ordinal + 1;
@@ -207,6 +236,23 @@ impl Recorder {
         self.0.borrow().records
     }
 
+    /// The disk has so many records for good.
+    pub(super) fn durable(&self, records: u64) {
+        self.0.borrow_mut().durable = records;
+    }
+
+    /// The server of a test was asked for an application's page.
+    pub(super) fn tested(&self, now_ms: u64, intent: u64) {
+        self.0.borrow_mut().oracle().saw(now_ms, &Sight::Tested { intent });
+    }
+
+    /// A process that does not hold the run changes something.
+    pub(super) fn stray(&self, now_ms: u64, process: u64, to: &str) {
+        let inner = &mut *self.0.borrow_mut();
+        inner.oracle().saw(now_ms, &Sight::Stray { process, to });
+        inner.look();
+    }
+
     /// The orchestrator was killed when it had got so far.
     pub(super) fn killed(&self, points: Points) {
         self.0.borrow_mut().killed.push(points);
@@ -232,9 +278,43 @@ impl Recorder {
         self.0.borrow_mut().ended(now_ms, place);
     }
 
-    /// It took a server down, and is over when that is up again.
+    /// Somebody asks the run for something, because of a fault.
+    pub(super) fn asked(&self, now_ms: u64, place: usize, request: Request) {
+        let inner = &mut *self.0.borrow_mut();
+        inner.oracle().strike(now_ms, Struck::Asked { what: request.what.clone() });
+        inner.asked.push((request, place));
+    }
+
+    /// Kinds of jobs that a server has left to do, by ground truth.
+    pub(super) fn unfinished(&self, server: &str) -> BTreeSet<String> {
+        let inner = self.0.borrow();
+        let oracle = inner.oracle.as_ref().expect("nothing happens after the end");
+        oracle.ground().servers[server].unfinished.clone()
+    }
+
+    /// Why the run holds; `None` when it does not.
+    pub(super) fn held(&self) -> Option<HoldReason> {
+        self.0.borrow().held.clone()
+    }
+
+    /// It took a server down, and is over when all such servers are up again.
     pub(super) fn crashed(&self, place: usize, server: &str) {
-        self.0.borrow_mut().crashed.insert(server.to_owned(), place);
+        self.0.borrow_mut().crashed.entry(place).or_default().insert(server.to_owned());
+    }
+
+    /// The person who was called to a hold answers it.
+    pub(super) fn answered(&self, now_ms: u64, request: &Request) {
+        let inner = &mut *self.0.borrow_mut();
+        inner.tell(now_ms, &format!("{} asks: {:?}", request.who, request.what));
+        inner.oracle().strike(now_ms, Struck::Asked { what: request.what.clone() });
+    }
+
+    /// No fault strikes from now on; those that are not over are returned, with their places.
+    pub(super) fn end_of_faults(&self, now_ms: u64) -> Vec<(usize, Fault)> {
+        let inner = &mut *self.0.borrow_mut();
+        inner.healed_at_ms = Some(now_ms);
+        inner.watch.end();
+        inner.oracle().end_of_faults()
     }
 
     /// The run never came to an end by itself; its network is gone already.
@@ -281,6 +361,7 @@ impl Recorder {
             struck: std::mem::take(&mut inner.struck),
             trimmed: std::mem::take(&mut inner.trimmed),
             killed: std::mem::take(&mut inner.killed),
+            healed_at_ms: inner.healed_at_ms,
         }
     }
 }
@@ -295,6 +376,12 @@ impl Inner {
         let _gone = self.send.send(message);
     }
 
+    /// A server is up again: the faults that are over with that.
+    fn up_again(&mut self, server: &str) -> Vec<usize> {
+        self.crashed.values_mut().for_each(|down| _ = down.remove(server));
+        self.crashed.extract_if(.., |_, down| down.is_empty()).map(|(place, _)| place).collect()
+    }
+
     fn later(&self, strikes: Vec<Strike>) {
         for strike in strikes {
             self.send(Message::Later(strike.at_ms, Later::Strike(strike)));
@@ -305,6 +392,14 @@ impl Inner {
         let step = self.step;
         let hit = self.struck.get_mut(&place).expect("only what struck can change something");
         hit.changed.get_or_insert((now_ms, step));
+    }
+
+    /// The run does what somebody asked for.
+    fn obeyed(&mut self, now_ms: u64, request: &Request) {
+        let of_fault = self.asked.iter().find(|(asked, _)| asked == request);
+        if let Some(&(_, place)) = of_fault {
+            self.changed(now_ms, place);
+        }
     }
 
     fn ended(&mut self, now_ms: u64, place: usize) {
@@ -343,7 +438,7 @@ impl Inner {
     }
 
     /// Tells the users what servers do with requests from now on.
-    fn servers_changed(&mut self, farm: &Farm, event: &ledger::Event) {
+    fn servers_changed(&mut self, at_ms: u64, farm: &Farm, event: &ledger::Event) {
         use ledger::Event as E;
         let (E::JobStarted { server, .. }
         | E::JobEnded { server, .. }
@@ -354,7 +449,8 @@ impl Inner {
         | E::Applications { server, .. }
         | E::DeploymentBegan { server }
         | E::DeploymentEnded { server }
-        | E::DeploymentStopped { server }) = event
+        | E::DeploymentStopped { server }
+        | E::ModulesSkipped { server }) = event
         else {
             return;
         };
@@ -363,6 +459,28 @@ impl Inner {
         let fit = ground.servers.get(server).is_some_and(|it| it.fit(&ground.target));
         let applications = farm.servers[server].applications();
         self.users.server_changed(server, applications, fit);
+        for (cell, requests) in self.users.take_lost() {
+            let lost = self.lost(cell, server, requests);
+            self.oracle().saw(at_ms, &Sight::Lost(&lost));
+        }
+    }
+
+    /// Notices a drain that users are busy with.
+    fn members_changed(&mut self, event: &ledger::Event) {
+        let ledger::Event::MemberAdmin { node, pool, member, admin: 1.. } = event else { return };
+        let traffic = self.users.traffic();
+        let cell = traffic.cell(node, pool, member);
+        let busy = cell.is_some_and(|cell| traffic.unanswered(cell) > 0);
+        drop(traffic);
+        if busy {
+            self.oracle().happened(DRAINED_UNDER_LOAD);
+        }
+    }
+
+    fn lost(&self, cell: Cell, server: &str, requests: u64) -> Lost {
+        let traffic = self.users.traffic();
+        let (node, pool, member) = traffic.name_of(cell).expect("a cell has a name").clone();
+        Lost { member: MemberKey { node, pool, member }, server: server.to_owned(), requests }
     }
 }
 

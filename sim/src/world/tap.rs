@@ -1,5 +1,7 @@
 //! The tap on the orchestrator's wires: counts what it sends while an effect is under way, so that a
-//! crash can be aimed at every single request, and tells when a host was heard of again.
+//! crash can be aimed at every single request, tells when a host was heard of again, whether a
+//! server was asked by whoever tests, and whether a process changes something that does not hold
+//! the run.
 //!
 //! Streams must be `Send` (hyper-util asks for it) although a run never leaves its thread, hence
 //! the lock.
@@ -15,9 +17,13 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::record::Message;
 
-/// The tap on the orchestrator's wires.
+/// The tap on the wires of one process of the orchestrator's.
 #[derive(Clone, Debug)]
-pub(super) struct Tap(Arc<Mutex<Inner>>);
+pub(super) struct Tap {
+    inner: Arc<Mutex<Inner>>,
+    /// Whose wires these are, counted from 1.
+    process: u64,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -29,19 +35,42 @@ struct Inner {
     armed: BTreeSet<u64>,
     /// Of whom the next word is waited for.
     awaited: BTreeSet<SocketAddr>,
+    /// Intents of tests whose server was sent a test's request.
+    tested: BTreeSet<u64>,
+    /// The process that holds the run.
+    holder: Option<u64>,
+    processes: u64,
     send: UnboundedSender<Message>,
 }
 
 impl Tap {
     /// A tap that tells of these times of sending, counted from 1.
     pub(super) fn new(armed: BTreeSet<u64>, send: UnboundedSender<Message>) -> Self {
-        let (effects, awaited) = (BTreeMap::new(), BTreeSet::new());
-        Self(Arc::new(Mutex::new(Inner { effects, sent: 0, armed, awaited, send })))
+        let inner = Inner {
+            effects: BTreeMap::new(),
+            sent: 0,
+            armed,
+            awaited: BTreeSet::new(),
+            tested: BTreeSet::new(),
+            holder: None,
+            processes: 0,
+            send,
+        };
+        Self { inner: Arc::new(Mutex::new(inner)), process: 0 }
+    }
+
+    /// The wires of another process, which holds the run if no other does.
+    pub(super) fn of_another_process(&self) -> Self {
+        let mut inner = self.inner();
+        inner.processes += 1;
+        let process = inner.processes;
+        inner.holder.get_or_insert(process);
+        Self { inner: self.inner.clone(), process }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // One thread: a poisoned lock is a panic that has failed the run already.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An effect is about to leave.
@@ -51,14 +80,24 @@ impl Tap {
 
     /// What came of it is durable.
     pub(super) fn effect_ended(&self, id: u64) {
-        self.inner().effects.remove(&id);
+        let mut inner = self.inner();
+        inner.effects.remove(&id);
+        inner.tested.remove(&id);
     }
 
-    /// The process is dead, and with it what it had under way.
-    pub(super) fn died(&self) {
+    /// Whether an effect's receiver was sent a request for an application's page.
+    pub(super) fn tested(&self, id: u64) -> bool {
+        self.inner().tested.contains(&id)
+    }
+
+    /// The process is dead, and with it what it had under way. Returns the tests for which it had
+    /// asked their servers: their outcomes may be on the disk already.
+    pub(super) fn died(&self) -> BTreeSet<u64> {
         let mut inner = self.inner();
         inner.effects.clear();
         inner.awaited.clear();
+        inner.holder = None;
+        std::mem::take(&mut inner.tested)
     }
 
     /// Tells of the next word of these.
@@ -71,9 +110,22 @@ impl Tap {
         self.inner().sent
     }
 
-    fn wrote(&self, peer: SocketAddr) {
+    fn wrote(&self, peer: SocketAddr, bytes: &[u8]) {
         let mut inner = self.inner();
-        if inner.effects.values().flatten().any(|it| *it == peer) {
+        if inner.holder != Some(self.process) && changes_something(bytes) {
+            inner.tell(Message::Stray { process: self.process, to: peer });
+        }
+        let mut to_effect = false;
+        let Inner { effects, tested, .. } = &mut *inner;
+        for (id, receivers) in effects {
+            if receivers.contains(&peer) {
+                to_effect = true;
+                if asks_for_a_page(bytes) {
+                    tested.insert(*id);
+                }
+            }
+        }
+        if to_effect {
             inner.sent += 1;
             let nth = inner.sent;
             if inner.armed.contains(&nth) {
@@ -88,6 +140,28 @@ impl Tap {
             inner.tell(Message::Heard(peer));
         }
     }
+}
+
+/// A request changes something: a runtime API's command, a console's form, a shell's start or
+/// reboot. Logging in changes nothing.
+fn changes_something(bytes: &[u8]) -> bool {
+    let has = |words: &str| memmem(bytes, words.as_bytes());
+    match bytes {
+        [b'{', ..] => has(r#""EVENKEEL_VERB":"start""#) || has(r#""EVENKEEL_VERB":"reboot""#),
+        _ if bytes.starts_with(b"POST ") => !has("Login"),
+        _ => bytes.starts_with(b"set ") || bytes.starts_with(b"shutdown "),
+    }
+}
+
+/// A request for an application's page: neither a console's nor a ping.
+fn asks_for_a_page(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"GET /")
+        && !bytes.starts_with(b"GET /ServiceCenter")
+        && !bytes.split(|byte| *byte == b'\r').next().is_some_and(|line| memmem(line, b"_ping"))
+}
+
+fn memmem(bytes: &[u8], words: &[u8]) -> bool {
+    bytes.windows(words.len()).any(|window| window == words)
 }
 
 impl Inner {
@@ -134,7 +208,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tapped<S> {
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
         if written > 0 {
-            self.tap.wrote(self.peer);
+            self.tap.wrote(self.peer, &bytes[..written]);
         }
         Poll::Ready(Ok(written))
     }

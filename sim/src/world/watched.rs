@@ -6,18 +6,22 @@ use evenkeel::ports::Storage;
 
 use crate::disk::DiskFile;
 
+use super::record::Recorder;
+
 /// The disk.
 pub(super) struct Watched {
     file: DiskFile,
     written: Rc<dyn Fn(u64)>,
     /// Whole records in the file; `None` before they were counted.
     records: Option<u64>,
+    /// Is told how many of them are durable.
+    recorder: Recorder,
 }
 
 impl Watched {
     /// `written` is told which record it was, counted from 1.
-    pub(super) fn new(file: DiskFile, written: Rc<dyn Fn(u64)>) -> Self {
-        Self { file, written, records: None }
+    pub(super) fn new(file: DiskFile, written: Rc<dyn Fn(u64)>, recorder: Recorder) -> Self {
+        Self { file, written, records: None, recorder }
     }
 }
 
@@ -39,7 +43,13 @@ impl Storage for Watched {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync()
+        self.file.sync()?;
+        let records = match self.records {
+            Some(records) => records,
+            None => lines(&self.file.read()?),
+        };
+        self.recorder.durable(records);
+        Ok(())
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {

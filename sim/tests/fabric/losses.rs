@@ -77,7 +77,7 @@ fn losses_add_up_and_are_taken_back() {
         let mut lost = 0;
         for _ in 0..4 {
             let mut stream = pair.connect().await.unwrap();
-            lost += u32::from(ask(&mut stream, &"long".repeat(2_000)).await.is_err());
+            lost += u32::from(ask(&mut stream, &"long".repeat(5_000)).await.is_err());
         }
         assert_eq!(lost, 2);
     });

@@ -7,6 +7,8 @@ mod crash;
 mod determinism;
 mod dice;
 mod losses;
+mod mishaps;
 mod partitions;
 mod runs;
 mod support;
+mod yields;

@@ -90,3 +90,30 @@ fn a_connect_across_a_partition_hangs() {
         assert_eq!(ask(&mut pair.connect().await.unwrap(), "healed").await.unwrap(), "healed");
     });
 }
+
+/// Goal: a host that is stopped does nothing and hears nothing, and goes on where it stood. Method:
+/// stop a server for 60 s: a request under way and one sent meanwhile are answered after it goes on,
+/// and its own timer of 10 s fires then.
+#[test]
+fn a_frozen_host_stands_still_and_goes_on() {
+    check(|pair| async move {
+        let (_, asked) = pair.serve_lines();
+        let fabric = pair.fabric.clone();
+        let timer = pair.fabric.spawn(pair.server, async move {
+            sleep_ms(10_000).await;
+            fabric.now_ms()
+        });
+        let mut stream = pair.connect().await.unwrap();
+        let begun_ms = pair.fabric.now_ms();
+        pair.fabric.freeze(pair.server);
+        assert!(within(60_000, ask(&mut stream, "hear me")).await.is_none());
+        assert_eq!(asked.get(), 0);
+        assert!(!timer.is_finished());
+        pair.fabric.thaw(pair.server);
+        let mut answer = [0; 8];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"hear me\n");
+        assert_eq!(timer.await, Some(begun_ms + 60_000));
+        assert_eq!(ask(&mut stream, "and now").await.unwrap(), "and now");
+    });
+}

@@ -150,23 +150,30 @@ impl CrashPoints<'_> {
     /// The second absence is as long as the first.
     pub fn pairs(&self, firsts: &[Point], mut tell: impl FnMut(u64)) -> Findings {
         let (mut findings, mut done) = (Findings::default(), 0);
-        let run = |nth: u64| {
-            let first = at(firsts, nth);
-            let once = self.crashed(&Crashes(vec![first]));
-            let mut findings = Findings::default();
-            let Some(killed) = once.killed.first() else { return findings };
-            for second in Point::all(*killed, once.points, first.away) {
-                let crashes = Crashes(vec![first, second]);
-                let outcome = self.crashed(&crashes);
-                findings.add(crashes, outcome);
-            }
-            findings
-        };
+        let run = |nth: u64| self.some_pairs(at(firsts, nth), 1);
         in_order(self.jobs, firsts.len() as u64, run, |of_first| {
             findings.merge(of_first);
             done += 1;
             tell(done);
         });
+        findings
+    }
+
+    /// A crash at a point, and a second one at every so many of the later points of the run that
+    /// comes of it.
+    ///
+    /// # Panics
+    /// Every 0th is none.
+    #[must_use]
+    pub fn some_pairs(&self, first: Point, stride: usize) -> Findings {
+        let once = self.crashed(&Crashes(vec![first]));
+        let mut findings = Findings::default();
+        let Some(killed) = once.killed.first() else { return findings };
+        for second in Point::all(*killed, once.points, first.away).step_by(stride) {
+            let crashes = Crashes(vec![first, second]);
+            let outcome = self.crashed(&crashes);
+            findings.add(crashes, outcome);
+        }
         findings
     }
 

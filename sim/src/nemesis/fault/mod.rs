@@ -95,6 +95,17 @@ impl Family {
     }
 }
 
+/// When a fault changes a node's state behind the orchestrator's back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upset {
+    /// When it strikes.
+    AtOnce,
+    /// For as long as it lasts, and once more when it is over.
+    Meanwhile,
+    /// When it is over.
+    AtItsEnd,
+}
+
 /// A row of the catalogue.
 pub struct Kind {
     /// Its name on the command line and in schedules.
@@ -170,6 +181,122 @@ impl Fault {
             Self::Correlated(fault) => fault.kind(),
         };
         kinds().find(|kind| kind.name == name).expect("every fault has a row in the catalogue")
+    }
+
+    /// Servers that it makes unable to serve by itself, until it is over.
+    #[must_use]
+    pub fn fells(&self) -> Vec<&str> {
+        match self {
+            Self::FrontEnd(fault) => fault.fells(),
+            Self::Database(fault) => fault.fells(),
+            Self::Correlated(fault) => fault.fells(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Servers whose applications it breaks, while pings, services and versions are well.
+    #[must_use]
+    pub fn sickens(&self) -> Vec<&str> {
+        match self {
+            Self::FrontEnd(fault) => fault.sickens(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Servers whose upgrade it makes fail, or take long.
+    #[must_use]
+    pub fn spoils(&self) -> Vec<&str> {
+        match self {
+            Self::FrontEnd(fault) => fault.spoils(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A node whose state it changes behind the orchestrator's back, and when.
+    #[must_use]
+    pub fn upsets(&self) -> Option<(&str, Upset)> {
+        match self {
+            Self::Balancer(fault) => fault.upsets(),
+            Self::Correlated(fault) => fault.upsets().map(|node| (node, Upset::AtOnce)),
+            Self::People(fault) => fault.upsets(),
+            _ => None,
+        }
+    }
+
+    /// The server whose Enabled flag it changes behind the orchestrator's back.
+    #[must_use]
+    pub fn edits(&self) -> Option<&str> {
+        match self {
+            Self::People(fault) => fault.edits(),
+            _ => None,
+        }
+    }
+
+    /// The node and the server whose health checks it makes fail there.
+    #[must_use]
+    pub fn flaps(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Balancer(fault) => fault.flaps(),
+            _ => None,
+        }
+    }
+
+    /// For how long nothing gets through between the orchestrator and this host, one way at least;
+    /// `None` when it does not cut that off.
+    #[must_use]
+    pub fn cuts_off_ms(&self, host: &str) -> Option<u64> {
+        match self {
+            Self::Link(fault) => fault.cuts_off_ms(host),
+            Self::Correlated(fault) => fault.cuts_off_ms(host),
+            _ => None,
+        }
+    }
+
+    /// How long it lasts once somebody has met it; `None` for what is not met, or does not last.
+    #[must_use]
+    pub fn once_met_ms(&self) -> Option<u64> {
+        match self {
+            Self::ServiceCenter(fault) => fault.once_met_ms(),
+            Self::Database(fault) => fault.once_met_ms(),
+            _ => None,
+        }
+    }
+
+    /// While it lasts, flags may be unknown, or not change when they are set.
+    #[must_use]
+    pub fn blinds(&self) -> bool {
+        match self {
+            Self::ServiceCenter(fault) => fault.blinds(),
+            Self::Database(fault) => fault.silences(),
+            _ => false,
+        }
+    }
+
+    /// Whoever met it is without a console until a person says otherwise.
+    #[must_use]
+    pub fn shuts_out(&self) -> bool {
+        matches!(self, Self::ServiceCenter(fault) if fault.shuts_out())
+    }
+
+    /// While it lasts, nothing true can be read from a server's console.
+    #[must_use]
+    pub fn silences(&self, console: &str) -> bool {
+        match self {
+            Self::ServiceCenter(fault) => fault.silences(console),
+            Self::Database(fault) => fault.silences(),
+            _ => false,
+        }
+    }
+
+    /// Somebody else changes what a member of a node is set to: a reload changes everything, and
+    /// is nobody's will.
+    #[must_use]
+    pub fn meddles(&self) -> bool {
+        matches!(
+            self,
+            Self::Balancer(BalancerFault::AgentOverrides { .. })
+                | Self::People(PeopleFault::ThirdPartyEdit { .. })
+        )
     }
 
     /// Its family.

@@ -88,11 +88,12 @@ impl<D> Tap<D> {
     }
 
     fn remembered(&self, key: &str) -> Option<Vec<u8>> {
-        let (at, answer) = self.memory.with(|answers| answers.get(key).cloned())?;
+        let (at, mut answer) = self.memory.with(|answers| answers.get(key).cloned())?;
         let believed = match self.bug? {
             PortBug::StalePage => at.elapsed() < PAGE_AGE_MAX,
             _ => self.resumed.is_some_and(|begun| begun.elapsed() < MEMORY_LASTS),
         };
+        hide_clock(&mut answer);
         believed.then_some(answer)
     }
 
@@ -118,6 +119,19 @@ impl<D> Tap<D> {
             && !text.lines().next()?.contains("_ping");
         let bug = self.bug == Some(PortBug::TestThroughTheBalancer);
         self.front.clone().filter(|_| bug && test)
+    }
+}
+
+/// Nobody looks at the clock of a page from the cache.
+fn hide_clock(answer: &mut [u8]) {
+    let is_clock = |it: &[u8]| {
+        it.iter().enumerate().all(|(place, byte)| match place {
+            2 | 5 => *byte == b':',
+            _ => byte.is_ascii_digit(),
+        })
+    };
+    if let Some(at) = answer.windows(8).rposition(is_clock) {
+        answer[at..at + 8].copy_from_slice(b"--:--:--");
     }
 }
 

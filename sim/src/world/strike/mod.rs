@@ -11,16 +11,19 @@ mod people;
 mod service_center;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use evenkeel::journal::Record;
 use evenkeel::procedure::action::Action;
+use evenkeel_fakes::balancer::SavedState;
 use evenkeel_fakes::farm::Shared;
 
 use crate::fabric::{Fabric, Latency};
 use crate::nemesis::Fault;
 use crate::nemesis::watch::Strike;
 
+use super::Site;
 use super::network::Network;
 use super::orchestrator::{Machine, Watchers};
 use super::record::{Message, Recorder};
@@ -55,6 +58,11 @@ impl Blow {
     /// Lies in wait until a double meets it.
     pub(super) const ARMED: Self = Self { lasts_ms: None, changed: false };
 
+    /// Struck, and nothing is left to do.
+    pub(super) fn once_if(changed: bool) -> Self {
+        Self { lasts_ms: None, changed }
+    }
+
     /// Changed something, and is ended after a while.
     pub(super) fn lasting(for_ms: u64) -> Self {
         Self { lasts_ms: Some(for_ms), changed: true }
@@ -69,20 +77,16 @@ pub(super) struct Breaker {
     pub(super) recorder: Recorder,
     pub(super) machine: Machine,
     links: Latency,
-    spikes: RefCell<Vec<link::Spike>>,
+    strains: RefCell<Vec<link::Strain>>,
+    /// State files of nodes, by the place of the fault that saved them.
+    saved: RefCell<BTreeMap<usize, SavedState>>,
 }
 
 impl Breaker {
-    pub(super) fn new(
-        fabric: Fabric,
-        network: Network,
-        shared: Shared,
-        recorder: Recorder,
-        machine: Machine,
-        links: Latency,
-    ) -> Self {
-        let spikes = RefCell::new(Vec::new());
-        Self { fabric, network, shared, recorder, machine, links, spikes }
+    pub(super) fn new(site: Site, machine: Machine, links: Latency) -> Self {
+        let Site { fabric, network, shared, recorder } = site;
+        let (strains, saved) = (RefCell::new(Vec::new()), RefCell::new(BTreeMap::new()));
+        Self { fabric, network, shared, recorder, machine, links, strains, saved }
     }
 
     /// Starts the orchestrator on what its disk holds.
@@ -120,11 +124,11 @@ impl Breaker {
         }
     }
 
-    /// Carries a fault out now. One whose object is gone (an orchestrator that is away) does not
-    /// strike, nor one that the atlas forbids.
+    /// Carries a fault out now. One whose object is gone (an orchestrator that is away, an old
+    /// server that is upgraded by now) does not strike, nor one that the atlas forbids.
     pub(super) fn strike(&self, strike: Strike) {
         let Strike { place, fault, action, .. } = strike;
-        if matches!(fault, Fault::Orchestrator(_)) && !self.machine.is_alive() {
+        if !self.has_object(&fault) {
             return;
         }
         let now_ms = self.shared.now_ms();
@@ -133,14 +137,14 @@ impl Breaker {
         }
         self.recorder.began(now_ms, place, &fault);
         let blow = match &fault {
-            Fault::Link(it) => self.link(it, action.as_ref()),
-            Fault::Balancer(it) => self.balancer(it),
-            Fault::ServiceCenter(it) => self.service_center(it),
+            Fault::Link(it) => self.link(place, it, action.as_ref()),
+            Fault::Balancer(it) => self.balancer(place, it),
+            Fault::ServiceCenter(it) => self.service_center(place, it),
             Fault::FrontEnd(it) => self.front_end(place, it),
-            Fault::Database(it) => self.database(it),
-            Fault::Orchestrator(it) => self.orchestrator(it),
-            Fault::People(it) => self.people(it),
-            Fault::Correlated(it) => self.correlated(it),
+            Fault::Database(it) => self.database(place, it),
+            Fault::Orchestrator(it) => self.orchestrator(place, it),
+            Fault::People(it) => self.people(place, it),
+            Fault::Correlated(it) => self.correlated(place, it),
         };
         if blow.changed {
             self.recorder.changed(now_ms, place);
@@ -151,17 +155,36 @@ impl Breaker {
         }
     }
 
+    /// Mends what has no end of its own, at the end of a run's first phase; `None` for what is not
+    /// there to be mended: it happened once, or was met and is over.
+    pub(super) fn mend(&self, fault: &Fault) -> Option<Over> {
+        match fault {
+            Fault::FrontEnd(it) => self.mend_front_end(it),
+            _ => None,
+        }
+    }
+
+    /// What a fault would strike is there.
+    fn has_object(&self, fault: &Fault) -> bool {
+        match fault {
+            Fault::Orchestrator(_) => self.machine.is_alive(),
+            Fault::Database(fault) => self.is_still_old(fault),
+            _ => true,
+        }
+    }
+
     /// Ends what lasted.
     pub(super) fn end(self: &Rc<Self>, place: usize, fault: &Fault) {
         let over = match fault {
-            Fault::Link(it) => self.end_link(it),
+            Fault::Link(it) => self.end_link(place, it),
             Fault::FrontEnd(it) => self.end_front_end(it),
             Fault::Orchestrator(it) => self.end_orchestrator(place, it),
-            Fault::Balancer(_)
-            | Fault::ServiceCenter(_)
-            | Fault::Database(_)
-            | Fault::People(_)
-            | Fault::Correlated(_) => unreachable!("{fault} has no end of its own"),
+            Fault::People(it) => self.end_people(place, it),
+            Fault::Correlated(it) => self.end_correlated(place, it),
+            Fault::Balancer(it) => self.end_balancer(place, it),
+            Fault::ServiceCenter(_) | Fault::Database(_) => {
+                unreachable!("{fault} has no end of its own")
+            }
         };
         if over == Over::Now {
             self.recorder.ended(self.shared.now_ms(), place);

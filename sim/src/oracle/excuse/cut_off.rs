@@ -1,0 +1,52 @@
+//! Who is cut off from the orchestrator, from when and until when: ground truth about the network.
+use super::{Excuse, Faults};
+
+/// A host that has been cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Spell {
+    from_ms: u64,
+    until_ms: u64,
+}
+
+impl Faults {
+    /// The last spell in which a host was cut off. Several that follow each other so closely that
+    /// nothing need have been read between them are one.
+    fn spell(&self, host: &str) -> Option<Spell> {
+        let mut last: Option<Spell> = None;
+        for incident in &self.incidents {
+            let Some(for_ms) = incident.fault.cuts_off_ms(host) else { continue };
+            // Its own end, or an earlier one: the farm was healed.
+            let mut from_ms = incident.from_ms;
+            let mut until_ms = incident.until_ms.unwrap_or(u64::MAX).min(from_ms + for_ms);
+            if let Some(before) = last.filter(|it| from_ms <= it.until_ms + self.bounds.lost_ms) {
+                (from_ms, until_ms) = (before.from_ms, until_ms.max(before.until_ms));
+            }
+            last = Some(Spell { from_ms, until_ms });
+        }
+        last
+    }
+
+    /// A host is cut off now.
+    #[must_use]
+    pub fn is_cut_off(&self, host: &str, now_ms: u64) -> bool {
+        self.spell(host).is_some_and(|spell| now_ms < spell.until_ms)
+    }
+
+    /// A host is cut off now, and was all the time for so long. An answer that was under way
+    /// when the cut came is lost too, so that it may seem a little longer.
+    #[must_use]
+    pub fn is_cut_off_for(&self, host: &str, for_ms: u64, now_ms: u64) -> bool {
+        let longest_ms = for_ms.saturating_sub(self.bounds.lost_ms);
+        self.spell(host)
+            .is_some_and(|spell| now_ms < spell.until_ms && spell.from_ms + longest_ms <= now_ms)
+    }
+
+    /// The excuse of who was cut off for so long and has yet to be read again.
+    #[must_use]
+    pub fn cut_off_excuse(&self, host: &str, for_ms: u64) -> Option<Excuse> {
+        let Spell { from_ms, until_ms } = self.spell(host)?;
+        let was_long = until_ms - from_ms + self.bounds.lost_ms >= for_ms;
+        let end_ms = self.end(until_ms, self.bounds.react) + self.bounds.lost_ms;
+        was_long.then(|| Excuse::until("partition", host, end_ms))
+    }
+}

@@ -1,0 +1,424 @@
+//! When an invariant is allowed to fail: the faults that struck, and how long each may be felt.
+//!
+//! An excuse names a fault, where it struck and when it ends. An end is the fault plus a bound:
+//! the time an orchestrator needs that reads and acts exactly as the policy says. What disturbs
+//! the orchestrator within that time (its own crash, a lost response, a slow link) moves the end.
+mod bounds;
+mod cut_off;
+mod disturbance;
+
+use evenkeel::journal::Wanted;
+use serde::Serialize;
+
+use crate::nemesis::Fault;
+use crate::nemesis::fault::{PeopleFault, Upset};
+use crate::oracle::longest;
+
+pub use self::bounds::{Bound, Bounds};
+use self::disturbance::{Cost, Disturbance, disturbance};
+
+/// What is known of faults as a run goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "struck")]
+pub enum Struck {
+    /// A fault began.
+    Began {
+        /// Its place in the schedule.
+        place: usize,
+        /// The fault.
+        fault: Fault,
+    },
+    /// It is over: links are as before, the machine is up again, the process was started again.
+    Ended {
+        /// Its place in the schedule.
+        place: usize,
+    },
+    /// Somebody asked the run for something.
+    Asked {
+        /// What.
+        what: Wanted,
+    },
+}
+
+/// A fault of this run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// Its place in the schedule.
+    pub place: usize,
+    /// The fault.
+    pub fault: Fault,
+    /// When it began.
+    pub from_ms: u64,
+    /// When it was over; `None` while it lasts, and for what has no end of its own.
+    pub until_ms: Option<u64>,
+    /// When somebody first met what lay in wait.
+    pub met_ms: Option<u64>,
+}
+
+impl Incident {
+    /// When what lay in wait began to be felt, and when it is over.
+    #[must_use]
+    pub fn felt_ms(&self) -> Option<(u64, u64)> {
+        let (met_ms, for_ms) = (self.met_ms?, self.fault.once_met_ms()?);
+        Some((met_ms, met_ms.saturating_add(for_ms)))
+    }
+}
+
+/// An excuse.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Excuse {
+    /// The fault.
+    pub fault: String,
+    /// The server or node that it struck.
+    pub at: String,
+    /// When it ends, in milliseconds; `None` while it lasts.
+    pub until_ms: Option<u64>,
+}
+
+/// Every fault so far.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    /// The farm's bounds.
+    pub bounds: Bounds,
+    incidents: Vec<Incident>,
+    disturbances: Vec<(usize, Disturbance)>,
+    /// What people asked for, oldest first.
+    asked: Vec<Wanted>,
+}
+
+impl Faults {
+    /// None yet.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bounds, incidents: Vec::new(), disturbances: Vec::new(), asked: Vec::new() }
+    }
+
+    /// Takes up a fault, or its end.
+    pub fn strike(&mut self, at_ms: u64, struck: Struck) {
+        match struck {
+            Struck::Asked { what } => self.asked.push(what),
+            Struck::Began { place, fault } => {
+                let disturbance = disturbance(&fault, at_ms, &self.bounds);
+                self.disturbances.extend(disturbance.map(|it| (place, it)));
+                let (until_ms, met_ms) = (None, None);
+                self.incidents.push(Incident { place, fault, from_ms: at_ms, until_ms, met_ms });
+            }
+            Struck::Ended { place } => {
+                let incident = self.incidents.iter_mut().rev().find(|it| it.place == place);
+                let incident = incident.expect("what ends has begun");
+                incident.until_ms = Some(at_ms);
+                let start_ms = self.bounds.start_ms;
+                for (_, open) in self
+                    .disturbances
+                    .iter_mut()
+                    .filter(|(it, open)| *it == place && open.until_ms == u64::MAX)
+                {
+                    open.until_ms = at_ms + start_ms;
+                }
+            }
+        }
+    }
+
+    /// Somebody met the fault of a place.
+    pub fn met(&mut self, at_ms: u64, place: usize) {
+        if let Some(incident) = self.incidents.iter_mut().rev().find(|it| it.place == place) {
+            incident.met_ms.get_or_insert(at_ms);
+        }
+    }
+
+    /// A console told nothing true at this instant, or so shortly before it that the best
+    /// orchestrator has not read it again.
+    #[must_use]
+    pub fn console_silenced(&self, console: &str, at_ms: u64) -> bool {
+        self.felt(at_ms, |fault| fault.silences(console))
+    }
+
+    /// Such a fault is felt at this instant, or was so shortly before it that the best
+    /// orchestrator has not read anything since.
+    #[must_use]
+    pub fn felt(&self, at_ms: u64, which: impl Fn(&Fault) -> bool) -> bool {
+        let felt =
+            |(from_ms, until_ms)| from_ms <= at_ms && at_ms < self.end(until_ms, self.bounds.flag);
+        self.incidents.iter().any(|it| which(&it.fault) && it.felt_ms().is_some_and(felt))
+    }
+
+    /// When the best orchestrator has read or set a flag that changed at an instant: consoles may
+    /// be out by then, or while it does so.
+    #[must_use]
+    pub fn flag_end(&self, from_ms: u64) -> u64 {
+        let mut end_ms = self.end(from_ms, self.bounds.flag);
+        for incident in self.incidents.iter().filter(|it| it.fault.blinds()) {
+            let Some((met_ms, until_ms)) = incident.felt_ms() else { continue };
+            let until_ms = if incident.fault.shuts_out() { u64::MAX } else { until_ms };
+            if met_ms <= end_ms && from_ms < until_ms {
+                end_ms = end_ms.max(self.end(until_ms, self.bounds.flag));
+            }
+        }
+        end_ms
+    }
+
+    /// Every fault that began, oldest first.
+    pub fn incidents(&self) -> impl DoubleEndedIterator<Item = &Incident> {
+        self.incidents.iter()
+    }
+
+    /// The instant by which the best orchestrator has done what takes `bound` undisturbed.
+    #[must_use]
+    pub fn end(&self, from_ms: u64, bound: Bound) -> u64 {
+        self.end_among(from_ms, bound, |_| true)
+    }
+
+    /// The same for what takes exchanges with one host alone.
+    #[must_use]
+    pub fn end_with(&self, host: &str, from_ms: u64, bound: Bound) -> u64 {
+        self.end_among(from_ms, bound, |it| {
+            it.with.is_empty() || it.with.iter().any(|with| with == host)
+        })
+    }
+
+    fn end_among(&self, from_ms: u64, bound: Bound, of: impl Fn(&Disturbance) -> bool) -> u64 {
+        let mut end_ms = from_ms.saturating_add(self.bounds.of(bound));
+        for (_, it) in self.disturbances.iter().filter(|(_, it)| of(it)) {
+            if it.from_ms <= end_ms && it.until_ms > from_ms {
+                let costs_ms = match it.costs {
+                    Cost::Outage => it.until_ms - it.from_ms.max(from_ms),
+                    Cost::Once(ms) => ms,
+                    Cost::EachExchange(ms) => ms * bound.exchanges,
+                };
+                end_ms = end_ms.saturating_add(costs_ms);
+            }
+        }
+        end_ms
+    }
+
+    /// The last crash of a server by itself.
+    fn crash(&self, server: &str) -> Option<&Incident> {
+        self.last(|fault| fault.fells().contains(&server))
+    }
+
+    /// When a server last crashed by itself.
+    #[must_use]
+    pub fn crashed_at(&self, server: &str) -> Option<u64> {
+        self.crash(server).map(|incident| incident.from_ms)
+    }
+
+    /// When it was up again, after its last crash.
+    #[must_use]
+    pub fn back_at(&self, server: &str) -> Option<u64> {
+        self.crash(server)?.until_ms
+    }
+
+    /// How often somebody else changed what members are set to.
+    #[must_use]
+    pub fn meddled(&self) -> usize {
+        self.incidents.iter().filter(|incident| incident.fault.meddles()).count()
+    }
+
+    /// The server's upgrade was made to fail, or to take long.
+    #[must_use]
+    pub fn upgrade_spoilt(&self, server: &str) -> bool {
+        self.spoilt(server).is_some()
+    }
+
+    fn spoilt(&self, server: &str) -> Option<&Incident> {
+        self.last(|fault| fault.spoils().contains(&server))
+    }
+
+    /// The fault that breaks the server's applications.
+    #[must_use]
+    pub fn sickness(&self, server: &str) -> Option<&'static str> {
+        Some(self.last(|fault| fault.sickens().contains(&server))?.fault.kind().name)
+    }
+
+    /// The excuse of a server whose applications a fault broke: within a bound after that.
+    #[must_use]
+    pub fn sick_excuse(&self, server: &str, broke_at_ms: Option<u64>) -> Option<Excuse> {
+        let end_ms = self.end(broke_at_ms?, self.bounds.sick);
+        Some(Excuse::until(self.sickness(server)?, server, end_ms))
+    }
+
+    /// The excuse of a server whose upgrade a fault spoilt, and that has just become better.
+    #[must_use]
+    pub fn healed_excuse(&self, server: &str, better_at_ms: Option<u64>) -> Option<Excuse> {
+        let name = self.spoilt(server)?.fault.kind().name;
+        Some(Excuse::until(name, server, self.end(better_at_ms?, self.bounds.heal)))
+    }
+
+    /// A fault struck after which a person may be needed, or somebody else meddled again.
+    #[must_use]
+    pub fn may_need_a_person(&self) -> bool {
+        self.meddled() > 1 || self.last(|fault| fault.kind().needs_person).is_some()
+    }
+
+    /// Somebody asked for it.
+    #[must_use]
+    pub fn asked(&self, what: &Wanted) -> bool {
+        self.asked.contains(what)
+    }
+
+    /// Somebody asked for a hold, and has not let the run go on since.
+    #[must_use]
+    pub fn asked_to_hold(&self) -> bool {
+        let word = |what: &&Wanted| matches!(what, Wanted::Hold | Wanted::Retry { server: None });
+        self.asked.iter().rev().find(word) == Some(&Wanted::Hold)
+    }
+
+    /// A person held the run at some time since.
+    #[must_use]
+    pub fn held_since(&self, since_ms: u64) -> bool {
+        let held = |it: &&Incident| matches!(&it.fault, Fault::People(PeopleFault::Hold { .. }));
+        self.incidents.iter().filter(held).any(|it| it.until_ms.is_none_or(|ms| ms >= since_ms))
+    }
+
+    /// A server that a fault took down, or whose upgrade one made fail, was not mended.
+    #[must_use]
+    pub fn somebody_stays_broken(&self) -> bool {
+        let hits = |fault: &Fault| !(fault.fells().is_empty() && fault.spoils().is_empty());
+        self.incidents.iter().any(|it| it.until_ms.is_none() && hits(&it.fault))
+    }
+
+    fn last(&self, which: impl Fn(&Fault) -> bool) -> Option<&Incident> {
+        self.incidents.iter().rev().find(|incident| which(&incident.fault))
+    }
+
+    /// The excuse of a change of a node's state behind the orchestrator's back: a reload, a death
+    /// of its process, somebody's hand.
+    #[must_use]
+    pub fn reload_excuse(&self, node: &str) -> Option<Excuse> {
+        longest(self.incidents.iter().filter_map(|it| self.upset_excuse(it, node)))
+    }
+
+    fn upset_excuse(&self, it: &Incident, node: &str) -> Option<Excuse> {
+        let (_, when) = it.fault.upsets().filter(|(upset, _)| *upset == node)?;
+        let name = it.fault.kind().name;
+        let since_ms = match (when, it.until_ms) {
+            (Upset::AtOnce, _) => it.from_ms,
+            // Whoever asked it in vain rests before he asks again.
+            (Upset::Meanwhile, Some(until_ms)) => until_ms + bounds::REST_MS,
+            (Upset::Meanwhile, None) => return Some(Excuse::lasting(name, node)),
+            (Upset::AtItsEnd, None) => return None,
+            (_, Some(until_ms)) => until_ms,
+        };
+        Some(Excuse::until(name, node, self.end_with(node, since_ms, self.bounds.reload)))
+    }
+
+    /// The excuse of nodes that are down for whatever waits for all of them: the switch stops
+    /// nobody before everybody who follows is shown to take traffic on every node.
+    #[must_use]
+    pub fn lost_node_excuse(&self) -> Option<Excuse> {
+        let excuses = self.incidents.iter().filter_map(|it| {
+            let (node, _) = it.fault.upsets().filter(|(_, when)| *when == Upset::Meanwhile)?;
+            let name = it.fault.kind().name;
+            Some(match it.until_ms {
+                None => Excuse::lasting(name, node),
+                Some(ms) => Excuse::until(name, node, self.end(ms, self.bounds.switch)),
+            })
+        });
+        longest(excuses)
+    }
+
+    /// The excuse of health checks that flap: while they do, and until a member that passes is
+    /// back.
+    #[must_use]
+    pub fn flap_excuse(&self, node: &str, server: &str) -> Option<Excuse> {
+        let excuses = self.flaps(|flap| flap == (node, server)).map(|it| {
+            let name = it.fault.kind().name;
+            match it.until_ms {
+                None => Excuse::lasting(name, server),
+                Some(ms) => Excuse::until(name, server, self.end(ms, self.bounds.back)),
+            }
+        });
+        longest(excuses)
+    }
+
+    /// The excuse of a rescue because of health checks that flap on a node.
+    #[must_use]
+    pub fn flap_rescue_excuse(&self, node: &str) -> Option<Excuse> {
+        let excuses = self.flaps(|(at, _)| at == node).map(|it| {
+            let name = it.fault.kind().name;
+            match it.until_ms {
+                None => Excuse::lasting(name, node),
+                Some(ms) => Excuse::until(name, node, self.end(ms, self.bounds.rescue)),
+            }
+        });
+        longest(excuses)
+    }
+
+    fn flaps<'a>(
+        &'a self,
+        which: impl Fn((&str, &str)) -> bool + 'a,
+    ) -> impl Iterator<Item = &'a Incident> {
+        self.incidents.iter().filter(move |it| it.fault.flaps().is_some_and(&which))
+    }
+
+    /// The excuse of a server whose flag an operator changed: until the best orchestrator has read
+    /// it, put it right and seen that the server works again. Disable may have stopped its service.
+    #[must_use]
+    pub fn edit_excuse(&self, server: &str) -> Option<Excuse> {
+        let edit = self.last(|fault| fault.edits() == Some(server))?;
+        let right_ms = self.flag_end(edit.from_ms);
+        let end_ms = self.end(right_ms, self.bounds.prove);
+        Some(Excuse::until(edit.fault.kind().name, server, end_ms))
+    }
+
+    /// An operator has changed a server's flag.
+    #[must_use]
+    pub fn flag_edited(&self) -> bool {
+        self.last(|fault| fault.edits().is_some()).is_some()
+    }
+
+    /// The excuse of a server that crashed by itself: while it is down, and for a bound after it
+    /// died or came back.
+    #[must_use]
+    pub fn crash_excuse(&self, server: &str) -> Option<Excuse> {
+        let crash = self.crash(server)?;
+        let (died_ms, name) = (crash.from_ms, crash.fault.kind().name);
+        match crash.until_ms {
+            None => Some(Excuse::lasting(name, server)),
+            Some(back_ms) => {
+                let end_ms =
+                    self.end(back_ms, self.bounds.back).max(self.end(died_ms, self.bounds.death));
+                Some(Excuse::until(name, server, end_ms))
+            }
+        }
+    }
+}
+
+impl Faults {
+    /// The excuse of whoever has to do without a server: a fault took it down or made its upgrade
+    /// fail. Until that is over, and since it is ready (`ready_since_ms`) until the best
+    /// orchestrator could have put it back.
+    #[must_use]
+    pub fn absence_excuse(&self, server: &str, ready_since_ms: Option<u64>) -> Option<Excuse> {
+        let took =
+            |fault: &Fault| fault.fells().contains(&server) || fault.spoils().contains(&server);
+        let incident = self.last(took)?;
+        let name = incident.fault.kind().name;
+        let (Some(over_ms), Some(ready_ms)) = (incident.until_ms, ready_since_ms) else {
+            return Some(Excuse::lasting(name, server));
+        };
+        let end_ms = self.end(over_ms.max(ready_ms), self.bounds.prove);
+        Some(Excuse::until(name, server, end_ms))
+    }
+}
+
+impl Excuse {
+    /// One that ends at an instant.
+    #[must_use]
+    pub fn until(fault: &str, at: &str, until_ms: u64) -> Self {
+        let until_ms = Some(until_ms).filter(|it| *it != u64::MAX);
+        Self { fault: fault.into(), at: at.into(), until_ms }
+    }
+
+    /// One that ends when the fault is mended.
+    #[must_use]
+    pub fn lasting(fault: &str, at: &str) -> Self {
+        Self { fault: fault.into(), at: at.into(), until_ms: None }
+    }
+
+    /// It holds at this instant.
+    #[must_use]
+    pub fn covers(&self, at_ms: u64) -> bool {
+        self.until_ms.is_none_or(|until_ms| at_ms < until_ms)
+    }
+}
