@@ -1,13 +1,15 @@
 //! One scenario and one seed are one run: byte for byte, in any process, alone or in a campaign.
 //!
 //! If this fails, no seed means anything: look here first.
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// Runs `evenkeel-sim rehearse` on the smallest farm, and returns what it wrote to stdout.
-fn rehearse(args: &[&str]) -> String {
+/// `evenkeel-sim rehearse` on a scenario, not started yet.
+fn rehearsal(scenario: &str, faults: &str, args: &[&str]) -> Command {
     let program = Path::new(env!("CARGO_BIN_EXE_evenkeel")).with_file_name("evenkeel-sim");
     assert!(
         program.is_file(),
@@ -15,14 +17,21 @@ fn rehearse(args: &[&str]) -> String {
          these tests",
         program.display()
     );
-    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/tiny.toml");
-    let output = Command::new(program)
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(program);
+    command
         .arg("rehearse")
-        .arg(scenario)
-        .args(["--faults", "full", "--json"])
+        .arg(root.join(format!("scenarios/{scenario}.toml")))
+        .args(["--faults", faults, "--json", "--shrink-runs", "0"])
         .args(args)
-        .output()
-        .expect("the program can be run");
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What a rehearsal wrote to stdout.
+fn stdout(rehearsal: Child) -> String {
+    let output = rehearsal.wait_with_output().expect("the program ends");
     // 4: an invariant was broken. That is another test's business; this one compares.
     assert!(
         matches!(output.status.code(), Some(0 | 4)),
@@ -31,6 +40,11 @@ fn rehearse(args: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).expect("the program writes UTF-8")
+}
+
+/// Rehearses the smallest farm under every fault.
+fn rehearse(args: &[&str]) -> String {
+    stdout(rehearsal("tiny", "full", args).spawn().expect("the program can be run"))
 }
 
 /// The runs of a campaign by seed, without what the machine's speed decides.
@@ -47,48 +61,71 @@ fn runs(stdout: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Goal: a run depends on nothing of its process. Method: two processes, each with its own random
-/// state and memory layout, write every packet, change, record and fault; compare all bytes.
+/// Goal: a run depends on nothing of its process. Method: on five pairs of scenario and faults,
+/// two processes at the same time, each with its own random state and memory layout, write every
+/// packet, change, record and fault; their traces are compared in lockstep, all bytes.
 #[test]
 fn two_processes_play_the_same_run_byte_for_byte() {
-    let folder = tempfile::tempdir().expect("a scratch folder can be made");
-    let play = |name: &str| -> (PathBuf, String) {
-        let trace = folder.path().join(name);
-        let path = trace.to_str().expect("scratch folders have plain names").to_owned();
-        (trace, rehearse(&["--seed", "9", "--trace", &path]))
-    };
-    let (first_trace, first) = play("first");
-    let (second_trace, second) = play("second");
-    let read = |path: &Path| std::fs::read(path).expect("the trace was written");
-    let (first_bytes, second_bytes) = (read(&first_trace), read(&second_trace));
-    assert!(first_bytes.len() > 100_000, "only {} bytes: nothing was traced", first_bytes.len());
-    if let Some(line) = first_difference(&first_bytes, &second_bytes) {
-        panic!("two runs of one seed part at line {line} of their traces");
+    let pairs = [
+        ("tiny", "full", "9"),
+        ("six", "full", "4"),
+        ("six", "link,balancer", "1"),
+        ("bank", "orchestrator,front-end", "2"),
+        ("retail", "light", "3"),
+    ];
+    for (scenario, faults, seed) in pairs {
+        let folder = tempfile::tempdir().expect("a scratch folder can be made");
+        let play = |name: &str| -> (PathBuf, Child) {
+            let trace = folder.path().join(name);
+            let path = trace.to_str().expect("scratch folders have plain names").to_owned();
+            let mut rehearsal = rehearsal(scenario, faults, &["--seed", seed, "--trace", &path]);
+            (trace, rehearsal.spawn().expect("the program can be run"))
+        };
+        let (first_trace, first) = play("first");
+        let (second_trace, second) = play("second");
+        let (first, second) = (stdout(first), stdout(second));
+        let which = format!("{scenario} under {faults}, seed {seed}");
+        let lines = same_lines(&first_trace, &second_trace).unwrap_or_else(|line| {
+            panic!("{which}: two processes part at line {line} of their traces")
+        });
+        assert!(lines > 1_000, "{which}: only {lines} lines: nothing was traced");
+        assert_eq!(runs(&first), runs(&second), "{which}");
     }
-    assert_eq!(runs(&first), runs(&second));
 }
 
-/// The line at which two texts part, counted from 1.
-fn first_difference(first: &[u8], second: &[u8]) -> Option<usize> {
-    let (mut first, mut second) = (first.split(|b| *b == b'\n'), second.split(|b| *b == b'\n'));
-    (1..).find_map(|line| match (first.next(), second.next()) {
-        (None, None) => Some(None),
-        (one, other) if one != other => Some(Some(line)),
-        _ => None,
-    })?
+/// How many lines two files have, which are the same; the first line that is not, counted from 1.
+fn same_lines(first: &Path, second: &Path) -> Result<u64, u64> {
+    let open = |path: &Path| BufReader::new(File::open(path).expect("the trace was written"));
+    let (mut first, mut second) = (open(first), open(second));
+    let (mut one, mut other) = (Vec::new(), Vec::new());
+    for line in 0.. {
+        one.clear();
+        other.clear();
+        let ended = first.read_until(b'\n', &mut one).expect("the trace can be read") == 0;
+        second.read_until(b'\n', &mut other).expect("the trace can be read");
+        if one != other {
+            return Err(line + 1);
+        }
+        if ended {
+            return Ok(line);
+        }
+    }
+    unreachable!("a file ends")
 }
 
-/// Goal: runs do not touch each other. Method: each seed of a campaign on two threads against the
-/// same seed in a process of its own.
+/// Goal: runs do not touch each other. Method: a campaign on two threads against the same one on
+/// one, seed by seed, and against a seed in a process of its own.
 #[test]
-fn a_seed_alone_equals_the_seed_in_a_campaign() {
-    let campaign = runs(&rehearse(&["--seed", "11", "--seeds", "4", "--jobs", "2"]));
-    assert_eq!(campaign.len(), 4);
-    for (run, seed) in campaign.iter().zip(11..) {
+fn two_jobs_equal_one_and_a_seed_alone() {
+    let of_jobs = |jobs| runs(&rehearse(&["--seed", "11", "--seeds", "6", "--jobs", jobs]));
+    let (two, one) = (of_jobs("2"), of_jobs("1"));
+    assert_eq!(two.len(), 6);
+    for ((run, single), seed) in two.iter().zip(&one).zip(11..) {
         assert_eq!(run["seed"], seed, "runs are told in the order of their seeds");
-        let alone = runs(&rehearse(&["--seed", &seed.to_string()]));
-        assert_eq!(alone, std::slice::from_ref(run), "seed {seed} alone and in a campaign");
+        assert_eq!(run, single, "seed {seed} on two threads and on one");
     }
+    let alone = runs(&rehearse(&["--seed", "13"]));
+    assert_eq!(alone, two[2..3], "seed 13 alone and in a campaign");
 }
 
 /// Goal: seeds matter. Method: the digests of a few seeds differ from each other.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use evenkeel::farm;
-use evenkeel::journal::{Baseline, Event, FarmMilestone, Milestone};
+use evenkeel::journal::{Baseline, Event, FarmMilestone, Milestone, Request, Wanted};
 use evenkeel::names::ServerName;
 use evenkeel::plan;
 use evenkeel::procedure::action::{Action, JobKind, MemberChange};
@@ -68,6 +68,20 @@ impl Bench {
         self.happened(&Event::Reached { server, milestone, evidence: String::new() });
     }
 
+    /// Somebody approves a step.
+    fn approved(&mut self, step: u8) {
+        let plan_hash = "approved".into();
+        let (who, at) = ("maria".into(), jiff::Timestamp::UNIX_EPOCH);
+        let what = Wanted::Approve { step };
+        self.happened(&Event::Decided(Request { what, who, ticket: None, plan_hash, at }));
+    }
+
+    /// The switch begins.
+    fn switching(&mut self) {
+        let (milestone, evidence) = (FarmMilestone::SwitchBegan, String::new());
+        self.happened(&Event::FarmReached { milestone, evidence });
+    }
+
     /// The node says this of fe-1 and fe-2, now.
     fn node(&mut self, epoch: &str, at_ms: u64, fe_1: MemberReading, fe_2: MemberReading) {
         self.view.now_ms = at_ms;
@@ -128,6 +142,7 @@ fn a_reload_of_the_balancer_makes_quiet_unknown() {
 #[test]
 fn nothing_starts_on_a_server_that_is_in_rotation_or_not_marked() {
     let mut bench = Bench::new();
+    bench.approved(3);
     bench.reached("fe-2", Milestone::Disabled { start: Some("a".into()) });
     bench.fe_1_quiet();
     refused(bench.start("fe-1", JobKind::ControllerUpgrade), "not marked as touched");
@@ -140,6 +155,7 @@ fn nothing_starts_on_a_server_that_is_in_rotation_or_not_marked() {
 #[test]
 fn nothing_starts_while_requests_are_in_flight_or_a_loaded_server_is_enabled() {
     let mut bench = Bench::new();
+    bench.approved(3);
     bench.reached("fe-1", Milestone::Touched);
     bench.fe_1_quiet();
     refused(bench.start("fe-1", JobKind::ControllerUpgrade), "fe-2 is not disabled");
@@ -151,6 +167,7 @@ fn nothing_starts_while_requests_are_in_flight_or_a_loaded_server_is_enabled() {
 #[test]
 fn a_disabled_server_whose_service_was_started_again_may_be_enabled() {
     let mut bench = Bench::new();
+    bench.approved(3);
     bench.reached("fe-1", Milestone::Touched);
     bench.reached("fe-2", Milestone::Disabled { start: Some("a".into()) });
     bench.fe_1_quiet();
@@ -163,6 +180,7 @@ fn a_disabled_server_whose_service_was_started_again_may_be_enabled() {
 #[test]
 fn the_last_fit_member_is_not_drained_and_an_unfit_one_always() {
     let mut bench = Bench::new();
+    bench.switching();
     bench.node("one", 1_000, seat(8, 0, 40), seat(0, 1, 1));
     refused(bench.balancer("fe-2", MemberChange::Drain), "0 fit members");
     bench.reached("fe-2", Milestone::Touched);
@@ -189,12 +207,14 @@ fn a_touched_server_is_admitted_only_against_the_service_start_it_was_tested_wit
     bench.view.servers[0].service = service("b");
     refused(bench.balancer("fe-1", MemberChange::Admit), "started again");
     bench.view.servers[0].service = service("a");
+    bench.switching();
     assert_eq!(bench.balancer("fe-1", MemberChange::Admit), Ok(()));
 }
 
 #[test]
 fn loaded_servers_are_not_upgraded_before_the_soak_is_over() {
     let mut bench = Bench::new();
+    bench.approved(6);
     for second in 1..=12 {
         bench.node("one", second * 1_000, seat(0, 1, second), seat(8, 0, 9));
     }

@@ -4,9 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use evenkeel_sim::failure::{Case, Failure};
-use evenkeel_sim::nemesis::Choice;
 use evenkeel_sim::report;
-use evenkeel_sim::sabotage::hunt::Hunt;
+use evenkeel_sim::sabotage::hunt::{self, Hunt};
 use evenkeel_sim::sabotage::{self, GuardSwitch, Planted, Sabotage};
 use evenkeel_sim::scenario::Scenario;
 use evenkeel_sim::shrink::{Shrunk, shrink};
@@ -26,7 +25,7 @@ fn scenario() -> Scenario {
 /// Hunts a bug without the guard and shrinks what catches it; `None` when nothing does.
 fn caught(scenario: &Scenario, sabotage: &'static Sabotage) -> Option<Shrunk> {
     let one = NonZeroUsize::MIN;
-    let (seeds_max, faults) = (SEEDS_MAX, Choice::Full);
+    let (seeds_max, faults) = (SEEDS_MAX, hunt::faults());
     let hunt = Hunt { scenario, faults, seeds_max, starts: 1, guarded: 0, jobs: one };
     let found = hunt.catch(sabotage, 0)?;
     let planted = Planted { sabotage, guard: GuardSwitch::Off };

@@ -201,6 +201,12 @@ fn notices() -> Vec<Notice> {
         Notice::Rescued { server: server(), pool: PoolName::from("retail") },
         Notice::RescueEnded { server: server() },
         Notice::DeployingUnderLoad { server: server() },
+        Notice::JobInVain {
+            server: server(),
+            kind: JobKind::FrontEndUpgrade,
+            why: "the host reads version 11.28.0.40211".into(),
+        },
+        Notice::Recovered { server: server() },
         Notice::NotPossible { want: Wanted::Abort, why: "fe-03 is touched".into() },
         Notice::Unreadable { what: "console of fe-01".into(), why: "timed out".into() },
     ]
