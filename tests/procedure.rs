@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use evenkeel::farm;
+use evenkeel::farm::{self, Policy};
 use evenkeel::journal::{Baseline, Event, FarmMilestone, Milestone, Request, Wanted};
 use evenkeel::names::ServerName;
 use evenkeel::plan;
@@ -15,8 +15,8 @@ use evenkeel::procedure::layout::Layout;
 use evenkeel::procedure::progress::Progress;
 use evenkeel::procedure::quiet::server_is_quiet;
 use evenkeel::procedure::readings::{
-    AdminState, CheckState, Epoch, MemberId, MemberReading, NodeReading, OperState, Reading,
-    ServiceReading, ThreadRow, ThreadState,
+    AdminState, CheckState, Epoch, MemberId, MemberReading, NodeReading, OperState, PingIds,
+    Reading, ServiceReading, ThreadRow, ThreadState,
 };
 use evenkeel::procedure::view::View;
 
@@ -235,9 +235,9 @@ fn no_threads_are_no_proof_and_idle_ones_only_over_the_window() {
         let value =
             ServiceReading { running: true, automatic: true, initialised: true, start: "a".into() };
         bench.view.servers[0].service = Some(Reading { value, at_ms });
-        bench.view.servers[0].see_threads(at_ms, rows);
+        bench.view.servers[0].see_threads(bench.layout.policy(), at_ms, rows);
         let id = [("Portal".to_owned(), "92ff".to_owned())].into();
-        bench.view.servers[0].see_pings(at_ms, id);
+        bench.view.servers[0].see_pings(bench.layout.policy(), at_ms, id);
         deployment(&bench.layout, &bench.progress, &bench.view, 0, 0)
     };
     for round in 1..=10 {
@@ -250,6 +250,29 @@ fn no_threads_are_no_proof_and_idle_ones_only_over_the_window() {
     }
     let window_ms = bench.layout.policy().idle_window_ms;
     assert!(rounds * 15_000 >= window_ms, "done after {rounds} rounds, before the window was over");
+}
+
+/// Goal: whatever policy asks for can be reached: readings are kept as long as it wants to see
+/// idle. Method: polls so short, or as many, that a window takes hundreds of them.
+#[test]
+fn a_window_of_hundreds_of_readings_can_be_reached() {
+    for (poll_ms, reads) in [(100, 2), (1_000, 600)] {
+        let policy = Policy { jobs_poll_ms: poll_ms, idle_reads: reads, ..Policy::default() };
+        let need_ms = policy.idle_window_ms.max(poll_ms * u64::from(reads));
+        let mut view = Bench::new().view.servers.swap_remove(0);
+        for round in 0..5_000 {
+            view.see_threads(&policy, round * poll_ms, Vec::new());
+            view.see_pings(&policy, round * poll_ms, PingIds::default());
+        }
+        let threads: Vec<u64> = view.threads.iter().map(|round| round.at_ms).collect();
+        let pings: Vec<u64> = view.pings.iter().map(|round| round.at_ms).collect();
+        for kept in [threads, pings] {
+            let span_ms = kept[kept.len() - 1] - kept[0];
+            assert!(kept.len() >= reads as usize, "{} readings kept, {reads} wanted", kept.len());
+            assert!(span_ms >= policy.idle_window_ms, "they stretch over {span_ms} ms");
+            assert!(span_ms < 2 * need_ms, "they grow without limit: over {span_ms} ms");
+        }
+    }
 }
 
 #[test]

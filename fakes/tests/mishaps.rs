@@ -20,6 +20,11 @@ fn next_upgrade(what: JobMishap) -> Mishap {
     Mishap::Job { kind: Kind::FrontEndUpgrade, what, times: 1 }
 }
 
+/// Time goes by, and nobody looks at what happens: [`met`] does, later.
+fn pass(farm: &mut Farm, ms: u64) {
+    farm.advance(farm.now_ms() + ms);
+}
+
 /// How often the mishap was met since the last look.
 fn met(farm: &mut Farm) -> usize {
     events(farm).iter().filter(|event| **event == Event::FaultMet { tag: TAG }).count()

@@ -89,9 +89,9 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 }
                 Seen::Version(value) => newer(&mut server.version, value, at_ms),
                 Seen::Job(job, value) => server.job = Some((job, Reading { value, at_ms })),
-                Seen::Pings(ids) => server.see_pings(at_ms, ids),
+                Seen::Pings(ids) => server.see_pings(self.layout.policy(), at_ms, ids),
                 Seen::Threads(rows) => {
-                    server.see_threads(at_ms, rows);
+                    server.see_threads(self.layout.policy(), at_ms, rows);
                     if self.view.unknown_word.take().is_some() {
                         self.view.consoles_back_ms = now_ms;
                     }

@@ -2,17 +2,16 @@
 //! `quiet`, `idle` and `fitness` conclude, and `guard` does so again in its own way.
 use std::collections::VecDeque;
 
-use crate::farm::Version;
+use crate::farm::{Policy, Version};
 
 use super::layout::{Layout, NodeIx, SeatIx, ServerIx};
 use super::readings::{
     Epoch, JobReading, MemberReading, NodeReading, PingIds, Reading, ServiceReading, ThreadRow,
 };
 
-/// How long node samples are kept: longer than any quiet window that makes sense.
-const SAMPLES_KEPT_MS: u64 = 120_000;
-/// How many thread or ping readings are kept: more than `idle_reads` can ask for.
-const ROUNDS_KEPT: usize = 64;
+/// How long node samples are kept at least: a person who looks wants to see what led here. Longer
+/// where the quiet window is.
+const SAMPLES_KEPT_MS_MIN: u64 = 120_000;
 
 /// Everything read so far in this process, and the instant it is looked at.
 #[derive(Clone, Debug, Default)]
@@ -190,7 +189,8 @@ impl View {
                 _ => *since = None,
             }
         }
-        while node.samples.front().is_some_and(|old| old.at_ms + SAMPLES_KEPT_MS < at_ms) {
+        let kept_ms = SAMPLES_KEPT_MS_MIN.max(layout.policy().quiet_window_ms);
+        while node.samples.get(1).is_some_and(|second| second.at_ms + kept_ms <= at_ms) {
             node.samples.pop_front();
         }
         node.samples.push_back(sample);
@@ -251,22 +251,27 @@ impl ServerView {
     }
 
     /// Takes in deployment threads.
-    pub fn see_threads(&mut self, at_ms: u64, rows: Vec<ThreadRow>) {
-        push(&mut self.threads, Reading { value: rows, at_ms });
+    pub fn see_threads(&mut self, policy: &Policy, at_ms: u64, rows: Vec<ThreadRow>) {
+        push(&mut self.threads, policy, Reading { value: rows, at_ms });
     }
 
     /// Takes in ping ids.
-    pub fn see_pings(&mut self, at_ms: u64, ids: PingIds) {
-        push(&mut self.pings, Reading { value: ids, at_ms });
+    pub fn see_pings(&mut self, policy: &Policy, at_ms: u64, ids: PingIds) {
+        push(&mut self.pings, policy, Reading { value: ids, at_ms });
     }
 }
 
-fn push<T>(readings: &mut VecDeque<Reading<T>>, reading: Reading<T>) {
+/// Keeps as many readings, and as far back, as policy wants to see idle.
+fn push<T>(readings: &mut VecDeque<Reading<T>>, policy: &Policy, reading: Reading<T>) {
     if readings.back().is_some_and(|last| last.at_ms > reading.at_ms) {
         return;
     }
-    if readings.len() == ROUNDS_KEPT {
+    // Threads and pings are not read at the same instant: the older may be this much older.
+    let apart_ms = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
+    let from_ms = reading.at_ms.saturating_sub(policy.idle_window_ms + apart_ms);
+    let needed = policy.idle_reads as usize;
+    readings.push_back(reading);
+    while readings.len() > needed && readings[1].at_ms <= from_ms {
         readings.pop_front();
     }
-    readings.push_back(reading);
 }

@@ -8,12 +8,13 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel::drive::{self, Mind, OnHold, Options, World};
 use evenkeel::journal::tell::Teller;
 use evenkeel::journal::{Journal, Record, Request, Verdict, Wanted};
-use evenkeel::ports::{Inbox, WallClock};
+use evenkeel::ports::{Address, Inbox, WallClock};
 use evenkeel_fakes::farm::{Clock, Farm, Shared, serve_node, serve_server};
 use evenkeel_fakes::ledger;
 use evenkeel_sim::disk::{CrashOutcome, Disk};
@@ -269,9 +270,13 @@ impl Orchestrator {
     async fn live(self) -> turmoil::Result {
         let (journal, records) = Journal::open(self.disk.file())?;
         let watcher = self.clone();
+        let front_ends = self.scenario.spec.front_ends.iter();
+        let shells =
+            front_ends.map(|it| (it.name.clone(), Address::Tcp(it.address.clone(), SHELL_PORT)));
+        let shells = Arc::new(shells.collect());
         let world = World {
             dial: Turmoil,
-            launcher: Shells(Turmoil),
+            launcher: Shells::new(Turmoil, shells),
             journal,
             records,
             wall: Wall(self.shared.clone()),

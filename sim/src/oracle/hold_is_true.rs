@@ -170,7 +170,8 @@ pub(super) fn just_ceased(
     let healed = |server: &String| {
         faults.healed_excuse(server, ground.servers.get(server.as_str())?.better_at_ms)
     };
-    let reached = |host: &str| faults.cut_off_excuse(host, context.policy.unknown_ms_max);
+    let reached =
+        |host: &str| faults.cut_off_excuse(host, context.policy.unknown_ms_max, ground.now_ms);
     match reason {
         HoldReason::ServerFailed { server } => {
             let server = server.to_string();
@@ -185,7 +186,7 @@ pub(super) fn just_ceased(
             longest(reached(node.as_str()).into_iter().chain(upset))
         }
         HoldReason::ConsoleUnknown => {
-            let of = |it| [came_back(it), healed(it), faults.cut_off_excuse(it, 0)];
+            let of = |it| [came_back(it), healed(it), faults.cut_off_excuse(it, 0, ground.now_ms)];
             longest(ground.servers.keys().flat_map(of).flatten())
         }
         HoldReason::FloorLost { node, .. } => {

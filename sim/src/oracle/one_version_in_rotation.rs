@@ -5,7 +5,8 @@
 //!
 //! Not a failure is the switch of step 5: every member that is upgraded first is whole at the
 //! target version or lost to a fault, and both versions serve for `policy.switch_ms_max` at most,
-//! counted over the whole run, and one bound for the effect that ends it.
+//! however often the orchestrator changes its mind, and one bound for the effect that ends it. Only
+//! a person who has traffic moved again, back or forth, gives it that time anew.
 //!
 //! Allowed to fail:
 //! * a rescue: from the crash of a member of the pool on, or of its applications, since service goes before one version;
@@ -18,6 +19,8 @@
 //!
 //! Sabotage that breaks it: admit each updating server as soon as it is proven; never stop loaded.
 use std::collections::{BTreeMap, BTreeSet};
+
+use evenkeel::journal::{Event, Wanted};
 
 use super::excuse::Bound;
 use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
@@ -41,6 +44,19 @@ impl Invariant for OneVersionInRotation {
 
     fn sentence(&self) -> &'static str {
         "the members of a pool that get new requests run one version, but for the switch"
+    }
+
+    fn told(&mut self, event: &Event, _: &Ground, _: &Context) -> Vec<Finding> {
+        let moves =
+            |what: &Wanted| matches!(what, Wanted::Retry { server: None } | Wanted::FallBack);
+        if let Event::Decided(request) = event
+            && moves(&request.what)
+        {
+            for mixed in self.lanes.values_mut() {
+                mixed.before_ms = 0;
+            }
+        }
+        Vec::new()
     }
 
     fn over(&mut self, span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {

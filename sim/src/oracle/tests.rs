@@ -238,14 +238,14 @@ fn states_within_one_instant_are_nobodys_to_see() {
 }
 
 /// Goal: a death is excused for the detection bound and not a moment longer. Method: the last two
-/// eligible members die while two fit ones stand drained; a rescue comes within the bound or not.
+/// eligible members die while two stand drained that have been fit for long; a rescue comes within the bound or not.
 #[test]
 fn death_is_excused_for_the_detection_bound_alone() {
     let bound_s = bounds().of(bounds().death) / 1_000;
-    for (rescued_after_s, expected) in [(bound_s - 1, None), (bound_s + 5, Some(100 + bound_s))] {
+    for (rescued_after_s, expected) in [(bound_s - 1, None), (bound_s + 5, Some(1_000 + bound_s))] {
         let mut story = Story::new();
-        story.at(10).drain([1, 2]).at(100).crash(3).crash(4);
-        story.at(100 + rescued_after_s).admit([1, 2]).at(200);
+        story.at(10).drain([1, 2]).at(1_000).crash(3).crash(4);
+        story.at(1_000 + rescued_after_s).admit([1, 2]).at(1_100);
         let judgement = story.end_anyhow();
         assert_eq!(judgement.excused.len(), 1);
         assert_eq!(judgement.excused[0].excuse.fault, "front-end-crash");

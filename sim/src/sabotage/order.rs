@@ -82,13 +82,10 @@ fn upgrade_loaded_too_early(layout: &Layout, progress: &Progress, view: &View) -
 
 fn forget_the_controller(layout: &Layout, progress: &Progress, view: &View) -> Decision {
     let headless = with(layout, |layout| {
-        for stage in &mut layout.updating_stages {
-            for (_, kinds) in &mut stage.servers {
-                kinds.retain(|kind| *kind != JobKind::ControllerUpgrade);
-            }
-            stage.servers.retain(|(_, kinds)| !kinds.is_empty());
-        }
-        layout.updating_stages.retain(|stage| !stage.servers.is_empty());
+        layout.updating_stages.sort_by_key(|stage| {
+            let kinds = stage.servers.iter().flat_map(|(_, kinds)| kinds);
+            kinds.into_iter().any(|kind| *kind == JobKind::ControllerUpgrade)
+        });
     });
     decide(&headless, progress, view)
 }

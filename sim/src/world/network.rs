@@ -54,6 +54,8 @@ pub(super) struct Network {
     pub(super) nodes: BTreeMap<String, NodeHost>,
     /// Where an address of the farm file leads, when it is no IP address.
     routes: Arc<BTreeMap<Address, SocketAddr>>,
+    /// Each server's shell: servers may have one address in the farm file, and ports of their own.
+    pub(super) shells: Arc<BTreeMap<String, Address>>,
 }
 
 /// Gives every name and address of a farm a place.
@@ -65,10 +67,11 @@ struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// The IP address of a host that the farm file calls so; one of our own when it is a name, or
-    /// taken by another host.
+    /// The IP address of a host that the farm file calls so; one of our own when it is a name,
+    /// taken by another host, or an address that each host has for itself.
     fn ip(&mut self, address: &str) -> IpAddr {
-        let ip = address.parse().ok().filter(|ip| !self.taken.contains(ip));
+        let usable = |ip: &IpAddr| !ip.is_loopback() && !ip.is_unspecified();
+        let ip = address.parse().ok().filter(|ip| usable(ip) && !self.taken.contains(ip));
         let ip = ip.unwrap_or_else(|| {
             loop {
                 let [high, low] = self.own.to_be_bytes();
@@ -99,14 +102,14 @@ impl Network {
     /// The hosts of a farm.
     pub(super) fn new(fabric: &Fabric, spec: &Spec) -> Self {
         let mut places = Places { fabric, taken: Vec::new(), own: 1, routes: BTreeMap::new() };
-        let mut servers = BTreeMap::new();
+        let (mut servers, mut shells) = (BTreeMap::new(), BTreeMap::new());
         let front_ends = spec.front_ends.iter().map(|it| (&it.name, &it.address, it.port));
         let controller = spec.pure_controller.iter().map(|it| (&it.name, &it.address, 80));
         for (name, address, port) in front_ends.chain(controller) {
             let (host, ip) = places.host(name, address);
             let (http, shell) = (SocketAddr::new(ip, port), SocketAddr::new(ip, SHELL_PORT));
             places.route(address, port, http);
-            places.route(address, SHELL_PORT, shell);
+            shells.insert(name.clone(), Address::Tcp(ip.to_string(), SHELL_PORT));
             servers.insert(name.clone(), ServerHost { host, http, shell });
         }
         let mut nodes = BTreeMap::new();
@@ -136,7 +139,8 @@ impl Network {
         }
         let (orchestrator, _) = places.host("orchestrator", "");
         let (clock, _) = places.host("farm", "");
-        Self { orchestrator, clock, servers, nodes, routes: Arc::new(places.routes) }
+        let (routes, shells) = (Arc::new(places.routes), Arc::new(shells));
+        Self { orchestrator, clock, servers, nodes, routes, shells }
     }
 
     /// The orchestrator's network.
@@ -239,17 +243,29 @@ struct Reply {
 /// Commands by the doubles' shells, over the simulated network: latency, loss and lost responses
 /// apply.
 #[derive(Clone, Debug)]
-pub struct Shells<D>(pub D);
+pub struct Shells<D> {
+    dial: D,
+    shells: Arc<BTreeMap<String, Address>>,
+}
+
+impl<D> Shells<D> {
+    /// The shells at these addresses, by the names of their servers.
+    pub fn new(dial: D, shells: Arc<BTreeMap<String, Address>>) -> Self {
+        Self { dial, shells }
+    }
+}
 
 impl<D: Dial> Launcher for Shells<D> {
     fn launch(&self, command: Command) -> impl Future<Output = io::Result<Finished>> + 'static {
-        let dial = self.0.clone();
+        let dial = self.dial.clone();
+        let server = command.env.get("EVENKEEL_SERVER");
+        let shell = server.and_then(|server| self.shells.get(server)).cloned();
         async move {
             let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-            let address = command.env.get("EVENKEEL_ADDRESS").ok_or_else(|| {
-                invalid("a command without EVENKEEL_ADDRESS reaches no server".into())
+            let shell = shell.ok_or_else(|| {
+                invalid("a command without EVENKEEL_SERVER reaches no server".into())
             })?;
-            let mut stream = dial.dial(&Address::Tcp(address.clone(), SHELL_PORT)).await?;
+            let mut stream = dial.dial(&shell).await?;
             let mut line = serde_json::to_vec(&Call { argv: &command.argv, env: &command.env })?;
             line.push(b'\n');
             stream.write_all(&line).await?;

@@ -147,7 +147,7 @@ impl Machine {
         let machine = self.clone();
         let world = World {
             dial: wires.clone(),
-            launcher: Launching::new(Shells(wires), self.bug()),
+            launcher: Launching::new(Shells::new(wires, self.network.shells.clone()), self.bug()),
             journal,
             records,
             wall: Wall { shared: self.shared.clone(), off_ms: self.clock_off_ms.clone() },

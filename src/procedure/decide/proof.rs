@@ -160,9 +160,10 @@ pub(super) fn actions(layout: &Layout, progress: &Progress, view: &View, decisio
 
 /// Tests to run on proven servers, since an application can break while pings, services and
 /// versions are as they should be; and on those whose tests failed, which may mend. A hold does
-/// not end them: it goes on protecting.
+/// not end them: it goes on protecting. Nor does traffic that goes back: whoever has the switch
+/// finished again soon is not to admit a member that broke meanwhile.
 pub(super) fn watch(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
-    if progress.direction != Direction::Forward {
+    if progress.direction == Direction::Aborting {
         return;
     }
     let soak_ms = layout.policy().soak_test_every_ms;

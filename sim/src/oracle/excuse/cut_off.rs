@@ -41,11 +41,11 @@ impl Faults {
             .is_some_and(|spell| now_ms < spell.until_ms && spell.from_ms + longest_ms <= now_ms)
     }
 
-    /// The excuse of who was cut off for so long and has yet to be read again.
+    /// The excuse of who was cut off for so long by now and has yet to be read again.
     #[must_use]
-    pub fn cut_off_excuse(&self, host: &str, for_ms: u64) -> Option<Excuse> {
+    pub fn cut_off_excuse(&self, host: &str, for_ms: u64, now_ms: u64) -> Option<Excuse> {
         let Spell { from_ms, until_ms } = self.spell(host)?;
-        let was_long = until_ms - from_ms + self.bounds.lost_ms >= for_ms;
+        let was_long = until_ms.min(now_ms) - from_ms + self.bounds.lost_ms >= for_ms;
         let end_ms = self.end(until_ms, self.bounds.react) + self.bounds.lost_ms;
         was_long.then(|| Excuse::until("partition", host, end_ms))
     }
