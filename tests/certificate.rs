@@ -17,15 +17,14 @@ use support::run::Answer;
 use support::served::{Served, program};
 
 /// Its `policy.rehearsal` asks for 2 seeds with `light`, an hour old at most.
-const FAST_FARM: &str = include_str!("farms/shop.farm.toml");
-/// The farm's policy is for doubles that are 240 times as fast as life. A rehearsal is not, and
-/// finds rightly that pending modules, which are retried every 30 s, outlast such a window.
-const WINDOW: (&str, &str) = ("idle_window_ms = 1500", "idle_window_ms = 60000");
+const FARM: &str = include_str!("farms/shop.farm.toml");
 
-/// The farm with a policy for servers as they are.
-fn farm() -> String {
-    assert_eq!(FAST_FARM.matches(WINDOW.0).count(), 1, "the window is there to be changed");
-    FAST_FARM.replace(WINDOW.0, WINDOW.1)
+/// A farm file with a policy for servers as they are. That of the tests' farm is for doubles that
+/// are 240 times as fast as life: a rehearsal is not, and finds rightly that no job ends in time.
+fn life_size(farm: &str) -> String {
+    let (before, rest) = farm.split_once("[policy]\n").expect("it has a policy");
+    let (_, rehearsal) = rest.split_once("[policy.rehearsal]\n").expect("it asks for a rehearsal");
+    format!("{before}[policy.rehearsal]\n{rehearsal}")
 }
 
 /// A folder with a plan, and a certificate that vouches for it.
@@ -37,7 +36,7 @@ impl Rehearsed {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a scratch folder can be made");
         let this = Self { folder };
-        this.plan("shop", &farm());
+        this.plan("shop", &life_size(FARM));
         this.rehearse("shop.plan", &["--seeds", "2", "--faults", "light"], "shop.certificate");
         this
     }
@@ -98,13 +97,11 @@ fn a_rehearsed_plan_is_carried_out() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     tokio::task::LocalSet::new().block_on(&runtime.expect("a runtime can be made"), async {
         let served = Served::start().await;
-        let (fast, life) = WINDOW;
-        let planned = served
-            .shell(&format!(
-                "sed -i 's/{fast}/{life}/' shop.farm.toml && rm shop.plan && \
-                 evenkeel plan shop.farm.toml -o shop.plan"
-            ))
-            .await;
+        let file = served.file("shop.farm.toml");
+        let farm = fs::read_to_string(&file).expect("it was written");
+        fs::write(&file, life_size(&farm)).expect("there is room");
+        let planned =
+            served.shell("rm shop.plan && evenkeel plan shop.farm.toml -o shop.plan").await;
         assert!(planned.status.success(), "{planned:?}");
         let rehearsed = served
             .shell("evenkeel-sim rehearse shop.plan --seeds 2 --faults light --certificate c.json")
@@ -129,8 +126,7 @@ fn a_rehearsed_plan_is_carried_out() {
 #[test]
 fn plan_farm_and_scenario_certify_the_plan_that_the_user_has() {
     let it = Rehearsed::new();
-    let farm = farm();
-    assert!(farm.contains("[service_center]") && !farm.contains("scheme"), "TLS is the default");
+    assert!(FARM.contains("[service_center]") && !FARM.contains("scheme"), "TLS is the default");
     let plan = plan::load(&it.file("shop.plan")).expect("a plan");
     let hash = plan.hash();
     let how = ["--seed", "5", "--seeds", "3", "--faults", "none"];
@@ -162,7 +158,7 @@ fn plan_farm_and_scenario_certify_the_plan_that_the_user_has() {
 #[test]
 fn each_mistake_is_refused_and_nothing_is_touched() {
     let it = Rehearsed::new();
-    it.plan("other", &farm().replacen("capacity_rps = 750", "capacity_rps = 760", 1));
+    it.plan("other", &life_size(FARM).replacen("capacity_rps = 750", "capacity_rps = 760", 1));
     let said =
         it.rehearse("shop.plan", &["--seeds", "1", "--faults", "latency"], "less.certificate");
     assert!(said.contains("`--require-rehearsal` will refuse it"), "{said}");

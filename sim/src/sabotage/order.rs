@@ -27,7 +27,7 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "forget-the-controller",
         sentence: "step 3 begins with the front-ends",
-        caught_by: "run_ends_or_holds",
+        caught_by: "zone_always_served",
         bug: Bug::Decide(forget_the_controller),
     },
     Sabotage {
