@@ -21,7 +21,7 @@ use std::rc::Rc;
 use evenkeel::procedure::action::JobKind;
 use evenkeel_fakes::farm::{Farm, Shared, serve_node, serve_server};
 use evenkeel_fakes::spec::FrontEndSpec;
-use evenkeel_fakes::truth::{OldConsole, Truth};
+use evenkeel_fakes::truth::Truth;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::fabric::{Ending, Fabric, Setup, run};
@@ -248,7 +248,7 @@ fn context(
         demand: Demand::of(&scenario.spec),
         told_is_durable: false,
         healed: false,
-        old_consoles_fail: truth.old_console == OldConsole::Fails,
+        old_console: truth.old_console,
         guard_may_refuse: planted.is_some_and(|it| it.guard == GuardSwitch::On),
         updating: plan.updating.iter().map(ToString::to_string).collect(),
         floors: plan.farm.pools.iter().map(|it| (it.name.to_string(), it.floor)).collect(),

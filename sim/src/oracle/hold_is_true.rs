@@ -1,5 +1,6 @@
 //! Each reason for a hold as a predicate over ground truth.
 use evenkeel::journal::HoldReason;
+use evenkeel_fakes::truth::OldConsole;
 
 use crate::nemesis::Fault;
 use crate::nemesis::fault::ServiceCenterFault;
@@ -151,7 +152,8 @@ pub(super) fn consoles_are_out(ground: &Ground, context: &Context) -> bool {
             || context.faults.is_cut_off(name, ground.now_ms);
         let may_be_asked = it.front_end && (!it.touched || it.whole_at(&ground.target));
         let being_replaced = it.jobs.values().any(|job| job.kind == CONSOLE_INSTALL);
-        let fails = context.old_consoles_fail && ground.database_new && !it.console_new;
+        let fails =
+            context.old_console == OldConsole::Fails && ground.database_new && !it.console_new;
         may_be_asked && it.serves() && !being_replaced && !fails && !silenced
     })
 }

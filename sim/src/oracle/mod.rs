@@ -33,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use evenkeel::farm::policy::Policy;
 use evenkeel::journal::HoldReason;
 use evenkeel_fakes::ledger::{Entry, Event};
+use evenkeel_fakes::truth::OldConsole;
 use serde::Serialize;
 
 pub use capacity_covers_load::Demand;
@@ -60,8 +61,8 @@ pub struct Context {
     pub updating: BTreeSet<String>,
     /// Floors by pool.
     pub floors: BTreeMap<String, u32>,
-    /// An old console answers errors once the database is new.
-    pub old_consoles_fail: bool,
+    /// What an old console does once the database is new.
+    pub old_console: OldConsole,
     /// What users ask for, and what servers can answer.
     pub demand: Demand,
     /// The record that is being told is on the disk.

@@ -7,13 +7,16 @@
 //! an operator enabled:
 //! * within the bound in which the flag is read and the server disabled or taken out
 //!   ([`super::Bounds::flag`]), and as long as a fault keeps consoles from doing that;
-//! * where old consoles fail on a new database and did before that bound was over: until it is over
-//!   since the job ended well that brought the first new one, and was read to have;
+//! * where old consoles fail on a new database, or go on showing what was so before it, and did
+//!   before that bound was over: until it is over since the job ended well that brought the first new
+//!   one, and was read to have;
 //! * while some pool of it has nobody to stand in: no other fit living member in rotation.
 //!
 //! And within the bound after a reload of the node that put the server back.
 //!
 //! Sabotage that breaks it: skip step 2; do not watch the flags; admit before deployment is idle.
+use evenkeel_fakes::truth::OldConsole;
+
 use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
 
 pub(super) struct NoDeploymentUnderLoad;
@@ -59,11 +62,12 @@ impl Invariant for NoDeploymentUnderLoad {
 }
 
 /// When the flag of a server that was enabled at an instant must be read and set; `None` while no
-/// console answers that could tell or do it.
+/// console tells what is so.
 fn flag_end(at_ms: u64, ground: &Ground, context: &Context) -> Option<u64> {
     let end_ms = context.faults.flag_end(at_ms);
-    let fails_ms = ground.database_new_at_ms.filter(|_| context.old_consoles_fail);
-    if fails_ms.is_none_or(|fails_ms| fails_ms > end_ms) {
+    let tell_nothing = context.old_console != OldConsole::Works;
+    let silent_ms = ground.database_new_at_ms.filter(|_| tell_nothing);
+    if silent_ms.is_none_or(|silent_ms| silent_ms > end_ms) {
         return Some(end_ms);
     }
     let back_ms = ground.console_published_at_ms? + context.policy.jobs_poll_ms;

@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 
 use evenkeel::journal::{Event, HoldReason, Request, Wanted};
 use evenkeel::names::ServerName;
+use evenkeel_fakes::truth::OldConsole;
 
 use super::ground::Server;
 use super::hold_is_true::{consoles_are_out, just_ceased, why_false};
@@ -46,7 +47,7 @@ fn nobody_can_tell(ground: &Ground, context: &Context) -> bool {
         let by_fault = context.faults.back_at(name).is_some() || it.enabled_itself_at_ms.is_some();
         it.front_end && !it.touched && !context.updating.contains(name) && by_fault
     };
-    context.old_consoles_fail
+    context.old_console == OldConsole::Fails
         && ground.database_new
         && consoles_are_out(ground, context)
         && ground.servers.iter().any(restarted)

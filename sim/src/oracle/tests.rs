@@ -4,7 +4,7 @@ use evenkeel::journal::{HoldReason, Milestone};
 use evenkeel::procedure::action::JobKind;
 use evenkeel_fakes::ledger::{ApplicationState, Event, FlagBy, ServiceState};
 use evenkeel_fakes::spec::Spec;
-use evenkeel_fakes::truth::Truth;
+use evenkeel_fakes::truth::{OldConsole, Truth};
 
 use crate::nemesis::Fault;
 use crate::nemesis::fault::{BalancerFault, Fate, FrontEndFault, LinkFault, OrchestratorFault};
@@ -76,7 +76,7 @@ impl Story {
             policy: Policy::default(),
             updating: ["fe-1".to_owned(), "fe-2".to_owned()].into(),
             floors: BTreeMap::new(),
-            old_consoles_fail: false,
+            old_console: OldConsole::Works,
             demand: Demand::of(&spec()),
             told_is_durable: false,
             healed: false,
@@ -436,9 +436,9 @@ fn false_claims_break_result_is_true() {
 /// database, once with old consoles that work and once with ones that fail.
 #[test]
 fn a_console_that_answers_makes_its_hold_false() {
-    for (fail, expected) in [(false, 1), (true, 0)] {
+    for (old_console, expected) in [(OldConsole::Works, 1), (OldConsole::Fails, 0)] {
         let mut story = Story::new();
-        story.oracle.context.old_consoles_fail = fail;
+        story.oracle.context.old_console = old_console;
         story.at(10).drain([1, 2]).at(20).strike(failing_installer(1));
         story.begin_upgrade(1).entry(Event::DatabaseVersion { version: NEW.into() });
         let reason = HoldReason::ConsoleUnknown;
