@@ -222,9 +222,19 @@ fn drain(
     if holding && !unfit && !server.quiet && progress.direction == Direction::Forward {
         return None; // a hold begins nothing new
     }
-    let pool = &layout.pools[place.pool];
-    let spared = staying(layout, progress, view, sides, seat) >= pool.floor || pool.may_go_down;
-    spared.then_some(MemberChange::Drain)
+    can_be_spared(layout, progress, view, sides, seat).then_some(MemberChange::Drain)
+}
+
+/// A seat's pool has its floor of others on its node, or may go down.
+pub(super) fn can_be_spared(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    sides: Sides,
+    seat: SeatIx,
+) -> bool {
+    let pool = &layout.pools[layout.seats[seat].pool];
+    pool.may_go_down || staying(layout, progress, view, sides, seat) >= pool.floor
 }
 
 /// Fit members of a seat's pool and node that are in rotation and wanted there: those that stay

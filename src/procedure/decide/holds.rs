@@ -3,10 +3,10 @@ use crate::farm::Half;
 use crate::farm::policy::AfterDeadline;
 use crate::journal::{FarmMilestone, HoldReason, WayOut};
 
-use super::super::layout::{Layout, ServerIx};
+use super::super::layout::{Layout, SeatIx, ServerIx};
 use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::{in_rotation, is_young, server_is_quiet};
-use super::super::rotation::{Sides, Wanted, drained_for_ms};
+use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms};
 use super::super::steps::{current_stage, may_begin, stage_done, step};
 use super::super::view::View;
 use super::console_faces;
@@ -50,15 +50,18 @@ fn somebody_else(layout: &Layout, progress: &Progress) -> Option<HoldReason> {
     Some(HoldReason::SomebodyElse { what })
 }
 
+/// Deployment has begun on a member that has to go on serving: where others can stand in it goes
+/// out, and nobody need be called.
 fn under_load(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
-    let serving = |server: &ServerIx| {
-        progress.servers[*server].tainted
-            && layout.servers[*server]
-                .seats
-                .iter()
-                .any(|&seat| view.seat(layout, seat).is_some_and(in_rotation))
+    let sides = Sides::of(layout, progress);
+    let stuck = |&seat: &SeatIx| {
+        view.seat(layout, seat).is_some_and(in_rotation)
+            && !can_be_spared(layout, progress, view, sides, seat)
     };
-    let server = layout.half(Half::Loaded).find(serving)?;
+    let serves = |server: &ServerIx| {
+        progress.servers[*server].tainted && layout.servers[*server].seats.iter().any(stuck)
+    };
+    let server = layout.half(Half::Loaded).find(serves)?;
     Some(HoldReason::DeploymentUnderLoad { server: layout.servers[server].name.clone() })
 }
 
