@@ -4,9 +4,10 @@
 //! whose requests meet both.
 //!
 //! Not a failure is the switch of step 5: every member that is upgraded first is whole at the
-//! target version or lost to a fault, and both versions serve for `policy.switch_ms_max` at most,
-//! however often the orchestrator changes its mind, and one bound for the effect that ends it. Only
-//! a person who has traffic moved again, back or forth, gives it that time anew.
+//! target version, lost to a fault, or left out because a person asked for it, and both versions
+//! serve for `policy.switch_ms_max` at most, however often the orchestrator changes its mind, and
+//! one bound for the effect that ends it. Only a person who has traffic moved again, back or forth,
+//! gives it that time anew.
 //!
 //! Allowed to fail:
 //! * a rescue: from the crash of a member of the pool on, or of its applications, since service goes before one version;
@@ -35,6 +36,8 @@ struct Mixed {
 #[derive(Default)]
 pub(super) struct OneVersionInRotation {
     lanes: BTreeMap<String, Mixed>,
+    /// Servers that a person had left out: asked for, and decided.
+    left_out: BTreeSet<String>,
 }
 
 impl Invariant for OneVersionInRotation {
@@ -46,7 +49,7 @@ impl Invariant for OneVersionInRotation {
         "the members of a pool that get new requests run one version, but for the switch"
     }
 
-    fn told(&mut self, event: &Event, _: &Ground, _: &Context) -> Vec<Finding> {
+    fn told(&mut self, event: &Event, _: &Ground, context: &Context) -> Vec<Finding> {
         let moves =
             |what: &Wanted| matches!(what, Wanted::Retry { server: None } | Wanted::FallBack);
         if let Event::Decided(request) = event
@@ -56,6 +59,12 @@ impl Invariant for OneVersionInRotation {
                 mixed.before_ms = 0;
             }
         }
+        if let Event::Decided(request) = event
+            && let Wanted::LeaveOut { server } = &request.what
+            && context.faults.asked(&request.what)
+        {
+            self.left_out.insert(server.to_string());
+        }
         Vec::new()
     }
 
@@ -63,6 +72,7 @@ impl Invariant for OneVersionInRotation {
         let mut findings = Vec::new();
         for ((node, pool), members) in ground.lanes() {
             let servers: Vec<&str> = members.iter().map(|(_, it)| it.server.as_str()).collect();
+            let needed = servers.iter().copied().filter(|it| !self.left_out.contains(*it));
             let versions: BTreeSet<&str> = members
                 .iter()
                 .filter(|(_, it)| it.eligible())
@@ -77,7 +87,7 @@ impl Invariant for OneVersionInRotation {
                 continue;
             }
             let since_ms = *mixed.since_ms.get_or_insert(span.from_ms);
-            let switch_ends_ms = switch_end(since_ms, mixed.before_ms, &servers, ground, context);
+            let switch_ends_ms = switch_end(since_ms, mixed.before_ms, needed, ground, context);
             if span.to_ms <= switch_ends_ms {
                 continue;
             }
@@ -94,17 +104,18 @@ impl Invariant for OneVersionInRotation {
     }
 }
 
-/// When the switch that may be under way in this pool must be over; 0 when it is none.
-fn switch_end(
+/// When the switch that may be under way in this pool must be over; 0 when it is none. It waits for
+/// these of the pool's servers.
+fn switch_end<'a>(
     since_ms: u64,
     before_ms: u64,
-    servers: &[&str],
+    servers: impl Iterator<Item = &'a str>,
     ground: &Ground,
     context: &Context,
 ) -> u64 {
     let faults = &context.faults;
-    let ready = servers.iter().filter(|server| context.updating.contains(**server)).all(|name| {
-        ground.servers[*name].whole_at(&ground.target)
+    let ready = servers.filter(|server| context.updating.contains(*server)).all(|name| {
+        ground.servers[name].whole_at(&ground.target)
             || faults.crashed_at(name).is_some()
             || faults.upgrade_spoilt(name)
     });
