@@ -12,6 +12,10 @@
 //! * a crash: while it is down, and until the best orchestrator could have proven it again and
 //!   put it back ([`super::Bounds::prove`]);
 //! * a failed upgrade: until somebody has mended it, since a person may leave the server out;
+//! * an operator's change of it: within the bound in which it is enabled and proven again
+//!   ([`super::Faults::edit_excuse`]);
+//! * a deployment that began while it served, because it had enabled itself: until its upgrade
+//!   begins, since what it serves until then is neither the old applications nor the new;
 //!
 //! and within the bound after a reload of a node, or another change behind the orchestrator's back.
 //!
@@ -79,6 +83,22 @@ pub(super) struct CapacityCoversLoad {
     judged: Option<u64>,
     /// Who has too much, and how much.
     overloaded: Vec<(String, f64)>,
+    /// Untouched servers to which deployment began while they served.
+    half_deployed: BTreeSet<String>,
+}
+
+impl CapacityCoversLoad {
+    fn watch_deployment(&mut self, ground: &Ground) {
+        self.half_deployed.retain(|name| !ground.servers[name].touched);
+        let deploying = ground.servers.iter().filter(|(_, it)| {
+            it.deploying_since_ms.is_some() && it.enabled_itself_at_ms.is_some() && !it.touched
+        });
+        for (name, _) in deploying {
+            if ground.members.values().any(|it| it.server == *name && it.eligible()) {
+                self.half_deployed.insert(name.clone());
+            }
+        }
+    }
 }
 
 impl Invariant for CapacityCoversLoad {
@@ -92,6 +112,7 @@ impl Invariant for CapacityCoversLoad {
 
     fn over(&mut self, _span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {
         let demand = &context.demand;
+        self.watch_deployment(ground);
         if self.judged != Some(ground.revision) {
             self.judged = Some(ground.revision);
             let loads = demand.loads(ground).into_iter();
@@ -107,14 +128,19 @@ impl Invariant for CapacityCoversLoad {
                     "{server} is sent {rps:.0} requests a second and can answer {:.0}",
                     demand.capacity[server]
                 ),
-                excuse: excuse(server, ground, context),
+                excuse: excuse(server, &self.half_deployed, ground, context),
             })
             .collect()
     }
 }
 
 /// The excuse of whatever took a member away that would share the load.
-fn excuse(server: &str, ground: &Ground, context: &Context) -> Option<Excuse> {
+fn excuse(
+    server: &str,
+    half_deployed: &BTreeSet<String>,
+    ground: &Ground,
+    context: &Context,
+) -> Option<Excuse> {
     let faults = &context.faults;
     let mut excuses = Vec::new();
     let mut peers: BTreeSet<&str> = BTreeSet::new();
@@ -126,6 +152,10 @@ fn excuse(server: &str, ground: &Ground, context: &Context) -> Option<Excuse> {
     }
     for peer in peers {
         excuses.extend(faults.absence_excuse(peer, ground.servers[peer].ready_since_ms));
+        excuses.extend(faults.edit_excuse(peer));
+        if half_deployed.contains(peer) {
+            excuses.push(Excuse::lasting("self-enabling", peer));
+        }
     }
     longest(excuses)
 }
