@@ -117,6 +117,8 @@ pub struct ServerProgress {
     pub left_out: bool,
     /// Deployment began on it while it served users.
     pub tainted: bool,
+    /// A person knows that and had the run go on: only that ends it, since others can stand in then.
+    pub taint_accepted: bool,
     /// It was admitted early, and when.
     pub rescued_ms: Option<u64>,
 }
@@ -299,7 +301,10 @@ impl Progress {
                 server.flag_came_back += 1;
                 server.disabled = None;
             }),
-            Notice::DeployingUnderLoad { server } => with(server, &|server| server.tainted = true),
+            Notice::DeployingUnderLoad { server } => with(server, &|server| {
+                server.tainted = true;
+                server.taint_accepted = false;
+            }),
             Notice::Rescued { server, .. } => {
                 with(server, &|server| server.rescued_ms = Some(now_ms));
             }
@@ -380,6 +385,7 @@ impl Progress {
         for (ix, server) in self.servers.iter_mut().enumerate() {
             server.flag_came_back = 0;
             server.tries.clear();
+            server.taint_accepted = server.tainted;
             if server.failure.is_some() {
                 server.try_again(installer(layout, ix), now_ms);
             }

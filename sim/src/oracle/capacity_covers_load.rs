@@ -17,6 +17,7 @@
 //! * a deployment that began while it served, because it had enabled itself: until its upgrade
 //!   begins, since what it serves until then is neither the old applications nor the new;
 //!
+//! while checks of another member on the node flap ([`super::Faults::flap_excuse`]);
 //! and within the bound after a reload of a node, or another change behind the orchestrator's back.
 //!
 //! Sabotage that breaks it: drain one server more than the plan says.
@@ -148,6 +149,9 @@ fn excuse(
         if members.iter().any(|(_, it)| it.server == server) {
             excuses.extend(faults.reload_excuse(node));
             peers.extend(members.iter().map(|(_, it)| it.server.as_str()));
+            let flapping =
+                members.iter().filter_map(|(_, it)| faults.flap_excuse(node, &it.server));
+            excuses.extend(flapping);
         }
     }
     for peer in peers {

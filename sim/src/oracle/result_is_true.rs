@@ -4,7 +4,7 @@
 //! Why: people decide on the journal; a resumed run does too.
 //!
 //! Allowed to fail: for a server that crashed, or a node that was reloaded, so shortly before that
-//! the best orchestrator could not have known; so for one whose applications broke.
+//! the best orchestrator could not have known; so for one whose applications broke, or whose flag an operator changed.
 //!
 //! Sabotage that breaks it: trust a stale page; record an outcome that was not read back.
 use evenkeel::journal::{Event, Milestone, Wanted};
@@ -69,7 +69,7 @@ impl Invariant for ResultIsTrue {
                             from_ms: None,
                             subject: name.clone(),
                             what: format!("the run was aborted, and {name} is still Disabled"),
-                            excuse: None,
+                            excuse: context.faults.edit_excuse(name),
                         },
                     ),
                 );

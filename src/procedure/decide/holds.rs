@@ -59,7 +59,8 @@ fn under_load(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
             && !can_be_spared(layout, progress, view, sides, seat)
     };
     let serves = |server: &ServerIx| {
-        progress.servers[*server].tainted && layout.servers[*server].seats.iter().any(stuck)
+        let record = &progress.servers[*server];
+        record.tainted && !record.taint_accepted && layout.servers[*server].seats.iter().any(stuck)
     };
     let server = layout.half(Half::Loaded).find(serves)?;
     Some(HoldReason::DeploymentUnderLoad { server: layout.servers[server].name.clone() })

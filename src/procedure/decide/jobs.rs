@@ -41,7 +41,14 @@ fn follow(
 ) {
     let name = &layout.servers[server].name;
     let read = view.servers[server].job.as_ref().filter(|(id, _)| *id == job.id);
-    match read.map(|(_, reading)| &reading.value) {
+    let reading = read.map(|(_, reading)| &reading.value);
+    let job_ms = job_ms_max(layout, job.kind);
+    let deadline_ms = match reading {
+        // It is sent again, and has its time from then on; but not for ever.
+        Some(JobReading::Never) => job.since_ms + job_ms + patience_ms(layout),
+        _ => job.since_ms.max(job.sent_ms) + job_ms,
+    };
+    match reading {
         Some(reading @ (JobReading::Exited { .. } | JobReading::Interrupted)) => {
             decision.events.push(Event::JobEnded {
                 server: name.clone(),
@@ -50,9 +57,7 @@ fn follow(
                 reading: reading.clone(),
             });
         }
-        _ if record.failure.is_none()
-            && overdue(layout, view, server, job.since_ms + job_ms_max(layout, job.kind)) =>
-        {
+        _ if record.failure.is_none() && overdue(layout, view, server, deadline_ms) => {
             let reason = ServerFailure::JobOverdue { kind: job.kind };
             decision.events.push(Event::Failed { server: name.clone(), reason });
         }

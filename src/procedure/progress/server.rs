@@ -30,6 +30,7 @@ impl ServerProgress {
             Some(ServerFailure::WrongVersion { .. } | ServerFailure::NotInitialised)
         );
         self.tries.clear();
+        self.taint_accepted = self.tainted;
         if let Some(kind) = installer.filter(|_| in_vain) {
             self.job_in_vain(kind, now_ms);
         }
