@@ -3,6 +3,7 @@ use crate::farm::Half;
 use crate::farm::policy::AfterDeadline;
 use crate::journal::{FarmMilestone, HoldReason, WayOut};
 
+use super::super::fitness::is_fit;
 use super::super::layout::{Layout, SeatIx, ServerIx};
 use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::{in_rotation, is_young, server_is_quiet};
@@ -80,9 +81,10 @@ fn floor_lost(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
                 .take_while(|sample| {
                     let first = layout.nodes[bench.node].first_seat;
                     let eligible = bench.seats.iter().filter(|&&seat| {
-                        let fit =
-                            super::super::fitness::is_fit(progress, layout.seats[seat].server);
-                        fit && sample.seats[seat - first].as_ref().is_some_and(in_rotation)
+                        let server = layout.seats[seat].server;
+                        // One to which deployment began serves, and has a hold of its own.
+                        let serves = is_fit(progress, server) || progress.servers[server].tainted;
+                        serves && sample.seats[seat - first].as_ref().is_some_and(in_rotation)
                     });
                     eligible.count() < pool.floor
                 })
