@@ -44,7 +44,9 @@ impl Sides {
         match progress.direction {
             Direction::Aborting => Self { updating: true, loaded: true },
             // Back on loaded first, then out: service before one version.
-            Direction::FallingBack => Self { updating: !taking(Half::Loaded), loaded: true },
+            Direction::FallingBack => {
+                Self { updating: !taken_back(layout, progress), loaded: true }
+            }
             Direction::Forward => {
                 let began = progress.reached(FarmMilestone::SwitchBegan);
                 let before_switch = !progress.reached(FarmMilestone::Switched)
@@ -71,6 +73,12 @@ impl Sides {
                 });
         if inside { Wanted::In } else { Wanted::Out }
     }
+}
+
+/// Every loaded server that is to serve takes users' requests again. One to which deployment began
+/// under load stays out until its upgrade, and nobody waits for it.
+pub(super) fn taken_back(layout: &Layout, progress: &Progress) -> bool {
+    everyone_in(layout, progress, Half::Loaded, |server| server.taking || server.tainted)
 }
 
 /// A baseline that had a member out wants it left so.

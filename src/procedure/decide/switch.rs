@@ -8,7 +8,7 @@ use super::super::action::Action;
 use super::super::layout::{Layout, ServerIx};
 use super::super::progress::{Direction, Progress};
 use super::super::quiet::server_is_quiet;
-use super::super::rotation::{Sides, Wanted, bench_is_silent};
+use super::super::rotation::{Sides, Wanted, bench_is_silent, taken_back};
 use super::super::steps::{everyone_in, may_begin};
 use super::super::view::View;
 use super::proof::TEST_FAILURES_MAX;
@@ -145,7 +145,7 @@ fn errors_over_baseline(
 
 fn fallen_back(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
     let back = !progress.reached(FarmMilestone::FellBack)
-        && everyone_in(layout, progress, Half::Loaded, |server| server.taking)
+        && taken_back(layout, progress)
         && layout.half(Half::Updating).all(|server| {
             progress.servers[server].left_out || server_is_quiet(layout, view, server)
         });

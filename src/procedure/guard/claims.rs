@@ -188,7 +188,7 @@ impl Guard<'_> {
                 self.each(Half::Updating, well, "did not pass its last tests")
             }
             FarmMilestone::FellBack => {
-                self.each(Half::Loaded, |it| it.taking, "takes no traffic yet")
+                self.each(Half::Loaded, |it| it.taking || it.tainted, "takes no traffic yet")
             }
             FarmMilestone::Aborted => Ok(()),
         }
