@@ -89,6 +89,8 @@ pub struct Server {
     pub modules_missing: bool,
     /// Since when something is being deployed to it.
     pub deploying_since_ms: Option<u64>,
+    /// When deployment to it last began.
+    pub deployment_began_ms: Option<u64>,
     /// The Enabled flag.
     pub enabled: bool,
     /// When it was last enabled by its own Deployment Service, or by an operator.
@@ -216,6 +218,7 @@ impl Ground {
             better_at_ms: None,
             modules_missing: false,
             deploying_since_ms: None,
+            deployment_began_ms: None,
             enabled: front_end,
             enabled_itself_at_ms: None,
             console_new: false,
@@ -439,7 +442,10 @@ impl Server {
                 }
                 self.applications = *state;
             }
-            Event::DeploymentBegan { .. } => self.deploying_since_ms = Some(at_ms),
+            Event::DeploymentBegan { .. } => {
+                self.deploying_since_ms = Some(at_ms);
+                self.deployment_began_ms = Some(at_ms);
+            }
             Event::DeploymentEnded { .. } => {
                 self.deploying_since_ms = None;
                 self.modules_missing = false;

@@ -41,8 +41,8 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             )
         }
         HoldReason::DeploymentUnderLoad { server } => (
-            ground.servers.get(server.as_str()).is_some_and(|it| it.deploying_since_ms.is_some()),
-            format!("nothing is deployed to {server}"),
+            ground.servers.get(server.as_str()).is_some_and(deployment_has_begun),
+            format!("nothing was deployed to {server} before its upgrade"),
         ),
         HoldReason::FloorLost { node, pool } => {
             floor_lost(node.as_str(), pool.as_str(), ground, context)
@@ -124,6 +124,15 @@ fn installed_nothing(server: &Server, target: &str) -> bool {
 }
 
 /// A host has been cut off for so long that a person must know.
+/// Deployment goes on, or it began since the server enabled itself; that it was broken off or ended
+/// meanwhile leaves applications that are neither the old ones nor the new.
+fn deployment_has_begun(it: &Server) -> bool {
+    let since_enabled = it
+        .enabled_itself_at_ms
+        .is_some_and(|at_ms| it.deployment_began_ms.is_some_and(|began_ms| began_ms >= at_ms));
+    it.deploying_since_ms.is_some() || (!it.touched && since_enabled)
+}
+
 fn unknown(host: &str, ground: &Ground, context: &Context) -> bool {
     context.faults.is_cut_off_for(host, context.policy.unknown_ms_max, ground.now_ms)
 }
