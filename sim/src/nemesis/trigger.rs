@@ -88,6 +88,13 @@ pub enum Trigger {
         /// How long after that.
         after_ms: u64,
     },
+    /// The run held for the n-th time because of a server.
+    HeldForServer {
+        /// From 1 on.
+        nth: u32,
+        /// How long after that.
+        after_ms: u64,
+    },
     /// The run was taken up again for the n-th time.
     Resumed {
         /// From 1 on.
@@ -124,6 +131,7 @@ impl Trigger {
             | Self::JobStarted { after_ms, .. }
             | Self::Step { after_ms, .. }
             | Self::Held { after_ms, .. }
+            | Self::HeldForServer { after_ms, .. }
             | Self::Resumed { after_ms, .. } => *after_ms,
             Self::Write { .. } | Self::Record { .. } | Self::Sent { .. } => 0,
         }
@@ -160,6 +168,7 @@ impl fmt::Display for Trigger {
             }
             Self::Step { step, .. } => write!(f, "the begin of step {step}"),
             Self::Held { nth, .. } => write!(f, "hold {nth}"),
+            Self::HeldForServer { nth, .. } => write!(f, "hold {nth} because of a server"),
             Self::Resumed { nth, .. } => write!(f, "resume {nth}"),
             Self::Write { nth } => write!(f, "the writing of record {nth}"),
             Self::Record { nth } => write!(f, "record {nth}"),

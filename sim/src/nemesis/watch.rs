@@ -30,6 +30,7 @@ pub struct Watch {
     jobs: BTreeMap<String, u32>,
     steps: BTreeSet<u8>,
     holds: u32,
+    holds_for_servers: u32,
     resumes: u32,
     /// Actions whose outcome is not known yet, by the intent's number.
     open: BTreeMap<u64, Action>,
@@ -45,6 +46,7 @@ enum Happening {
     Job(String, u32),
     Step(u8),
     Held(u32),
+    HeldForServer(u32),
     Resumed(u32),
     Write(u64),
     Record(u64),
@@ -67,6 +69,7 @@ impl Happening {
             }
             Self::Step(step) => Trigger::Step { step: *step, after_ms },
             Self::Held(nth) => Trigger::Held { nth: *nth, after_ms },
+            Self::HeldForServer(nth) => Trigger::HeldForServer { nth: *nth, after_ms },
             Self::Resumed(nth) => Trigger::Resumed { nth: *nth, after_ms },
         })
     }
@@ -84,6 +87,7 @@ impl Happening {
             }
             (Self::Step(it), Trigger::Step { step, .. }) => it == step,
             (Self::Held(count), Trigger::Held { nth, .. })
+            | (Self::HeldForServer(count), Trigger::HeldForServer { nth, .. })
             | (Self::Resumed(count), Trigger::Resumed { nth, .. }) => count == nth,
             (Self::Write(count), Trigger::Write { nth })
             | (Self::Record(count), Trigger::Record { nth })
@@ -106,6 +110,7 @@ impl Watch {
             jobs: BTreeMap::new(),
             steps: BTreeSet::new(),
             holds: 0,
+            holds_for_servers: 0,
             resumes: 0,
             open: BTreeMap::new(),
             latest: None,
@@ -140,9 +145,14 @@ impl Watch {
             journal::Event::Step { step } if self.steps.insert(*step) => {
                 self.fire(now_ms, None, &Happening::Step(*step))
             }
-            journal::Event::Held { .. } => {
+            journal::Event::Held { reason, .. } => {
                 let count = next(&mut self.holds);
-                self.fire(now_ms, None, &Happening::Held(count))
+                let mut strikes = self.fire(now_ms, None, &Happening::Held(count));
+                if is_about_a_server(reason) {
+                    let count = next(&mut self.holds_for_servers);
+                    strikes.extend(self.fire(now_ms, None, &Happening::HeldForServer(count)));
+                }
+                strikes
             }
             journal::Event::Began { resumed: true, .. } => {
                 let count = next(&mut self.resumes);
@@ -204,4 +214,10 @@ impl Watch {
 fn next(count: &mut u32) -> u32 {
     *count += 1;
     *count
+}
+
+/// A person can answer it by doing a server's jobs, or by leaving it out.
+fn is_about_a_server(reason: &journal::HoldReason) -> bool {
+    use journal::HoldReason::{ServerFailed, ServerUnknown};
+    matches!(reason, ServerFailed { .. } | ServerUnknown { .. })
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::journal::{
-    ActionResult, Event, FarmMilestone, HoldReason, Milestone, Notice, Wanted,
+    ActionResult, Event, FarmMilestone, HoldReason, Milestone, Notice, Verdict, Wanted,
 };
 use evenkeel::procedure::action::{Action, MemberChange};
 use evenkeel_fakes::ledger::{self, Entry, FlagBy};
@@ -123,7 +123,7 @@ impl Sometimes {
             Event::FarmReached { milestone: FarmMilestone::FellBack, .. } => {
                 self.happened("fell-back");
             }
-            Event::FarmReached { milestone: FarmMilestone::Aborted, .. } => {
+            Event::Ended { verdict: Verdict::Aborted } => {
                 self.happened("aborted");
             }
             Event::Decided(request) => match request.what {

@@ -7,6 +7,11 @@ use super::super::view::View;
 
 /// A console that failed is not asked again for this long while another may answer.
 const FAILED_CONSOLE_REST_MS: u64 = 60_000;
+/// Nor is one of the new version for this long: it is waited for where old ones fail, and asked in
+/// every second round of polls, so that the others have their turns.
+const FAILED_NEW_CONSOLE_REST_MS: u64 = 25_000;
+/// The worst rank of a console of the new version.
+const NEW_RANK_MAX: u8 = 1;
 
 /// Consoles that may be believed, best first: proven, then upgraded (its own build is the
 /// target's), then untouched; among equals one that serves no users.
@@ -42,7 +47,14 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
     if view.login_refused.is_some() {
         return None;
     }
-    let rested = ranked(layout, progress).filter(|(_, server)| console_has_rested(view, *server));
+    let rested = ranked(layout, progress).filter(|(rank, server)| {
+        let new = *rank <= NEW_RANK_MAX;
+        has_rested(
+            view,
+            *server,
+            if new { FAILED_NEW_CONSOLE_REST_MS } else { FAILED_CONSOLE_REST_MS },
+        )
+    });
     if let Some((_, best)) = rested.min() {
         return Some(best);
     }
@@ -67,6 +79,10 @@ pub fn consoles_are_silent(layout: &Layout, progress: &Progress, view: &View) ->
 /// A console has not failed, or its failure is long enough ago to ask it again.
 #[must_use]
 pub fn console_has_rested(view: &View, server: ServerIx) -> bool {
+    has_rested(view, server, FAILED_CONSOLE_REST_MS)
+}
+
+fn has_rested(view: &View, server: ServerIx, rest_ms: u64) -> bool {
     let failed_ms = view.servers[server].console_failed_ms;
-    failed_ms.is_none_or(|failed_ms| failed_ms + FAILED_CONSOLE_REST_MS < view.now_ms)
+    failed_ms.is_none_or(|failed_ms| failed_ms + rest_ms < view.now_ms)
 }

@@ -226,11 +226,11 @@ fn retry(draw: &mut Draw<'_>) -> Planned {
 }
 
 fn by_hand(draw: &mut Draw<'_>) -> Planned {
-    planned(during_a_hold(draw), PeopleFault::ByHand)
+    planned(while_a_server_holds(draw), PeopleFault::ByHand)
 }
 
 fn leave_out(draw: &mut Draw<'_>) -> Planned {
-    planned(during_a_hold(draw), PeopleFault::LeaveOut)
+    planned(while_a_server_holds(draw), PeopleFault::LeaveOut)
 }
 
 fn console_edit(draw: &mut Draw<'_>) -> Planned {
@@ -239,6 +239,11 @@ fn console_edit(draw: &mut Draw<'_>) -> Planned {
     let usual = draw.aims.loaded.contains(&server);
     let enabled = if draw.stream.ratio(3, 4) { usual } else { !usual };
     planned(draw.moment(), PeopleFault::ConsoleEdit { server, enabled })
+}
+
+/// The same, into the first hold that is about a server.
+fn while_a_server_holds(draw: &mut Draw<'_>) -> Trigger {
+    Trigger::HeldForServer { nth: 1, after_ms: draw.between(1, 12) * MINUTE }
 }
 
 /// Some minutes into a hold: whoever is called at night has to wake up first.
