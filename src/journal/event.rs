@@ -202,8 +202,6 @@ pub enum FarmMilestone {
     Soaked,
     /// Traffic is back on loaded.
     FellBack,
-    /// The baseline is restored after an abort.
-    Aborted,
 }
 
 /// Why a server cannot go on by itself.

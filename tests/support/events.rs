@@ -183,13 +183,12 @@ fn milestones() -> Vec<Milestone> {
     ]
 }
 
-const FARM_MILESTONES: [FarmMilestone; 6] = [
+const FARM_MILESTONES: [FarmMilestone; 5] = [
     FarmMilestone::SwitchBegan,
     FarmMilestone::Switched,
     FarmMilestone::SoakBegan,
     FarmMilestone::Soaked,
     FarmMilestone::FellBack,
-    FarmMilestone::Aborted,
 ];
 
 fn notices() -> Vec<Notice> {

@@ -132,7 +132,6 @@ pub(super) fn farm_milestone(milestone: FarmMilestone) -> &'static str {
         FarmMilestone::SoakBegan => "the soak begins",
         FarmMilestone::Soaked => "the soak found nothing",
         FarmMilestone::FellBack => "fallen back: the loaded half serves again",
-        FarmMilestone::Aborted => "aborted: the baseline is restored",
     }
 }
 

@@ -190,7 +190,6 @@ impl Guard<'_> {
             FarmMilestone::FellBack => {
                 self.each(Half::Loaded, |it| it.taking || it.tainted, "takes no traffic yet")
             }
-            FarmMilestone::Aborted => Ok(()),
         }
     }
 
