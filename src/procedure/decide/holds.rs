@@ -132,13 +132,17 @@ fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
 
 /// The run's next progress needs this server: its half is being worked on and it is not proven, or
 /// everything else is done and it is not restored. On the way back every front-end is needed until
-/// it is as it was.
+/// it is as it was; while traffic goes back, every loaded one until it takes its share.
 fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
     let record = &progress.servers[server];
     if progress.direction == Direction::Aborting {
         return layout.servers[server].front_end.is_some() && !record.left_out && !record.restored;
     }
     let half = layout.servers[server].half.unwrap_or(Half::Updating);
+    if progress.direction == Direction::FallingBack {
+        let back = progress.reached(FarmMilestone::FellBack) || record.taking || record.tainted;
+        return half == Half::Loaded && !record.left_out && !back;
+    }
     let turn = match half {
         Half::Updating => !progress.reached(FarmMilestone::Soaked),
         Half::Loaded => progress.reached(FarmMilestone::Soaked),

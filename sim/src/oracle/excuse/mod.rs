@@ -147,8 +147,11 @@ impl Faults {
     #[must_use]
     pub fn flag_end(&self, from_ms: u64) -> u64 {
         let mut end_ms = self.end(from_ms, self.bounds.flag);
-        for incident in self.incidents.iter().filter(|it| it.fault.blinds()) {
-            let Some((met_ms, until_ms)) = incident.felt_ms() else { continue };
+        let blinding = self.incidents.iter().filter(|it| it.fault.blinds());
+        let mut felt: Vec<_> = blinding.filter_map(|it| Some((it.felt_ms()?, it))).collect();
+        // In the order in which they were met: each prolongs what those before it left.
+        felt.sort_by_key(|(felt_ms, _)| *felt_ms);
+        for ((met_ms, until_ms), incident) in felt {
             let until_ms = if incident.fault.shuts_out() { u64::MAX } else { until_ms };
             if met_ms <= end_ms && from_ms < until_ms {
                 end_ms = end_ms.max(self.end(until_ms, self.bounds.flag));
