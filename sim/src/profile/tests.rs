@@ -1,0 +1,1 @@
+//! Goal tests of the profile.
