@@ -11,7 +11,8 @@ pub(crate) enum Format {
 }
 
 /// Requests of each hour of the day, relative to each other.
-const HOURS: [u64; 24] = [2, 1, 1, 1, 1, 2, 4, 7, 10, 12, 13, 12, 13, 12, 11, 11, 10, 9, 8, 7, 6, 5, 4, 3];
+const HOURS: [u64; 24] =
+    [2, 1, 1, 1, 1, 2, 4, 7, 10, 12, 13, 12, 13, 12, 11, 11, 10, 9, 8, 7, 6, 5, 4, 3];
 /// The minutes of a rush at noon, and how many minutes' requests each of them has.
 const RUSH: std::ops::Range<u64> = 720..723;
 const RUSH_TIMES: u64 = 360;

@@ -108,7 +108,7 @@ spread() {
             if (visit % 3) return 43200000 + (visit * 1193) % 179000
             turn = (visit / 3) / 51 # from 0 to nearly 1
             share = turn - 0.12 * sin(2 * 3.14159265 * turn)
-            return int(share * 86000000)
+            return int(60000 + share * 86000000)
         }
         {
             at = match($0, /\[[0-9][0-9]\/[A-Z][a-z][a-z]\/[0-9]+:/)

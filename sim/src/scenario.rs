@@ -112,7 +112,12 @@ impl Scenario {
         let table: toml::Table = text.parse().map_err(|error| wrong(path, &format!("{error}")))?;
         // A farm file's `farm` would be a table; a scenario's is a path.
         if !table.get("farm").is_some_and(toml::Value::is_str) {
-            return Self::of_plan(source, plan_of(path, None)?, toml::Table::new(), Links::default());
+            return Self::of_plan(
+                source,
+                plan_of(path, None)?,
+                toml::Table::new(),
+                Links::default(),
+            );
         }
         let file: ScenarioFile =
             toml::from_str(&text).map_err(|error| wrong(path, &format!("{error}")))?;
@@ -267,7 +272,7 @@ mod tests {
     /// Goal: every scenario of the repository can be rehearsed. Method: load each.
     #[test]
     fn scenarios_of_the_repository_load() {
-        for name in ["retail", "bank", "tiny"] {
+        for name in ["retail", "bank", "tiny", "overloaded"] {
             let path = scenarios().join(format!("{name}.toml"));
             let scenario = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(scenario.plan.farm.name, name);

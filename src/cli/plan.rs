@@ -17,18 +17,17 @@ pub(crate) fn run(args: &PlanArgs) -> Exit {
         complain("evenkeel: the plan would overwrite its farm file; give `-o` another path");
         return Exit::WrongUse;
     }
-    let made = files::farm(&args.farm, args.json)
-        .and_then(|loaded| {
-            if args.takes.is_some() && loaded.farm.load.is_none() {
-                complain(
-                    "evenkeel: `--takes` is for a farm file with a `[load]` section, which \
+    let made = files::farm(&args.farm, args.json).and_then(|loaded| {
+        if args.takes.is_some() && loaded.farm.load.is_none() {
+            complain(
+                "evenkeel: `--takes` is for a farm file with a `[load]` section, which \
                      `evenkeel-sim profile` writes of access logs; nothing was touched",
-                );
-                return Err(Exit::WrongUse);
-            }
-            let takes = args.takes.map(Takes::given);
-            files::build(&args.farm, &loaded, args.force.clone(), takes, args.json)
-        });
+            );
+            return Err(Exit::WrongUse);
+        }
+        let takes = args.takes.map(Takes::given);
+        files::build(&args.farm, &loaded, args.force.clone(), takes, args.json)
+    });
     let plan = match made {
         Ok(plan) => plan,
         Err(exit) => return exit,

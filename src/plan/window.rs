@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::farm::load::DAY_MINUTES;
 use crate::farm::{Farm, Load};
 
+use super::capacity;
 use super::model::{Phase, PhaseCapacity};
 use super::refuse::{self, Refusal, Split};
 use super::share::Shares;
 use super::takes::Takes;
-use super::capacity;
 
 /// A time of day in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -159,7 +159,9 @@ impl<'f> Starts<'f> {
     /// Every start, that with the least load first, of equals the earliest.
     fn quietest_first(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.loads_rps.len()).collect();
-        order.sort_by_key(|start| self.loads_rps[*start].iter().map(|rps| u64::from(*rps)).sum::<u64>());
+        order.sort_by_key(|start| {
+            self.loads_rps[*start].iter().map(|rps| u64::from(*rps)).sum::<u64>()
+        });
         order
     }
 

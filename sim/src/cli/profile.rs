@@ -185,7 +185,9 @@ fn summary(profile: &Profile, args: &Args) -> String {
     }
     for (zone, requests, peak_rps) in profile.peaks() {
         let minutes = args.slot_minutes.get();
-        add(format!("  {zone}: {requests} requests, {peak_rps} a second in its busiest {minutes} min"));
+        add(format!(
+            "  {zone}: {requests} requests, {peak_rps} a second in its busiest {minutes} min"
+        ));
     }
     text
 }

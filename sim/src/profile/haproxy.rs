@@ -11,8 +11,15 @@ use super::entry::{Line, Place, Request, Words, number, sender};
 
 /// Beginnings of what HAProxy logs beside requests: starts and stops, and servers' health.
 const EVENTS: [&[u8]; 9] = [
-    b"Server ", b"Backup Server ", b"Backup server ", b"Health check ", b"Proxy ", b"proxy ",
-    b"backend ", b"Stopping ", b"Pausing ",
+    b"Server ",
+    b"Backup Server ",
+    b"Backup server ",
+    b"Health check ",
+    b"Proxy ",
+    b"proxy ",
+    b"backend ",
+    b"Stopping ",
+    b"Pausing ",
 ];
 
 /// A reader of lines.

@@ -4,15 +4,14 @@
 /// half as wide again as it begins, up to an hour. The last are round in minutes: 110 s is where
 /// IIS gives up (`executionTimeout`).
 pub(super) const SERVICE_MS: [u64; 31] = [
-    1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1_000, 1_500, 2_000, 3_000,
-    5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 60_000, 110_000, 600_000, 3_600_000,
+    1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1_000, 1_500, 2_000,
+    3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 60_000, 110_000, 600_000, 3_600_000,
 ];
 /// Upper bounds of gaps between requests, in milliseconds: three a decade. The last is what IIS
 /// waits for the next request of a connection (`connectionTimeout`, 120 s); HAProxy and nginx
 /// wait for less by default.
-pub(super) const GAP_MS: [u64; 16] = [
-    1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 60_000, GAP_MS_MAX,
-];
+pub(super) const GAP_MS: [u64; 16] =
+    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 60_000, GAP_MS_MAX];
 /// The longest gap: beyond it, it is another visit.
 pub(super) const GAP_MS_MAX: u64 = 120_000;
 /// How many of the longest requests are kept.
