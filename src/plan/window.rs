@@ -230,8 +230,8 @@ impl<'f> Starts<'f> {
                 100 - policy.margin_percent,
             ),
             help: format!(
-                "add servers or capacity, say by `--takes` if it takes less (`policy.parallel_max`, \
-                 now {}, makes it), or lower `policy.margin_percent` (now {})",
+                "add servers or capacity, make the upgrade shorter (`policy.parallel_max` is {}; say \
+                 `--takes` if it is known to take less), or lower `policy.margin_percent` (now {})",
                 policy.parallel_max, policy.margin_percent
             ),
             can_be_forced: true,

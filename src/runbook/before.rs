@@ -19,7 +19,7 @@ pub(super) fn sets(d: &mut Document, plan: &Plan) {
     ];
     if let Some(window) = &plan.window {
         let (told, assumed) = (start::told(window), start::assumed(&window.takes));
-        sets.push(format!("**When**, times in UTC {ADDED}: {told}. {assumed}"));
+        sets.push(format!("**When**, times in UTC {ADDED}: {told}; {assumed}"));
     }
     d.list(sets);
     let titles = ["Who serves", "Zone", "Load", "Members", "Busiest server", "With one lost"];

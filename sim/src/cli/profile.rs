@@ -13,7 +13,7 @@ use crate::profile::{LogError, Profile, SlotMinutes, section, source};
 
 use super::Exit;
 
-/// Hours ahead of UTC that a place on earth can have.
+/// What `--utc-offset` wants.
 const OFFSET_HELP: &str = "hours and minutes ahead of UTC, such as +01:00 or -0330";
 
 #[derive(Debug, clap::Args)]
