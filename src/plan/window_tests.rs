@@ -49,7 +49,7 @@ fn the_window_is_when_either_half_carries_the_load_to_the_end() {
     };
     assert_eq!(window(day(), 60), times("22:00", "05:00", "02:00"));
     assert_eq!(window(day(), 180), times("22:00", "03:00", "02:00"));
-    assert_eq!(window(day(), 181), times("22:00", "02:00", "22:00"));
+    assert_eq!(window(day(), 181), times("22:00", "02:00", "00:00"));
     assert_eq!(window(day(), 480), times("22:00", "22:00", "22:00"));
     assert_eq!(window(day(), 481), None);
     assert_eq!(window(day(), 10_000), None, "longer than a day is the whole day");
