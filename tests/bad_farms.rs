@@ -6,6 +6,7 @@ use std::process::Command;
 
 const TINY: &str = include_str!("../scenarios/tiny.farm.toml");
 const BANK: &str = include_str!("../scenarios/bank.farm.toml");
+const OVERLOADED: &str = include_str!("../scenarios/overloaded.farm.toml");
 
 /// The report that `evenkeel check` gives for a file.
 fn report(bytes: &[u8]) -> String {
@@ -135,6 +136,34 @@ fn bad_policies() {
         .map(|line| format!("### {line}\n{}", report(policy(line).as_bytes())))
         .collect();
     insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn loads_that_make_no_sense() {
+    let curve = OVERLOADED.split_once("requests_per_slot = ").unwrap().1;
+    let curve = curve.split_once("service_ms").unwrap().0.trim_end();
+    insta::assert_snapshot!(reports(
+        OVERLOADED,
+        &[
+            ("slot_minutes = 15", "slot_minutes = 7"),
+            ("slot_minutes = 15", "slot_minutes = 30"),
+            ("slot_minutes = 15\n", ""),
+            ("measured = \"made up for this scenario\"\n", ""),
+            ("[[load.zone]]\nzone = \"Shop\"", "[[load.zone]]\nzone = \"Shp\""),
+            ("[[load.zone]]", "[load.zone]"),
+            (
+                "keep_alive_gap_ms = []",
+                "keep_alive_gap_ms = []\n[[load.zone]]\nzone = \"Shop\"\n\
+              requests_per_slot = [1]"
+            ),
+            (curve, "[1, -2, \"3\"]"),
+            (curve, "12"),
+            ("[100, 45_000]", "[40, 45_000]"),
+            ("[100, 45_000]", "[100]"),
+            ("longest_ms = [96_000, 61_000, 48_000]", "longest_ms = [48_000, 61_000]"),
+            ("keep_alive_gap_ms", "keepalive_gap_ms"),
+        ]
+    ));
 }
 
 #[test]

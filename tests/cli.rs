@@ -12,6 +12,8 @@ const TINY: &str = include_str!("../scenarios/tiny.farm.toml");
 const BANK: &str = include_str!("../scenarios/bank.farm.toml");
 const RETAIL: &str = include_str!("../scenarios/retail.farm.toml");
 
+const OVERLOADED: &str = include_str!("../scenarios/overloaded.farm.toml");
+
 /// A folder with the scenarios' farm files.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -26,6 +28,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
         .args(arguments)
         .current_dir(folder)
         .env_remove("EVENKEEL_LOG")
+        .env_remove("EVENKEEL_SC_PASSWORD")
         .output()
         .unwrap()
 }
@@ -213,6 +216,72 @@ fn a_forced_plan_is_marked() {
     insta::assert_snapshot!(head.join("\n"));
     let runbook = run(folder.path(), &["runbook", "x.plan"]).stdout;
     assert!(String::from_utf8(runbook).unwrap().contains("because: `Sunday night`"));
+}
+
+/// The overloaded scenario's farm with half as many requests at night, so that an upgrade fits in.
+fn quiet_at_night() -> String {
+    let (head, curve) = OVERLOADED.split_once("requests_per_slot = [\n").unwrap();
+    let mut hours: Vec<&str> = curve.lines().collect();
+    for (hour, line) in hours.iter_mut().enumerate().take(24) {
+        if !(5..22).contains(&hour) {
+            *line = "    40_000, 40_000, 41_000, 41_000,";
+        }
+    }
+    format!("{head}requests_per_slot = [\n{}\n", hours.join("\n"))
+}
+
+/// Goal: with the load over a day a plan says when to begin and what it assumes, and refuses with
+/// the figures when there is no such time. Method: a shop that is quiet at night, by the estimate
+/// and by what a person says it takes; then one that never is; its runbook says when, too.
+#[test]
+fn a_plan_says_when_to_begin() {
+    let folder = folder();
+    let _settled = settled(&folder);
+    fs::write(folder.path().join("night.farm.toml"), quiet_at_night()).unwrap();
+    fs::write(folder.path().join("day.farm.toml"), OVERLOADED).unwrap();
+    let head = |arguments: &[&str]| {
+        let told = told(folder.path(), arguments);
+        let lines = told.lines().take_while(|line| !line.starts_with("Hazards"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let all = [
+        head(&["plan", "night.farm.toml", "-o", "night.plan"]),
+        head(&["plan", "night.farm.toml", "-o", "short.plan", "--takes", "2h30m"]),
+        head(&["plan", "night.farm.toml", "-o", "x.plan", "--takes", "9h"]),
+        head(&["plan", "day.farm.toml", "-o", "x.plan"]),
+        head(&["plan", "day.farm.toml", "-o", "x.plan", "--takes", "soon"]),
+        head(&["plan", "tiny.farm.toml", "-o", "x.plan", "--takes", "1h"]),
+    ];
+    assert!(!folder.path().join("x.plan").exists());
+    insta::assert_snapshot!(all.join("\n\n"));
+    let runbook = run(folder.path(), &["runbook", "short.plan"]).stdout;
+    let runbook = String::from_utf8(runbook).unwrap();
+    let when = runbook.lines().find(|line| line.contains("**When**")).expect("it says when");
+    assert!(when.contains("begin between 22:00 and"), "{when}");
+}
+
+/// Goal: a plan of which no time of day holds is begun by who gives the same reason again, and
+/// otherwise nothing is touched. Method: no reason, another, and the same, with no password there
+/// to go on with; and a reason where there is nothing to force.
+#[test]
+fn a_plan_without_a_time_wants_its_reason_again() {
+    let folder = folder();
+    let _settled = settled(&folder);
+    fs::write(folder.path().join("day.farm.toml"), OVERLOADED).unwrap();
+    let forced = ["plan", "day.farm.toml", "-o", "day.plan", "--force", "last chance"];
+    assert!(told(folder.path(), &forced).contains("no time of day holds; the plan was forced"));
+    run(folder.path(), &["plan", "tiny.farm.toml", "-o", "tiny.plan"]);
+    let all: Vec<String> = [
+        &["apply", "day.plan"][..],
+        &["apply", "day.plan", "--force", "no reason"],
+        &["apply", "tiny.plan", "--force", "last chance"],
+        &["apply", "day.plan", "--force", "last chance"],
+    ]
+    .iter()
+    .map(|call| told(folder.path(), call))
+    .collect();
+    assert!(!folder.path().join("day.plan.run").exists());
+    insta::assert_snapshot!(all.join("\n"));
 }
 
 /// Goal: a plan that was edited is refused by whoever reads it. Method: edit one.

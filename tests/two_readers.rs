@@ -18,6 +18,8 @@ fn farms() -> Vec<PathBuf> {
         }
     }
     assert!(found.len() >= 4, "only {found:?}");
+    let with_load = |path: &PathBuf| path.ends_with("overloaded.farm.toml");
+    assert!(found.iter().any(with_load), "none has a load: {found:?}");
     found
 }
 
@@ -71,6 +73,21 @@ fn by_orchestrator(farm: &Farm) -> Facts {
         );
     }
     say("console".into(), farm.service_center.user.clone());
+    if let Some(load) = &farm.load {
+        say("load".into(), format!("{} {}", load.measured, load.slot_minutes));
+        for zone in &load.zones {
+            say(
+                format!("load of {}", zone.zone),
+                format!(
+                    "{:?} {:?} {:?} {:?}",
+                    zone.requests_per_slot,
+                    zone.service_ms,
+                    zone.longest_ms,
+                    zone.keep_alive_gap_ms
+                ),
+            );
+        }
+    }
     facts
 }
 
@@ -119,6 +136,21 @@ fn by_doubles(spec: &Spec) -> Facts {
         );
     }
     say("console".into(), spec.service_center.user.clone());
+    if let Some(load) = &spec.load {
+        say("load".into(), format!("{} {}", load.measured, load.slot_minutes));
+        for zone in &load.zones {
+            say(
+                format!("load of {}", zone.zone),
+                format!(
+                    "{:?} {:?} {:?} {:?}",
+                    zone.requests_per_slot,
+                    zone.service_ms,
+                    zone.longest_ms,
+                    zone.keep_alive_gap_ms
+                ),
+            );
+        }
+    }
     facts
 }
 

@@ -36,6 +36,38 @@ pub struct Spec {
     pub tests: Vec<TestSpec>,
     /// The console.
     pub service_center: ServiceCenterSpec,
+    /// The load over a day, as access logs have it.
+    pub load: Option<LoadSpec>,
+}
+
+/// The load over a day.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LoadSpec {
+    /// Where the figures are from.
+    pub measured: String,
+    /// A slot's length in minutes.
+    pub slot_minutes: u32,
+    /// Zones.
+    #[serde(rename = "zone")]
+    pub zones: Vec<ZoneLoadSpec>,
+}
+
+/// One zone's load.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ZoneLoadSpec {
+    /// Zone.
+    pub zone: String,
+    /// Requests of each slot of a day in UTC.
+    pub requests_per_slot: Vec<u64>,
+    /// How long requests take: upper bounds in milliseconds with counts.
+    #[serde(default)]
+    pub service_ms: Vec<(u64, u64)>,
+    /// The longest requests in milliseconds.
+    #[serde(default)]
+    pub longest_ms: Vec<u64>,
+    /// Gaps between requests of a connection, like service times.
+    #[serde(default)]
+    pub keep_alive_gap_ms: Vec<(u64, u64)>,
 }
 
 /// The controller, when it is no front-end.

@@ -12,6 +12,7 @@
 //! * [`scenario`] — what is rehearsed: a plan, a farm or a scenario file.
 //! * [`world`] — a farm of doubles and an orchestrator: one run.
 //! * [`failure`] — a failure as a file; [`shrink`] — made small.
+//! * [`profile`] — what access logs tell of a farm's load.
 //! * [`campaign`] — many runs; [`report`] — what is said about them; [`cli`] — the command line.
 #![forbid(unsafe_code)]
 
@@ -22,6 +23,7 @@ pub mod fabric;
 pub mod failure;
 pub mod nemesis;
 pub mod oracle;
+pub mod profile;
 pub mod random;
 pub mod report;
 pub mod sabotage;

@@ -4,6 +4,7 @@
 //!
 //! ```toml
 //! farm = "retail.farm.toml"      # beside this file
+//! force = "to see it held"       # only for a farm whose plan is refused: why it is rehearsed
 //!
 //! [truth]                        # durations and variants; variants left out are drawn by seed
 //! front_end_upgrade_ms = 480_000
@@ -75,6 +76,7 @@ struct Source<'a> {
 #[serde(deny_unknown_fields)]
 struct ScenarioFile {
     farm: PathBuf,
+    force: Option<String>,
     #[serde(default)]
     truth: toml::Table,
     #[serde(default)]
@@ -110,12 +112,18 @@ impl Scenario {
         let table: toml::Table = text.parse().map_err(|error| wrong(path, &format!("{error}")))?;
         // A farm file's `farm` would be a table; a scenario's is a path.
         if !table.get("farm").is_some_and(toml::Value::is_str) {
-            return Self::of_plan(source, plan_of(path)?, toml::Table::new(), Links::default());
+            return Self::of_plan(
+                source,
+                plan_of(path, None)?,
+                toml::Table::new(),
+                Links::default(),
+            );
         }
         let file: ScenarioFile =
             toml::from_str(&text).map_err(|error| wrong(path, &format!("{error}")))?;
         let farm = path.parent().unwrap_or(Path::new("")).join(&file.farm);
-        let scenario = Self::of_plan(source, plan_of(&farm)?, file.truth, file.links)?;
+        let plan = plan_of(&farm, file.force)?;
+        let scenario = Self::of_plan(source, plan, file.truth, file.links)?;
         // Said now, with the file's name, rather than in the middle of a run.
         merge(&scenario.truth, &Keyed::new(0)).map_err(|error| wrong(path, &error))?;
         Ok(scenario)
@@ -166,10 +174,15 @@ impl Scenario {
             let (all, left) = (capacity(&before, &zone), capacity(&farm, &zone));
             let load_rps = u64::from(zone.load_rps) * left / all.max(1);
             farm.zones[place].load_rps = u32::try_from(load_rps).expect("it was less than before");
+            let curves = farm.load.iter_mut().flat_map(|load| &mut load.zones);
+            for curve in curves.filter(|curve| curve.zone == zone.name) {
+                let less = |requests: &mut u64| *requests = *requests * left / all.max(1);
+                curve.requests_per_slot.iter_mut().for_each(less);
+            }
         }
         let path = self.plan.farm_file.clone();
         let loaded = farm::LoadedFarm { farm, path, text_hash: String::new() };
-        let plan = plan::build(&loaded, None).ok()?;
+        let plan = plan::build(&loaded, self.plan.forced.clone()).ok()?;
         let links = Links { base_ms: self.links.base_ms, jitter_ms: self.links.jitter_ms };
         let source = Source { path: &self.path, text: "" };
         let smaller = Self::of_plan(source, plan, self.truth.clone(), links).ok()?;
@@ -205,11 +218,15 @@ fn merge(given: &toml::Table, keyed: &Keyed) -> Result<Truth, String> {
     table.try_into().map_err(|error: toml::de::Error| format!("[truth]: {error}"))
 }
 
-fn plan_of(farm_file: &Path) -> Result<Plan, ScenarioError> {
+fn plan_of(farm_file: &Path, force: Option<String>) -> Result<Plan, ScenarioError> {
     let loaded = farm::load(farm_file).map_err(|mistakes| ScenarioError(mistakes.report(false)))?;
-    plan::build(&loaded, None).map_err(|refusals| {
+    plan::build(&loaded, force).map_err(|refusals| {
         let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-        wrong(farm_file, &format!("no plan is safe: {}", reasons.join("; ")))
+        let forced = match refusals.iter().all(|refusal| refusal.can_be_forced) {
+            true => "; `force = \"REASON\"` in a scenario file rehearses it all the same",
+            false => "",
+        };
+        wrong(farm_file, &format!("no plan is safe: {}{forced}", reasons.join("; ")))
     })
 }
 
@@ -255,11 +272,26 @@ mod tests {
     /// Goal: every scenario of the repository can be rehearsed. Method: load each.
     #[test]
     fn scenarios_of_the_repository_load() {
-        for name in ["retail", "bank", "tiny"] {
+        for name in ["retail", "bank", "tiny", "overloaded"] {
             let path = scenarios().join(format!("{name}.toml"));
             let scenario = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(scenario.plan.farm.name, name);
         }
+    }
+
+    /// Goal: a farm that no plan is safe for is rehearsed only by who says why. Method: the farm
+    /// whose load never lets a half carry it, alone and by a scenario with `force`.
+    #[test]
+    fn an_overloaded_farm_wants_a_reason() {
+        let refused = Scenario::load(&scenarios().join("overloaded.farm.toml"));
+        let why = refused.expect_err("no plan is safe").to_string();
+        assert!(why.contains("no time of day is quiet enough") && why.contains("`force"), "{why}");
+        let forced = Scenario::load(&scenarios().join("overloaded.toml")).expect("it says why");
+        assert!(forced.plan.forced.is_some() && forced.plan.window.is_none());
+        let fewer = forced.without(&["fe-4".into()]).expect("it is still forced");
+        let busiest = |it: &Scenario| it.spec.load.as_ref().expect("a load").zones[0].clone();
+        let (fewer, all) = (busiest(&fewer), busiest(&forced));
+        assert_eq!(fewer.requests_per_slot[0], all.requests_per_slot[0] * 3 / 4);
     }
 
     /// Goal: seeds draw what a scenario leaves open and nothing else. Method: over many seeds each

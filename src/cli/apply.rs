@@ -2,12 +2,13 @@
 use super::args::{ApplyArgs, ResumeArgs};
 use super::carry::{Call, Kind, carry};
 use super::session::Session;
-use super::{Exit, certified};
+use super::{Exit, certified, complain};
 use crate::journal::Wanted;
 
 pub(crate) fn run(args: &ApplyArgs) -> Exit {
     let made = Session::open(&args.plan).and_then(|session| {
         let wanted = session.approvals(args.run.approve.as_ref())?;
+        may_begin(&session, args.force.as_deref())?;
         let certificate = match &args.require_rehearsal {
             Some(file) => Some(certified::by(&session, file, args.run.json)?),
             None => None,
@@ -21,6 +22,26 @@ pub(crate) fn run(args: &ApplyArgs) -> Exit {
         }
         Err(exit) => exit,
     }
+}
+
+/// A plan of which nobody knows a time of day that holds is begun by who says why once more. Other
+/// forced plans were judged by the load that their farm file states, and need no second word.
+fn may_begin(session: &Session, force: Option<&str>) -> Result<(), Exit> {
+    let plan = &session.shown;
+    let why = match (session.plan.forced.as_deref(), force) {
+        (Some(reason), Some(given)) if reason == given => return Ok(()),
+        (Some(_), None) if session.plan.farm.load.is_none() => return Ok(()),
+        (None, None) => return Ok(()),
+        (Some(reason), _) => format!(
+            "{plan} was refused and forced, because: {reason}\nNothing was touched. Begin it with \
+             the same `--force REASON`, or plan again when there is less load or more capacity"
+        ),
+        (None, Some(_)) => {
+            format!("{plan} was not refused, so there is nothing to force; nothing was touched")
+        }
+    };
+    complain(&format!("evenkeel: {why}"));
+    Err(Exit::WrongUse)
 }
 
 pub(crate) fn resume(args: &ResumeArgs) -> Exit {

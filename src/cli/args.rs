@@ -72,7 +72,8 @@ pub struct CheckArgs {
 
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  evenkeel plan retail.farm.toml -o retail.plan")]
+#[command(after_help = "Examples:\n  evenkeel plan retail.farm.toml -o retail.plan\n  \
+                        evenkeel plan retail.farm.toml -o retail.plan --takes 2h30m")]
 pub struct PlanArgs {
     /// The farm file.
     #[arg(value_name = "FARM")]
@@ -83,9 +84,28 @@ pub struct PlanArgs {
     /// Plan although it is refused, for this reason; the plan is marked with it.
     #[arg(long, value_name = "REASON")]
     pub force: Option<String>,
+    /// How long the upgrade takes, such as 2h30m, for the start window of a farm file with a
+    /// `[load]`; estimated from policy when left out.
+    #[arg(long, value_name = "DURATION", value_parser = takes_minutes)]
+    pub takes: Option<u32>,
     /// Answer as one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The longest upgrade: a week. Beyond a day the time of day at which it begins says nothing.
+const TAKES_MINUTES_MAX: i64 = 7 * 24 * 60;
+
+/// A duration in whole minutes, rounded up.
+fn takes_minutes(text: &str) -> Result<u32, String> {
+    let duration: jiff::SignedDuration =
+        text.parse().map_err(|_| "give hours and minutes, such as 2h30m".to_owned())?;
+    let seconds = duration.as_secs() + i64::from(duration.subsec_nanos() > 0);
+    let minutes = seconds.saturating_add(59).div_euclid(60);
+    match u32::try_from(minutes) {
+        Ok(short @ 1..) if minutes <= TAKES_MINUTES_MAX => Ok(short),
+        _ => Err("an upgrade takes from a minute to a week".to_owned()),
+    }
 }
 
 /// Arguments of `runbook`.
@@ -187,6 +207,9 @@ pub struct ApplyArgs {
     /// writes it.
     #[arg(long, value_name = "CERT")]
     pub require_rehearsal: Option<PathBuf>,
+    /// Begin a plan that was forced although no time of day holds: the same reason as to `plan`.
+    #[arg(long, value_name = "REASON")]
+    pub force: Option<String>,
     /// How to run it.
     #[command(flatten)]
     pub run: RunArgs,

@@ -13,7 +13,7 @@ use super::{Exit, answer, complain, files, wrapped};
 /// Validates a farm file.
 pub(crate) fn run(args: &CheckArgs) -> Exit {
     let checked = files::farm(&args.farm, args.json).and_then(|loaded| {
-        let plan = files::build(&args.farm, &loaded, None, args.json)?;
+        let plan = files::build(&args.farm, &loaded, None, None, args.json)?;
         Ok((loaded, plan))
     });
     let (loaded, plan) = match checked {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::farm::{self, FarmErrors, LoadedFarm};
-use crate::plan::{self, Plan, Refusal};
+use crate::plan::{self, Plan, Refusal, Takes};
 
 use super::{Exit, answer, complain};
 
@@ -39,9 +39,10 @@ pub(crate) fn build(
     path: &Path,
     loaded: &LoadedFarm,
     force: Option<String>,
+    takes: Option<Takes>,
     json: bool,
 ) -> Result<Plan, Exit> {
-    plan::build(loaded, force).map_err(|refusals| {
+    plan::build_taking(loaded, force, takes).map_err(|refusals| {
         if json {
             answer(&json!({ "format": JSON_FORMAT, "refusals": refusals }).to_string());
         } else {

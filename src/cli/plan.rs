@@ -1,7 +1,7 @@
 //! `evenkeel plan FARM -o PLAN`: decides who goes first and tells what that means.
 use serde_json::json;
 
-use crate::plan;
+use crate::plan::{self, Takes};
 
 use super::args::PlanArgs;
 use super::{Exit, answer, complain, files, plan_text};
@@ -17,8 +17,17 @@ pub(crate) fn run(args: &PlanArgs) -> Exit {
         complain("evenkeel: the plan would overwrite its farm file; give `-o` another path");
         return Exit::WrongUse;
     }
-    let made = files::farm(&args.farm, args.json)
-        .and_then(|loaded| files::build(&args.farm, &loaded, args.force.clone(), args.json));
+    let made = files::farm(&args.farm, args.json).and_then(|loaded| {
+        if args.takes.is_some() && loaded.farm.load.is_none() {
+            complain(
+                "evenkeel: `--takes` is for a farm file with a `[load]` section, which \
+                     `evenkeel-sim profile` writes of access logs; nothing was touched",
+            );
+            return Err(Exit::WrongUse);
+        }
+        let takes = args.takes.map(Takes::given);
+        files::build(&args.farm, &loaded, args.force.clone(), takes, args.json)
+    });
     let plan = match made {
         Ok(plan) => plan,
         Err(exit) => return exit,

@@ -6,7 +6,7 @@ use crate::farm::policy_reasons::REASONS;
 use crate::farm::{Policy, Stack};
 use crate::names::ServerName;
 use crate::plan::{HazardAt, Phase, Plan, Stage};
-use crate::runbook::haproxy;
+use crate::runbook::{haproxy, start};
 
 use super::output::table;
 use super::wrapped;
@@ -15,6 +15,7 @@ use super::wrapped;
 pub(crate) fn told(plan: &Plan, file: &Path) -> String {
     let mut text = head(plan);
     stages(&mut text, plan);
+    start(&mut text, plan);
     capacity(&mut text, plan);
     hazards(&mut text, plan);
     policy(&mut text, &plan.farm.policy);
@@ -92,6 +93,29 @@ fn stage_text(stage: &Stage, parallel: u32) -> String {
     format!("{}: {}{at_a_time}", names(&servers), kinds.join(", then "))
 }
 
+/// When to begin, where the farm file has the load over a day.
+fn start(text: &mut String, plan: &Plan) {
+    let Some(load) = &plan.farm.load else { return };
+    heading(text, "Start (times of day in UTC)");
+    let Some(window) = &plan.window else {
+        add(text, "  no time of day holds; the plan was forced");
+        return;
+    };
+    add(text, &wrapped("  ", &start::told(window)));
+    add(text, &wrapped("  ", &start::assumed(&window.takes)));
+    add(
+        text,
+        &wrapped(
+            "  ",
+            &format!(
+                "both halves carry the highest load of those hours, taken over {} minutes at a \
+                 time; measured: {}",
+                load.slot_minutes, load.measured
+            ),
+        ),
+    );
+}
+
 fn capacity(text: &mut String, plan: &Plan) {
     heading(text, "Capacity (requests per second; the busiest server in % of its capacity)");
     let titles = ["who serves", "zone", " load", " members", " carries", " busiest", " one lost"];
@@ -114,6 +138,17 @@ fn capacity(text: &mut String, plan: &Plan) {
         ]);
     }
     add(text, &table(&rows));
+    if plan.farm.load.is_some() {
+        let window = match &plan.window {
+            Some(window) => format!("begun at {}", window.best),
+            None => "in the quietest hours".to_owned(),
+        };
+        let loads = format!(
+            "loads are the highest of the day when all serve, and the highest during an upgrade \
+             {window} when a half does"
+        );
+        add(text, &wrapped("  ", &loads));
+    }
     let allowed = 100 - plan.farm.policy.margin_percent;
     add(
         text,

@@ -18,6 +18,7 @@ pub(super) fn whole(farm: &Farm, walk: &mut Walk) {
     check_front_ends::all(farm, walk);
     pools(farm, walk);
     tests(farm, walk);
+    load(farm, walk);
 }
 
 fn versions(farm: &Farm, walk: &mut Walk) {
@@ -306,4 +307,15 @@ fn tests(farm: &Farm, walk: &mut Walk) {
     for (index, test) in farm.tests.iter().enumerate() {
         refers(walk, &format!("test[{index}].zone"), test.zone.as_str(), Kind::Zone, &zones);
     }
+}
+
+fn load(farm: &Farm, walk: &mut Walk) {
+    let Some(load) = &farm.load else { return };
+    let zones: Vec<&str> = farm.zones.iter().map(|zone| zone.name.as_str()).collect();
+    let place = |index: usize| format!("load.zone[{index}].zone");
+    for (index, zone) in load.zones.iter().enumerate() {
+        refers(walk, &place(index), zone.zone.as_str(), Kind::Zone, &zones);
+    }
+    let given = load.zones.iter().enumerate();
+    twice(walk, "the load of zone", given.map(|(i, zone)| (place(i), zone.zone.to_string())));
 }

@@ -6,11 +6,13 @@
 mod check;
 mod check_front_ends;
 mod clear_secret;
+pub mod load;
 mod mistake;
 pub mod model;
 pub mod policy;
 pub mod policy_reasons;
 mod read;
+mod read_load;
 mod read_parts;
 mod read_policy;
 mod template;

@@ -46,6 +46,9 @@ pub struct Farm {
     /// Times, limits and choices, each with a default.
     #[serde(default)]
     pub policy: Policy,
+    /// The load as access logs have it, over a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
 }
 
 /// The application stack.
@@ -409,4 +412,5 @@ pub struct Host {
     pub publish: bool,
 }
 
+pub use super::load::{Load, ZoneLoad};
 pub use super::policy::Policy;

@@ -5,7 +5,7 @@ use toml::de::DeTable;
 
 use super::mistake::Mistake;
 use super::walk::{Table, Walk};
-use super::{Farm, Stack, Version, check, read_parts, read_policy};
+use super::{Farm, Stack, Version, check, read_load, read_parts, read_policy};
 
 /// The farm (when every part could at least be stood in for), mistakes, places of secrets.
 pub(super) fn document(text: &str) -> (Option<Farm>, Vec<Mistake>, Vec<Range<usize>>) {
@@ -83,6 +83,7 @@ fn farm(mut t: Table<'_, '_>) -> Farm {
         policy: t
             .opt_table("policy", "policy", "times, limits and choices")
             .map_or_else(Default::default, read_policy::policy),
+        load: t.opt_table("load", "load", "the load over a day").map(read_load::load),
     };
     t.end();
     farm

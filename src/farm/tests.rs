@@ -15,7 +15,7 @@ fn messages(text: &str) -> Vec<String> {
 /// Goal: the scenarios' farm files are valid. Method: load each.
 #[test]
 fn scenarios_are_valid() {
-    for name in ["tiny", "bank", "retail"] {
+    for name in ["tiny", "bank", "retail", "overloaded"] {
         let path = format!("{}/scenarios/{name}.farm.toml", env!("CARGO_MANIFEST_DIR"));
         let loaded =
             load(Path::new(&path)).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
@@ -30,6 +30,7 @@ fn a_farm_survives_json() {
     let farm = parse(Path::new("tiny"), TINY).unwrap();
     let json = serde_json::to_string(&farm).unwrap();
     assert_eq!(serde_json::from_str::<Farm>(&json).unwrap(), farm);
+    assert!(!json.contains("\"load\":"), "what is not in the file is not in the plan");
 }
 
 /// Goal: the walker and serde read the same farm from the same file. Method: read the scenarios
@@ -40,6 +41,7 @@ fn the_walker_reads_what_serde_reads() {
         TINY,
         include_str!("../../scenarios/bank.farm.toml"),
         include_str!("../../scenarios/retail.farm.toml"),
+        include_str!("../../scenarios/overloaded.farm.toml"),
     ] {
         let walked = parse(Path::new("x"), text).unwrap();
         assert_eq!(walked, toml::from_str::<Farm>(text).unwrap());

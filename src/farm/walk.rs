@@ -143,7 +143,7 @@ impl<'d> Table<'_, 'd> {
     }
 
     /// Adds a mistake when a key is not there.
-    fn require(&mut self, key: &'static str, meaning: &str) {
+    pub(super) fn require(&mut self, key: &'static str, meaning: &str) {
         self.known.insert(key);
         if self.walk.torn || find(self.table, key).is_some() {
             return;
@@ -161,7 +161,14 @@ impl<'d> Table<'_, 'd> {
         self.walk.wrong(&path, message, help);
     }
 
-    fn wrong_type(&mut self, key: &str, value: &DeValue<'_>, expected: &str, meaning: &str) {
+    /// Adds a mistake about the type of a key's value.
+    pub(super) fn wrong_type(
+        &mut self,
+        key: &str,
+        value: &DeValue<'_>,
+        expected: &str,
+        meaning: &str,
+    ) {
         self.walk.blurred.insert(self.path(key));
         let message = format!("must be {expected}, and is {}", a(value));
         self.wrong(key, &message, format!("`{key}` is {meaning}"));

@@ -7,6 +7,8 @@ use crate::farm::{Farm, Half};
 use crate::names::{PoolName, ServerName, ZoneName};
 use crate::procedure::action::JobKind;
 
+use super::window::StartWindow;
+
 /// A plan: everything `apply` needs, so that nothing is decided twice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -28,6 +30,10 @@ pub struct Plan {
     pub loaded_stages: Vec<Stage>,
     /// Load against capacity in every phase.
     pub capacity: Vec<PhaseCapacity>,
+    /// When to begin; nothing when the farm file has no `[load]`, or no time holds and the plan
+    /// was forced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<StartWindow>,
     /// What could go wrong, found beforehand.
     pub hazards: Vec<Hazard>,
     /// Why a person wanted it although it was refused.
@@ -57,7 +63,8 @@ pub struct PhaseCapacity {
     pub phase: Phase,
     /// The zone.
     pub zone: ZoneName,
-    /// Its load, in requests per second.
+    /// Its load, in requests per second: as the farm file has it; with a `[load]` the highest of
+    /// the day when all serve, and the highest in the start window when a half does.
     pub load_rps: u32,
     /// Members that serve it in this phase.
     pub members: u32,

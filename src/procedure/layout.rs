@@ -23,7 +23,7 @@ pub type SeatIx = usize;
 /// A plan, by index.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// The farm.
+    /// The farm, with the load of the hours that the plan is for.
     pub farm: Farm,
     /// Start of every job id, so that two plans never share one.
     pub job_prefix: String,
@@ -123,7 +123,10 @@ impl Layout {
     /// The plan names a server, pool or node that its own farm does not have.
     #[must_use]
     pub fn new(plan: &Plan, plan_hash: &str) -> Self {
-        let farm = plan.farm.clone();
+        let mut farm = plan.farm.clone();
+        for zone in &mut farm.zones {
+            zone.load_rps = plan.load_rps(&zone.name).unwrap_or(zone.load_rps);
+        }
         let mut servers: Vec<ServerEntry> =
             farm.front_ends.iter().map(|front_end| front_end_entry(plan, front_end)).collect();
         if let Some(controller) = &farm.pure_controller {

@@ -3,12 +3,12 @@ use crate::plan::{Phase, Plan};
 
 use super::document::{Document, code};
 use super::parts::{idle, names, page};
-use super::{ADDED, haproxy};
+use super::{ADDED, haproxy, start};
 
 /// The two sets, who is upgraded when, and whether the others carry the load.
 pub(super) fn sets(d: &mut Document, plan: &Plan) {
     d.heading("Who");
-    d.list(vec![
+    let mut sets = vec![
         format!("**Updating**, upgraded first: {}", names(&plan.updating)),
         format!("**Loaded**, carry the load meanwhile: {}", names(&plan.loaded)),
         format!(
@@ -16,7 +16,12 @@ pub(super) fn sets(d: &mut Document, plan: &Plan) {
             code(plan.farm.controller.as_str()),
             if plan.farm.pure_controller.is_some() { ", which serves no users" } else { "" }
         ),
-    ]);
+    ];
+    if let Some(window) = &plan.window {
+        let (told, assumed) = (start::told(window), start::assumed(&window.takes));
+        sets.push(format!("**When**, times in UTC {ADDED}: {told}; {assumed}"));
+    }
+    d.list(sets);
     let titles = ["Who serves", "Zone", "Load", "Members", "Busiest server", "With one lost"];
     let mut rows = vec![titles.map(str::to_owned).to_vec()];
     for figures in &plan.capacity {

@@ -2,6 +2,7 @@
 //!
 //! * [`document`] — headings, paragraphs, lists, commands; as Markdown or as an HTML page.
 //! * [`haproxy`] — the balancer's commands; `commands` — those on servers.
+//! * [`start`] — when to begin, in words.
 //! * `before`, `first_half`, `second_half` — the text; `parts` — what its steps share.
 //!
 //! What the public guide does not have is marked, so that a reader can tell the vendor's
@@ -13,6 +14,7 @@ mod first_half;
 pub mod haproxy;
 mod parts;
 mod second_half;
+pub mod start;
 
 use crate::plan::Plan;
 

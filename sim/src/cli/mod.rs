@@ -7,6 +7,7 @@ mod certificate;
 mod crash_points;
 mod faults;
 mod keep;
+mod profile;
 mod rehearse;
 mod replay;
 mod sabotage;
@@ -34,6 +35,8 @@ enum Command {
     Replay(replay::Args),
     /// Makes a kept failure smaller.
     Shrink(shrink::Args),
+    /// Reads access logs, and writes the `[load]` section of a farm file.
+    Profile(profile::Args),
     /// Plants known bugs, one after the other, and counts the seeds until each is caught.
     Sabotage(sabotage::Args),
 }
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Faults(args) => faults::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Shrink(args) => shrink::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Sabotage(args) => sabotage::run(&args),
     };
     ExitCode::from(match exit {
