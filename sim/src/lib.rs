@@ -12,6 +12,7 @@
 //! * [`scenario`] — what is rehearsed: a plan, a farm or a scenario file.
 //! * [`world`] — a farm of doubles and an orchestrator: one run.
 //! * [`failure`] — a failure as a file; [`shrink`] — made small.
+//! * [`tune`] — a sweep of drain and poll timing, with a recommendation.
 //! * [`campaign`] — many runs; [`report`] — what is said about them; [`cli`] — the command line.
 #![forbid(unsafe_code)]
 
@@ -28,4 +29,5 @@ pub mod sabotage;
 pub mod scenario;
 pub mod shrink;
 pub mod traffic;
+pub mod tune;
 pub mod world;

@@ -11,6 +11,7 @@ mod rehearse;
 mod replay;
 mod sabotage;
 mod shrink;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,8 @@ enum Command {
     Shrink(shrink::Args),
     /// Plants known bugs, one after the other, and counts the seeds until each is caught.
     Sabotage(sabotage::Args),
+    /// Sweeps drain and poll timing under load and faults, tells figures, recommends a policy.
+    Tune(tune::Args),
 }
 
 /// How a call ends.
@@ -56,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Shrink(args) => shrink::run(&args),
         Command::Sabotage(args) => sabotage::run(&args),
+        Command::Tune(args) => tune::run(&args),
     };
     ExitCode::from(match exit {
         Exit::Good => 0,
