@@ -2,7 +2,8 @@
 //!
 //! * From the last answer of a drained server to the milestone *quiet*.
 //! * From the last deployment thread's rest to the milestone *deployed*.
-//! * From the death of a member's server to the last member of it out of rotation, or to a hold.
+//! * From the death of a member's server to the last member of it out of rotation (by the balancers'
+//!   health checks or by command, whichever comes first), or to a hold.
 //!
 //! The first is known beforehand: a drained member gets no new requests, so a copy of the users'
 //! model is let run on from the drain until nobody waits any more. That is true where nothing else
@@ -14,8 +15,8 @@ use std::rc::Rc;
 use evenkeel::journal::{Event, Milestone};
 use evenkeel_fakes::ledger;
 
-use crate::oracle::Ground;
-use crate::traffic::{Cell, REQUEST_MS_MAX, Traffic};
+use crate::oracle::{Ground, MemberKey};
+use crate::traffic::{Cell, MemberState, REQUEST_MS_MAX, Traffic};
 use crate::world::Witness;
 
 /// Between two looks at whether a drained member's last request has ended.
@@ -61,11 +62,8 @@ impl Witness for Stopwatch {
         match event {
             ledger::Event::MemberAdmin { node, pool, member, admin: 1.. } => {
                 let Some(cell) = users.cell(node, pool, member) else { return };
-                let key = crate::oracle::MemberKey {
-                    node: node.clone(),
-                    pool: pool.clone(),
-                    member: member.clone(),
-                };
+                let key =
+                    MemberKey { node: node.clone(), pool: pool.clone(), member: member.clone() };
                 let server = ground.members[&key].server.clone();
                 let answered = inner.answered_ms.entry(server).or_default();
                 *answered = (*answered).max(answered_at(users, cell, at_ms));
@@ -73,14 +71,14 @@ impl Witness for Stopwatch {
             ledger::Event::DeploymentEnded { server } => {
                 inner.rested_ms.insert(server.clone(), at_ms);
             }
-            ledger::Event::Down { server } if was_in_rotation(ground, server) => {
+            ledger::Event::Down { server } if ground.in_rotation(server) => {
                 inner.died_ms.insert(server.clone(), at_ms);
             }
             _ => {}
         }
         let (died, delays) = (&mut inner.died_ms, &mut inner.delays);
         died.retain(|server, since_ms| {
-            let noticed = !was_in_rotation(ground, server);
+            let noticed = !ground.in_rotation(server);
             if noticed {
                 delays.death_ms.push(at_ms - *since_ms);
             }
@@ -110,16 +108,11 @@ impl Witness for Stopwatch {
     }
 }
 
-/// The balancers still send it users.
-fn was_in_rotation(ground: &Ground, server: &str) -> bool {
-    ground.in_rotation(server)
-}
-
 /// When a member that gets no new requests from now on has answered those that it has.
 fn answered_at(users: &Traffic, cell: Cell, at_ms: u64) -> u64 {
     let mut users = users.clone();
     users.advance(at_ms);
-    let state = crate::traffic::MemberState { weight: 0, ..users.state(cell) };
+    let state = MemberState { weight: 0, ..users.state(cell) };
     users.set(cell, state);
     let looks = (at_ms..=at_ms + REQUEST_MS_MAX).step_by(LOOK_EVERY_MS as usize);
     for look_ms in looks {
