@@ -113,8 +113,8 @@ pub struct Words<'a> {
 }
 
 impl Grid {
-    /// Around a policy: from half the time that IIS lets a request take downwards, intervals from
-    /// half to five times the default, soaks of which the longest is what known delayed failures take.
+    /// Around a policy: drains that wait or cut, from what IIS lets a request take down to a quarter;
+    /// intervals from half to five times the default; soaks up to what known delayed failures take.
     #[must_use]
     pub fn around(policy: &Policy) -> Self {
         let drain = |s: u64, after| Drain { ms: s * SECOND, after };
@@ -217,10 +217,11 @@ pub fn combinations(
         .collect();
     let mut wrong = Vec::new();
     let mut value = |option: &str, value: &dyn fmt::Display, has: &dyn Fn(&Timing) -> bool| {
-        let mut with = judged.iter().filter(|(timing, _)| has(timing)).map(|(_, mistake)| mistake);
-        let first = with.next().and_then(Clone::clone);
-        if let Some(first) = first.filter(|_| with.all(Option::is_some)) {
-            wrong.push(format!("{option} {value}: {first}"));
+        let with = judged.iter().filter(|(timing, _)| has(timing)).map(|(_, mistake)| mistake);
+        // The shortest complaint is about this value alone.
+        let all: Option<Vec<&String>> = with.map(Option::as_ref).collect();
+        if let Some(said) = all.and_then(|all| all.into_iter().min_by_key(|it| it.len())) {
+            wrong.push(format!("{option} {value}: {said}"));
         }
     };
     for drain in &grid.drain {

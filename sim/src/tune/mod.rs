@@ -133,6 +133,9 @@ impl Sweep<'_> {
             let race: Vec<usize> = (0..ready.len()).filter(|it| fates[*it].is_none()).collect();
             self.round(&ready, &race, had..until, round, &mut runs, &mut tell);
             had = until;
+            if had == self.seeds.get() {
+                break; // those left have run under every seed
+            }
             for (place, why) in race::dropped(&race, &runs, |place| ready[place].timing.poll_ms) {
                 fates[place] = Some((round, why));
             }

@@ -66,7 +66,7 @@ impl<'a> Told<'a> {
     }
 
     /// Every figure with its estimate, under load and under faults.
-    fn figures(&self, swept: &Swept, soak_ms: u64) -> Vec<(&'static str, Vec<Told1>)> {
+    fn figures(&self, swept: &Swept, soak_ms: u64) -> Vec<(&'static str, Vec<Figured>)> {
         let left_out_ms = self.left_out_ms(swept, soak_ms);
         let under = |runs| FIGURES.iter().map(|it| (it, it.over(runs, left_out_ms))).collect();
         vec![("load", under(&swept.runs.load)), ("faults", under(&swept.runs.faults))]
@@ -171,7 +171,7 @@ impl<'a> Told<'a> {
 }
 
 /// A figure and its estimate.
-type Told1 = (&'static Figure, Option<Estimate>);
+type Figured = (&'static Figure, Option<Estimate>);
 
 fn minutes(ms: i64) -> f64 {
     ms as f64 / 60_000.0
