@@ -69,7 +69,8 @@ pub fn html(told: &Told<'_>) -> String {
         "<p class=\"soft\">Heat maps and curves go through the recommended setting: what an axis \
          does not vary is as there. Settings that were dropped are drawn from the seeds they had. \
          Users hurt are those of an upgrade under load and of one under faults together. Bands are \
-         95 % intervals. Point at a dot to read it.</p>",
+         95 % intervals. Among all settings, the green one is recommended, blue ones are on the front of time, \
+         users hurt and calls. Point at a dot to read it.</p>",
     );
     put(&mut page, "<div class=\"pictures\">");
     picture::all(told).iter().for_each(|picture| page.push_str(picture));

@@ -96,7 +96,8 @@ impl<'a> Told<'a> {
                 (policy.jobs_poll_ms * job_rounds) as f64 / 60_000.0,
             ),
             "Soaks differ in time alone here: what a soak is for, failures that show after half an \
-             hour, is not in these runs, so the policy's soak stays."
+             hour, is not in these runs, so the policy's soak stays. Nor are clients that pause on a \
+             connection they keep, so no shorter quiet window than the policy's is recommended."
                 .to_owned(),
             "Intervals are 95 %: Student's for means, Wilson's for shares.".to_owned(),
         ];
@@ -108,18 +109,18 @@ impl<'a> Told<'a> {
 
     /// Why this one, in a few sentences.
     fn why(&self) -> Vec<String> {
-        let finalists = choose::finalists(self.tuning).len();
-        let [clean, kind, calm] = self.choice.passed;
+        let [all, clean, kind, calm] = self.choice.passed;
         let seeds = self.present().runs.load.len();
         let mut said = vec![match self.choice.nobody_clean {
             true => format!(
-                "Every one of the {finalists} settings that ran under all {seeds} seeds claimed something \
+                "Every one of the {all} settings that ran under all {seeds} seeds claimed something \
                  false or broke an invariant: this one is the least evil, and needs a look."
             ),
             false => format!(
-                "Of {finalists} settings that ran under all {seeds} seeds, {clean} claimed nothing false and \
-                 broke no invariant; {kind} of these hurt no more users than the best within its \
-                 interval; {calm} of these ask no more than the present policy."
+                "Of {all} settings that ran under all {seeds} seeds, with no shorter quiet window than \
+                 the present policy, {clean} claimed nothing false and broke no invariant; {kind} of \
+                 these hurt no more users than the best, within its interval; {calm} of these ask \
+                 no more than the present policy, within its interval."
             ),
         }];
         let (chosen, present) = (self.chosen(), self.present());
@@ -138,10 +139,10 @@ impl<'a> Told<'a> {
                 "It is the present policy: none of them is faster beyond chance.".to_owned()
             }
             (false, Some(less)) => format!(
-                "Seed by seed it is {} s faster than the present policy.",
+                "Seed by seed it takes {} s less than the present policy.",
                 shown(Some(less), 1)
             ),
-            (false, None) => "The present policy ended in no run.".to_owned(),
+            (false, None) => "The present policy ended done in no run.".to_owned(),
         });
         said
     }

@@ -1,11 +1,14 @@
 //! Which pictures a sweep gets: heat maps and curves through the recommended setting, and the front.
 use crate::tune::Swept;
 use crate::tune::figures::{Figure, TIME};
-use crate::tune::grid::{Drain, Timing};
+use crate::tune::grid::{Drain, Timing, word};
 use crate::tune::stats::Estimate;
 
 use super::svg::{self, Curve, Heat, Point, Scatter, Words};
 use super::{Told, hurt, shown};
+
+/// Numbers closer than this share of a picture would be written over each other.
+const LABEL_APART: f64 = 0.06;
 
 /// An axis: its values in order, as words, and who has each.
 struct Axis {
@@ -64,11 +67,20 @@ pub(super) fn all(told: &Told<'_>) -> Vec<String> {
 }
 
 fn drains(told: &Told<'_>) -> Axis {
-    let of = |timing: &Timing| timing.drain.to_string();
+    let of = |timing: &Timing| drain_name(&timing.drain);
     let mut all: Vec<Drain> = told.tuning.swept.iter().map(|it| it.timing.drain).collect();
     all.sort_by_key(|it| (it.ms, it.to_string()));
     all.dedup();
-    Axis { name: "drain deadline, ms", values: all.iter().map(Drain::to_string).collect(), of }
+    Axis { name: "drain deadline", values: all.iter().map(drain_name).collect(), of }
+}
+
+/// Short enough for five of them below a picture; the table has milliseconds.
+fn drain_name(drain: &Drain) -> String {
+    let Drain { ms, after } = drain;
+    match ms % 1_000 {
+        0 => format!("{} s {}", ms / 1_000, word(*after)),
+        _ => format!("{ms} ms {}", word(*after)),
+    }
 }
 
 fn polls(told: &Told<'_>) -> Axis {
@@ -165,13 +177,13 @@ fn front(told: &Told<'_>) -> String {
             shown(Some(calls), 1),
             shown(hurt(swept), 1)
         );
-        let label = if class == "other" && place != 0 { String::new() } else { place.to_string() };
+        let label = place.to_string();
         Some(Point { x: time.mean, y: calls.mean, label, what, class })
     };
     let mut points: Vec<Point> = told.tuning.swept.iter().enumerate().filter_map(point).collect();
     // The last is drawn on top.
-    points
-        .sort_by_key(|it| ["other", "front", "chosen"].iter().position(|class| *class == it.class));
+    points.sort_by_key(|it| ["other", "front", "chosen"].iter().position(|at| *at == it.class));
+    label_apart(&mut points);
     let words = Words {
         title: "Time and calls of every setting; the front of time, users hurt and calls"
             .to_owned(),
@@ -179,6 +191,29 @@ fn front(told: &Told<'_>) -> String {
         y: "calls a minute",
     };
     svg::scatter(&Scatter { words, points })
+}
+
+/// Leaves numbers only to points that lie apart: the recommended one first, then the front.
+fn label_apart(points: &mut [Point]) {
+    let range = |of: fn(&Point) -> f64| {
+        let (low, high) =
+            points.iter().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| {
+                (low.min(it), high.max(it))
+            });
+        (high - low).max(f64::MIN_POSITIVE)
+    };
+    let (width, height) = (range(|it| it.x), range(|it| it.y));
+    let mut labelled: Vec<(f64, f64)> = Vec::new();
+    for point in points.iter_mut().rev() {
+        let near = |(x, y): &(f64, f64)| {
+            (point.x - x).abs() < width * LABEL_APART && (point.y - y).abs() < height * LABEL_APART
+        };
+        if point.class == "other" || labelled.iter().any(near) {
+            point.label.clear();
+        } else {
+            labelled.push((point.x, point.y));
+        }
+    }
 }
 
 fn capital(words: &str) -> String {

@@ -9,7 +9,7 @@ use crate::tune::stats::Estimate;
 /// Width and height of a picture.
 const SIZE: (f64, f64) = (430.0, 290.0);
 /// Space for axis words: left, top, right, bottom.
-const EDGE: (f64, f64, f64, f64) = (70.0, 12.0, 14.0, 52.0);
+const EDGE: (f64, f64, f64, f64) = (94.0, 12.0, 14.0, 52.0);
 /// Steps of a scale with numbers.
 const TICKS: u32 = 4;
 /// The faintest and the strongest colour of a cell: what is written on it stays legible.
@@ -91,7 +91,10 @@ pub(super) fn heat(heat: &Heat) -> String {
 }
 
 pub(super) fn curve(curve: &Curve) -> String {
-    let all = curve.points.iter().flat_map(|(_, it)| [Some(it.mean), it.low, it.high]).flatten();
+    // Nothing that is drawn can be below zero, whatever Student's interval says.
+    let low_of = |it: &Estimate| it.low.unwrap_or(it.mean).max(0.0);
+    let high_of = |it: &Estimate| it.high.unwrap_or(it.mean);
+    let all = curve.points.iter().flat_map(|(_, it)| [it.mean, low_of(it), high_of(it)]);
     let scale = Scale::of(all);
     let said: Vec<String> = curve
         .points
@@ -107,8 +110,8 @@ pub(super) fn curve(curve: &Curve) -> String {
         let points = curve.points.iter().enumerate();
         points.map(|(place, (_, it))| format!("{:.1},{:.1}", x(place), y(of(it)))).collect()
     };
-    let high = line(&|it| it.high.unwrap_or(it.mean));
-    let mut low = line(&|it| it.low.unwrap_or(it.mean));
+    let high = line(&high_of);
+    let mut low = line(&low_of);
     low.reverse();
     let band = [high, low].concat().join(" ");
     put(&mut svg, &format!("<polygon class=\"band\" points=\"{band}\"/>"));
