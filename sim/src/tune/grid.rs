@@ -125,7 +125,7 @@ impl Grid {
                 [drain(60, wait), drain(120, cut), drain(60, cut), drain(30, cut)],
             ),
             poll_ms: with(policy.balancer_poll_draining_ms, [500, 1_000, 2_000, 5_000]),
-            quiet_ms: with(policy.quiet_window_ms, [1_000, 2_000, 5_000, 10_000]),
+            quiet_ms: with(policy.quiet_window_ms, [2_000, 5_000, 10_000]),
             soak_ms: with(policy.soak_ms, [600 * SECOND, 1_200 * SECOND, 1_800 * SECOND]),
             splits: 2,
         }
