@@ -13,6 +13,7 @@
 //! * [`world`] — a farm of doubles and an orchestrator: one run.
 //! * [`failure`] — a failure as a file; [`shrink`] — made small.
 //! * [`profile`] — what access logs tell of a farm's load.
+//! * [`tune`] — a sweep of drain and poll timing, with a recommendation.
 //! * [`campaign`] — many runs; [`report`] — what is said about them; [`cli`] — the command line.
 #![forbid(unsafe_code)]
 
@@ -30,4 +31,5 @@ pub mod sabotage;
 pub mod scenario;
 pub mod shrink;
 pub mod traffic;
+pub mod tune;
 pub mod world;

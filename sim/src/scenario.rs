@@ -180,13 +180,22 @@ impl Scenario {
                 curve.requests_per_slot.iter_mut().for_each(less);
             }
         }
+        self.with_farm(farm).ok()
+    }
+
+    /// The same with another farm: other servers, loads, roles or policy.
+    ///
+    /// # Errors
+    /// Why there is no plan for it.
+    pub fn with_farm(&self, farm: farm::Farm) -> Result<Self, ScenarioError> {
         let path = self.plan.farm_file.clone();
         let loaded = farm::LoadedFarm { farm, path, text_hash: String::new() };
-        let plan = plan::build(&loaded, self.plan.forced.clone()).ok()?;
+        let plan = plan::build(&loaded, self.plan.forced.clone())
+            .map_err(|refusals| unsafe_plan(&self.path, &refusals))?;
         let links = Links { base_ms: self.links.base_ms, jitter_ms: self.links.jitter_ms };
         let source = Source { path: &self.path, text: "" };
-        let smaller = Self::of_plan(source, plan, self.truth.clone(), links).ok()?;
-        Some(Self { file_hash: self.file_hash.clone(), ..smaller })
+        let other = Self::of_plan(source, plan, self.truth.clone(), links)?;
+        Ok(Self { file_hash: self.file_hash.clone(), ..other })
     }
 
     /// What the farm is really like in the run of a seed: what the scenario says, and of the
@@ -220,14 +229,12 @@ fn merge(given: &toml::Table, keyed: &Keyed) -> Result<Truth, String> {
 
 fn plan_of(farm_file: &Path, force: Option<String>) -> Result<Plan, ScenarioError> {
     let loaded = farm::load(farm_file).map_err(|mistakes| ScenarioError(mistakes.report(false)))?;
-    plan::build(&loaded, force).map_err(|refusals| {
-        let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-        let forced = match refusals.iter().all(|refusal| refusal.can_be_forced) {
-            true => "; `force = \"REASON\"` in a scenario file rehearses it all the same",
-            false => "",
-        };
-        wrong(farm_file, &format!("no plan is safe: {}{forced}", reasons.join("; ")))
-    })
+    plan::build(&loaded, force).map_err(|refusals| unsafe_plan(farm_file, &refusals))
+}
+
+fn unsafe_plan(path: &Path, refusals: &[plan::Refusal]) -> ScenarioError {
+    let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    wrong(path, &format!("no plan is safe: {}", reasons.join("; ")))
 }
 
 fn read(path: &Path) -> Result<String, ScenarioError> {

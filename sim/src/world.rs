@@ -13,6 +13,7 @@ mod record;
 mod strike;
 mod tap;
 mod watched;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -39,10 +40,11 @@ use network::Network;
 pub use network::Shells;
 use orchestrator::Machine;
 use play::Play;
-pub use record::{Hit, Witness, clock};
+pub use record::{Hit, clock};
 use record::{Message, Recorder};
 use strike::Breaker;
 use tap::Tap;
+pub use witness::{Asked, Witness};
 
 /// A run that has not ended by then is stuck: two nights.
 const RUN_MS_MAX: u64 = 48 * 3_600_000;
@@ -285,7 +287,7 @@ impl Stage {
         let recorder = self.recorder.clone();
         shared.observe(Box::new(move |farm, entry| recorder.ledger(farm, entry)));
         let recorder = self.recorder.clone();
-        shared.log_requests(Box::new(move |_, line| recorder.exchange(line)));
+        shared.log_requests(Box::new(move |now_ms, line| recorder.exchange(now_ms, line)));
         let clock = shared.clone();
         fabric.spawn(network.clock, async move { clock.run_clock().await });
         for name in network.servers.keys() {

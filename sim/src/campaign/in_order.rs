@@ -7,7 +7,7 @@ use std::sync::mpsc;
 /// Does `count` things, `jobs` at a time, and tells each in order. These threads are outside of
 /// every simulation: each runs whole runs of its own, and what is told follows the order and not
 /// the threads.
-pub(super) fn in_order<T: Send>(
+pub(crate) fn in_order<T: Send>(
     jobs: NonZeroUsize,
     count: u64,
     run: impl Fn(u64) -> T + Sync,

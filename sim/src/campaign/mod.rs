@@ -23,7 +23,7 @@ use crate::scenario::Scenario;
 use crate::world::{Order, Outcome, rehearse};
 
 use coverage::Coverage;
-use in_order::in_order;
+pub(crate) use in_order::in_order;
 
 /// What is to be run.
 pub struct Campaign<'a> {

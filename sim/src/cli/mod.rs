@@ -12,6 +12,7 @@ mod rehearse;
 mod replay;
 mod sabotage;
 mod shrink;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,8 @@ enum Command {
     Profile(profile::Args),
     /// Plants known bugs, one after the other, and counts the seeds until each is caught.
     Sabotage(sabotage::Args),
+    /// Sweeps drain and poll timing under load and faults, tells figures, recommends a policy.
+    Tune(tune::Args),
 }
 
 /// How a call ends.
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Shrink(args) => shrink::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Sabotage(args) => sabotage::run(&args),
+        Command::Tune(args) => tune::run(&args),
     };
     ExitCode::from(match exit {
         Exit::Good => 0,

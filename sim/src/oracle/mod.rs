@@ -39,6 +39,7 @@ use serde::Serialize;
 pub use capacity_covers_load::Demand;
 pub use excuse::{Bound, Bounds, Excuse, Faults, Incident, Struck};
 pub use ground::{Ground, MemberKey};
+pub use result_is_true::contradiction;
 use sometimes::Sometimes;
 
 /// A stretch of time without changes.

@@ -114,7 +114,8 @@ fn touched(ground: &Ground, how: &str) -> Vec<Finding> {
 }
 
 /// What of a claim is not so.
-fn contradiction(
+#[must_use]
+pub fn contradiction(
     name: &str,
     server: &Server,
     milestone: &Milestone,

@@ -1,11 +1,12 @@
 //! What is said about runs: [`json`] to programs, [`text`] and [`crash_points`] to people;
-//! [`coverage`] of a campaign; [`failure`] with its [`timeline`].
+//! [`coverage`] of a campaign; [`failure`] with its [`timeline`]; [`tuning`] of a sweep.
 pub mod coverage;
 pub mod crash_points;
 pub mod failure;
 pub mod json;
 pub mod text;
 pub mod timeline;
+pub mod tuning;
 
 use crate::nemesis::Choice;
 use crate::oracle::RunVerdict;

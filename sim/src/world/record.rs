@@ -15,11 +15,12 @@ use crate::fabric::Fabric;
 use crate::nemesis::watch::{Strike, Watch};
 use crate::nemesis::{Fault, Trigger, atlas};
 use crate::oracle::sometimes::DRAINED_UNDER_LOAD;
-use crate::oracle::{Ground, Lost, MemberKey, Oracle, Sight, Struck};
+use crate::oracle::{Lost, MemberKey, Oracle, Sight, Struck};
 use crate::traffic::{Cell, Users};
 
 use super::Points;
 use super::strike::Later;
+use super::witness::{Asked, Witness};
 
 /// Events kept for a report: what led to a violation is rarely further back.
 const LAST_EVENTS: usize = 20;
@@ -98,15 +99,6 @@ pub(super) struct Recorded {
     pub(super) healed_at_ms: Option<u64>,
 }
 
-/// Somebody who is told what happens while a run goes on.
-pub trait Witness {
-    /// A record of the journal, a change of ground truth or a fault, in words.
-    fn told(&mut self, _at_ms: u64, _line: &str) {}
-
-    /// Ground truth after a change.
-    fn ground(&mut self, _at_ms: u64, _ground: &Ground) {}
-}
-
 /// A fault of the schedule that struck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hit {
@@ -163,7 +155,7 @@ impl Recorder {
         let inner = &mut *self.0.borrow_mut();
         inner.tell(entry.at_ms, &entry.event.to_string());
         inner.oracle().entry(entry);
-        inner.show(entry.at_ms);
+        inner.show(entry);
         inner.servers_changed(entry.at_ms, farm, &entry.event);
         inner.members_changed(&entry.event);
         if let ledger::Event::Up { server } = &entry.event {
@@ -189,6 +181,10 @@ impl Recorder {
         inner.tell(now_ms, line.split_once("  ").map_or(&*line, |(_, words)| words));
         let durable = record.ordinal < inner.durable;
         inner.oracle().told(now_ms, &record.event, durable);
+        if let Some(witness) = &mut inner.witness {
+            let oracle = inner.oracle.as_ref().expect("nothing happens after the end");
+            witness.claimed(now_ms, &record.event, oracle.ground(), &inner.users.traffic());
+        }
         match &record.event {
             journal::Event::Held { reason, .. } => {
                 inner.held = Some(reason.clone());
@@ -340,9 +336,12 @@ impl Recorder {
     }
 
     /// A request reached a double.
-    pub(super) fn exchange(&self, line: &str) {
+    pub(super) fn exchange(&self, now_ms: u64, line: &str) {
         let inner = &mut *self.0.borrow_mut();
         inner.exchanges += 1;
+        if let Some(witness) = &mut inner.witness {
+            Asked::of(line).into_iter().for_each(|whom| witness.asked(now_ms, whom));
+        }
         if let Some(fabric) = &inner.fabric {
             fabric.note(line);
         }
@@ -408,11 +407,13 @@ impl Inner {
         self.look();
     }
 
-    /// Shows ground truth to the witness.
-    fn show(&mut self, at_ms: u64) {
+    /// Shows a change of ground truth to the witness.
+    fn show(&mut self, entry: &ledger::Entry) {
         if let Some(witness) = &mut self.witness {
             let oracle = self.oracle.as_ref().expect("nothing happens after the end");
-            witness.ground(at_ms, oracle.ground());
+            witness.ground(entry.at_ms, oracle.ground());
+            let users = self.users.traffic();
+            witness.changed(entry.at_ms, &entry.event, oracle.ground(), &users);
         }
     }
 
