@@ -1,4 +1,7 @@
 //! A member of a pool on a node: what it got, and what it has in flight.
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::server::End;
 
 /// What a member got.
@@ -49,57 +52,58 @@ pub(super) struct Member {
 #[derive(Clone, Debug, Default)]
 pub(super) struct InFlight {
     /// The instant in nanoseconds, and the end in the lowest two bits: 146 years fit.
-    ends: Vec<u64>,
-    /// None of them ends before this.
-    first: u64,
+    near: Vec<u64>,
+    /// Those that last long, apart: else every step would look at each of them.
+    far: BinaryHeap<Reverse<u64>>,
 }
 
+/// What lasts longer than this beyond a step: most requests are over within a step or two.
+const FAR_NS: u64 = 2_000_000_000;
 const ENDS: [End; 4] = [End::Served, End::Slow, End::GivenUp, End::Overrun];
 
 impl InFlight {
+    /// A request that ends after the step that ends then.
     #[inline]
-    pub(super) fn push(&mut self, at_ns: u64, end: End) {
+    pub(super) fn push(&mut self, at_ns: u64, end: End, step_ends_ns: u64) {
         let packed = at_ns << 2 | end as u64;
-        self.first = if self.ends.is_empty() { packed } else { self.first.min(packed) };
-        self.ends.push(packed);
+        if at_ns - step_ends_ns > FAR_NS {
+            self.far.push(Reverse(packed));
+        } else {
+            self.near.push(packed);
+        }
     }
 
     /// Takes those that end by an instant.
     pub(super) fn take_ended(&mut self, now_ns: u64, mut take: impl FnMut(End)) {
         let last = now_ns << 2 | 3;
-        if self.ends.is_empty() || self.first > last {
-            return;
-        }
-        let mut first = u64::MAX;
-        self.ends.retain(|packed| {
+        let mut take = |packed: u64| take(ENDS[(packed & 3) as usize]);
+        self.near.retain(|packed| {
             let stays = *packed > last;
-            if stays {
-                first = first.min(*packed);
-            } else {
-                take(ENDS[(*packed & 3) as usize]);
+            if !stays {
+                take(*packed);
             }
             stays
         });
-        self.first = first;
+        while let Some(Reverse(packed)) = self.far.peek().filter(|it| it.0 <= last) {
+            take(*packed);
+            self.far.pop();
+        }
     }
 
     pub(super) fn len(&self) -> u64 {
-        self.ends.len() as u64
+        (self.near.len() + self.far.len()) as u64
     }
 
     /// They are gone: how many they were.
     pub(super) fn clear(&mut self) -> u64 {
         let requests = self.len();
-        self.ends.clear();
+        self.near.clear();
+        self.far.clear();
         requests
     }
 
     pub(super) fn append(&mut self, others: &mut Self) {
-        self.first = match (self.ends.is_empty(), others.ends.is_empty()) {
-            (true, _) => others.first,
-            (_, true) => self.first,
-            _ => self.first.min(others.first),
-        };
-        self.ends.append(&mut others.ends);
+        self.near.append(&mut others.near);
+        self.far.append(&mut others.far);
     }
 }

@@ -293,7 +293,7 @@ impl Traffic {
                 Some((ends_ns, end)) => {
                     lane.carries(cell, ends_ns);
                     if ends_ns > end_ns {
-                        member.in_flight.push(ends_ns, end);
+                        member.in_flight.push(ends_ns, end, end_ns);
                     } else {
                         self.fates.note(end);
                         member.tally.note(end);

@@ -1,5 +1,8 @@
 //! The queue against what theory says of it, with fixed seeds and stated tolerances.
+use evenkeel_fakes::farm::Farm;
+use evenkeel_fakes::ledger::Event;
 use evenkeel_fakes::spec::Spec;
+use evenkeel_fakes::truth::Truth;
 
 use crate::random::Keyed;
 
@@ -226,4 +229,44 @@ fn kept_connections_lead_to_a_drained_member_until_they_end() {
     let later = traffic.tally(0).arrivals;
     traffic.advance(240_000);
     assert_eq!(traffic.tally(0).arrivals, later, "all connections have moved");
+}
+
+/// A farm of two with these users, after ten minutes: when members went down and came up.
+fn checks_of(load_rps: u32, stops: &[u64]) -> (Vec<(u64, String, bool)>, Fates, Option<u64>) {
+    let spec = pair(load_rps, 40);
+    let users = Users::new(Traffic::new(&spec, |zone| Keyed::new(9).stream("traffic", zone)));
+    let mut farm = Farm::new(spec, Truth::default(), "secret");
+    farm.set_load(users.load());
+    stops.iter().for_each(|at_ms| farm.advance(*at_ms));
+    farm.advance(600_000);
+    let turned = farm.take_entries().into_iter().filter_map(|entry| match entry.event {
+        Event::MemberOper { member, up, .. } => Some((entry.at_ms, member, up)),
+        _ => None,
+    });
+    (turned.collect(), users.fates(), farm.next_due_ms())
+}
+
+/// Goal: load turns health checks, and back: too many users take a server down, the other gets
+/// its users too and follows, and each comes back when its queue is empty. Whoever has no more than
+/// his capacity is not even asked. Method: a farm of doubles at capacity and at twice as much; it
+/// does not matter when somebody looks.
+#[test]
+fn overload_turns_health_checks_and_spreads() {
+    let (turned, fates, due_ms) = checks_of(80, &[]);
+    assert_eq!((turned, due_ms), (Vec::new(), None), "nothing is due, nothing is asked");
+    assert_eq!(fates.ended() - fates.served, 0, "{fates:?}");
+
+    let (turned, fates, _) = checks_of(160, &[]);
+    let down = |name: &str| turned.iter().find(|(_, it, up)| it == name && !up);
+    let (first, second) = (down("m1").expect("m1 goes down"), down("m2").expect("m2 goes down"));
+    let later = first.0.max(second.0);
+    assert!(
+        turned.iter().any(|(at_ms, _, up)| *at_ms > later && *up),
+        "they come back: {turned:?}"
+    );
+    assert!(fates.slow > 0 && fates.refused > 0, "{fates:?}");
+    assert_eq!((turned, fates), {
+        let (turned, fates, _) = checks_of(160, &[1, 777, 12_345, 100_000, 100_001, 432_100]);
+        (turned, fates)
+    });
 }
