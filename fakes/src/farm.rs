@@ -27,7 +27,15 @@ pub use shared::{Clock, Observer, RequestLog, Shared};
 pub trait Load {
     /// Models everything up to an instant. Called just before anything changes at it and before
     /// anything is read, so that counters are exact.
+    ///
+    /// Called again right after the nodes have changed: who gets more than he can answer from then
+    /// on is told by [`Balancer::set_strain`].
     fn advance(&mut self, now_ms: u64, nodes: &mut BTreeMap<String, Balancer>);
+
+    /// When the load itself changes next, so that it must be asked then; `None` while it stays.
+    fn next_due_ms(&self) -> Option<u64> {
+        None
+    }
 
     /// A server stopped to answer (machine down, application pools stopped): what was in flight
     /// to it is lost.
@@ -128,7 +136,8 @@ impl Farm {
     pub fn next_due_ms(&self) -> Option<u64> {
         let servers = self.servers.values().filter_map(FrontEnd::next_due_ms);
         let nodes = self.nodes.values().filter_map(Balancer::next_due_ms);
-        servers.chain(nodes).min()
+        let load = self.load.as_ref().and_then(|load| load.next_due_ms());
+        servers.chain(nodes).chain(load).min()
     }
 
     /// Carries out everything due up to now, in the order of time. Of what falls on the same
@@ -232,10 +241,15 @@ impl Farm {
                 }
             }
         }
+        let mut changed = false;
         for node in self.nodes.values_mut() {
             for event in node.take_events() {
+                changed = true;
                 self.ledger.note(self.now_ms, event);
             }
+        }
+        if changed {
+            self.meter();
         }
     }
 }

@@ -234,7 +234,11 @@ fn plan_of(farm_file: &Path, force: Option<String>) -> Result<Plan, ScenarioErro
 
 fn unsafe_plan(path: &Path, refusals: &[plan::Refusal]) -> ScenarioError {
     let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    wrong(path, &format!("no plan is safe: {}", reasons.join("; ")))
+    let forced = match refusals.iter().all(|refusal| refusal.can_be_forced) {
+        true => "; `force = \"REASON\"` in a scenario file rehearses it all the same",
+        false => "",
+    };
+    wrong(path, &format!("no plan is safe: {}{forced}", reasons.join("; ")))
 }
 
 fn read(path: &Path) -> Result<String, ScenarioError> {

@@ -43,6 +43,8 @@ pub enum CheckAnswer {
     Error(u16),
     /// The connection is refused.
     NoConnection,
+    /// None within the time-out of checks: without `timeout check` that is `inter`.
+    NoAnswer,
 }
 
 impl CheckAnswer {
@@ -121,8 +123,10 @@ pub(crate) struct Check {
     pub(crate) enabled: bool,
     /// 0 … rise+fall−1; from `rise` on it counts as healthy.
     pub(crate) health: u32,
-    /// What the next check will get.
+    /// What the next check will get, if its server has time for it.
     pub(crate) answer: CheckAnswer,
+    /// What a check gets because of its server's load; `None` while that lets every check pass.
+    pub(crate) strain: Option<CheckAnswer>,
     /// What the last one got; `None` before the first.
     pub(crate) last: Option<CheckAnswer>,
     /// The instant of its first check: the others follow at whole intervals.
@@ -149,7 +153,11 @@ impl Check {
         let fails = self.flapping.is_some_and(|it| {
             at_ms < it.until_ms && ((at_ms - it.from_ms) / it.turn_ms).is_multiple_of(2)
         });
-        if fails { CheckAnswer::NoConnection } else { self.answer }
+        match (fails, self.strain) {
+            (true, _) => CheckAnswer::NoConnection,
+            (false, Some(strained)) if self.answer.passes() => strained,
+            (false, _) => self.answer,
+        }
     }
 }
 
@@ -218,6 +226,7 @@ impl Member {
                 enabled: checked,
                 health: timing.rise,
                 answer: CheckAnswer::Ok,
+                strain: None,
                 last: None,
                 phase_ms: now_ms,
                 due_ms: None,

@@ -13,10 +13,12 @@
 //! The state machine has no clock and no sockets: every entry takes `now_ms`, milliseconds since the
 //! farm was built, and [`Balancer::next_due_ms`] says when it wants to be called again. Its own
 //! health checks are events, not packets: [`Balancer::set_answer`] says what a check would get, and
-//! only the instants at which a check changes something are scheduled.
+//! only the instants at which a check changes something are scheduled. Near overload
+//! ([`Balancer::set_strain`]) any check may.
 //!
 //! Facts: measured on HAProxy 2.6.12 (Debian 12), whose texts and figures these are, and compared
-//! with it by `tests/fidelity.rs`; where a rule is not visible from outside, its 2.6 source.
+//! with it by `tests/fidelity.rs`; where a rule is not visible from outside, its 2.6 source, and so
+//! how a check that had no answer in time (`L7TOUT`) shows.
 //! Not modelled: TCP mode, stickiness, `track`, slow start, queues, backups, the words of agents but
 //! `ready` and `drain`;
 //! commands about them are refused as HAProxy refuses a command that it does not know.

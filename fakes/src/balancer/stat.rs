@@ -329,6 +329,10 @@ impl Member {
                 number(out, u64::from(code));
                 out.push_str(",1");
             }
+            Some(CheckAnswer::NoAnswer) => {
+                out.push_str("L7TOUT,,");
+                number(out, self.timing.interval_ms);
+            }
         }
     }
 
@@ -341,6 +345,7 @@ impl Member {
             None => ("", "Initializing"),
             Some(CheckAnswer::Ok) => ("", "Layer7 check passed"),
             Some(CheckAnswer::NoConnection) => ("Connection refused", "Layer4 connection problem"),
+            Some(CheckAnswer::NoAnswer) => ("", "Layer7 timeout"),
             Some(CheckAnswer::Error(code)) => {
                 let status = hyper::StatusCode::from_u16(code).ok();
                 (status.and_then(|s| s.canonical_reason()).unwrap_or(""), "Layer7 wrong status")

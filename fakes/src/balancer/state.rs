@@ -22,6 +22,26 @@ impl Balancer {
         }
     }
 
+    /// Says what load makes of a server's checks. `None`: it lets them pass. `Some`: it is near what
+    /// the server can answer, and this is what a check gets at this instant; from now on each check
+    /// is a happening of its own, so that whoever models the load can say so again before it.
+    pub fn set_strain(&mut self, now_ms: u64, server: &str, strain: Option<CheckAnswer>) {
+        for member in self.members.iter_mut().filter(|m| &*m.server == server) {
+            member.check.strain = strain;
+            // A check that is due at this instant is still to come, and finds its successor itself.
+            if strain.is_some() && member.check.due_ms.is_none_or(|due_ms| due_ms > now_ms) {
+                reschedule(member, now_ms);
+            }
+        }
+    }
+
+    /// From one check of a member to its next; also how long a check waits for its answer, as no
+    /// `timeout check` is configured.
+    #[must_use]
+    pub fn check_interval_ms(&self) -> u64 {
+        self.timing.interval_ms
+    }
+
     /// When the next check changes something; `None` while nothing is on its way.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
@@ -213,6 +233,9 @@ impl Member {
         }
         if check.flapping.is_some_and(|it| at_ms < it.until_ms + it.turn_ms) {
             return true; // each of them may be another
+        }
+        if check.strain.is_some() {
+            return true; // so may these
         }
         let settled = if check.answer.passes() {
             check.health == self.health_max() && self.oper == Oper::Running

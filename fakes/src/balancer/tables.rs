@@ -200,6 +200,7 @@ impl Member {
             None => (1, 0),
             Some(CheckAnswer::Ok) => (15, 3),
             Some(CheckAnswer::NoConnection) => (8, 2),
+            Some(CheckAnswer::NoAnswer) => (12, 2),
             Some(CheckAnswer::Error(_)) => (17, 2),
         }
     }

@@ -85,6 +85,25 @@ fn verdicts_follow_fall_and_rise_at_the_members_own_instants() {
     assert_eq!(status(&mut balancer, 22_500, m2), "UP");
 }
 
+/// Goal: load turns a member only by its checks, one after the other, and is asked for no longer than
+/// it is told. Method: m2 of the specimen is late for three checks, then easy again.
+#[test]
+fn load_turns_a_member_by_its_checks_and_back() {
+    let mut balancer = proven();
+    let m2 = balancer.find("web", "m2").expect("it is configured");
+    balancer.set_strain(10_000, "fe-2", Some(CheckAnswer::Ok));
+    assert_eq!(balancer.next_due_ms(), Some(10_500), "each check is asked for");
+    // Told at the instant of a check, before it: it counts for that check.
+    balancer.set_strain(10_500, "fe-2", Some(CheckAnswer::NoAnswer));
+    assert_eq!(status(&mut balancer, 10_500, m2), "UP 2/3");
+    assert_eq!(status(&mut balancer, 14_500, m2), "DOWN");
+    assert!(balancer.command(14_500, "show stat web 4 2").contains("L7TOUT,,2000"));
+    balancer.set_strain(15_000, "fe-2", None);
+    assert_eq!(status(&mut balancer, 18_500, m2), "UP");
+    balancer.advance(30_000);
+    assert_eq!(balancer.next_due_ms(), None);
+}
+
 /// Goal: another reason for being down shows, though the verdict stays.
 #[test]
 fn a_new_reason_of_a_member_that_is_down_shows_at_its_next_check() {

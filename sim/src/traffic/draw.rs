@@ -5,7 +5,7 @@
 //! repeated squaring; between two entries they are interpolated. The error is below 3 · 10⁻⁶ of
 //! one mean, far under anything that a rehearsal measures.
 
-/// Fraction bits of a logarithm: with 24 of them every product below fits 64 bits.
+/// Fraction bits of a logarithm: as many as the table's entries have.
 const FRACTION_BITS: u32 = 24;
 /// ln 2 with 30 fraction bits.
 const LN2_Q30: u64 = 744_261_118;
@@ -62,17 +62,18 @@ pub(super) struct Exponential {
 }
 
 impl Exponential {
-    /// With a mean of at most one second in nanoseconds, drawn from `0..range`.
+    /// With this mean, drawn from `0..range`.
     pub(super) fn new(mean_ns: u64, range: u64) -> Self {
-        assert!(mean_ns <= 1_000_000_000, "a mean above one second overflows 64 bits");
         assert!(range > 0 && range <= 1 << 32, "draws have 32 bits");
-        Self { mean_ln2_ns: (mean_ns * LN2_Q30) >> 30, log2_range: log2(range) }
+        let mean_ln2_ns = ((u128::from(mean_ns) * u128::from(LN2_Q30)) >> 30) as u64;
+        Self { mean_ln2_ns, log2_range: log2(range) }
     }
 
     /// The value that belongs to a uniform draw: 0 is the longest, `range - 1` is zero.
     #[inline]
     pub(super) fn at(&self, uniform: u64) -> u64 {
-        (self.mean_ln2_ns * (self.log2_range - log2(uniform + 1))) >> FRACTION_BITS
+        let halvings = self.log2_range - log2(uniform + 1);
+        ((u128::from(self.mean_ln2_ns) * u128::from(halvings)) >> FRACTION_BITS) as u64
     }
 }
 

@@ -3,11 +3,11 @@ use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use evenkeel_fakes::balancer::{Balancer, MemberIndex};
+use evenkeel_fakes::balancer::{Balancer, CheckAnswer, MemberIndex};
 use evenkeel_fakes::farm::Load;
 use evenkeel_fakes::ledger::ApplicationState;
 
-use super::{Answer, Cell, Fates, MemberState, Tally, Traffic};
+use super::{Answer, Cell, Fates, Strain, Tally, Traffic};
 
 /// The users of a farm: one handle drives the balancers' counters, the others tell what the
 /// servers do with requests, and look at what became of them.
@@ -18,6 +18,8 @@ pub struct Users(Rc<RefCell<Inner>>);
 struct Inner {
     traffic: Traffic,
     nodes: BTreeMap<String, Node>,
+    /// What the balancers were told of each server's checks.
+    strains: Vec<Option<Strain>>,
 }
 
 /// What was last seen of a node, and written to it.
@@ -34,6 +36,8 @@ struct Written {
     cell: Option<Cell>,
     /// What the traffic had counted when the counters were last written.
     tally: Tally,
+    /// The balancer saw it up.
+    up: bool,
     /// Requests in flight that were written: the counter may hold others' too.
     in_flight: u64,
 }
@@ -42,7 +46,8 @@ impl Users {
     /// The users that a traffic models.
     #[must_use]
     pub fn new(traffic: Traffic) -> Self {
-        Self(Rc::new(RefCell::new(Inner { traffic, nodes: BTreeMap::new() })))
+        let strains = vec![None; traffic.servers().count()];
+        Self(Rc::new(RefCell::new(Inner { traffic, nodes: BTreeMap::new(), strains })))
     }
 
     /// Another handle, to be put behind the balancers.
@@ -58,11 +63,11 @@ impl Users {
             ApplicationState::Unavailable | ApplicationState::Broken => Answer::Error,
             ApplicationState::Off => Answer::Nothing,
         };
-        let mut inner = self.0.borrow_mut();
-        let traffic = &mut inner.traffic;
-        for cell in traffic.cells_of(server).to_vec() {
-            let state = traffic.state(cell);
-            traffic.set(cell, MemberState { answer, fit, ..state });
+        let traffic = &mut self.0.borrow_mut().traffic;
+        // A pure controller has no users.
+        let place = traffic.servers().position(|it| it == server);
+        if let Some(place) = place {
+            traffic.set_server(place, answer, fit);
         }
     }
 
@@ -102,9 +107,40 @@ impl Load for Users {
             node.read(balancer, &mut inner.traffic);
         }
         inner.traffic.advance(now_ms);
-        for (name, balancer) in nodes {
+        for (name, balancer) in nodes.iter_mut() {
             let node = inner.nodes.get_mut(name).expect("every node was read just now");
             node.write(balancer, &inner.traffic, now_ms);
+        }
+        inner.tell_strains(now_ms, nodes);
+    }
+
+    fn next_due_ms(&self) -> Option<u64> {
+        self.0.borrow().traffic.next_change_ms()
+    }
+}
+
+impl Inner {
+    /// Tells the balancers what load makes of servers' checks, as far as that is news.
+    fn tell_strains(&mut self, now_ms: u64, nodes: &mut BTreeMap<String, Balancer>) {
+        // A farm's nodes have one timing of checks.
+        let Some(timeout_ms) = nodes.values().next().map(Balancer::check_interval_ms) else {
+            return;
+        };
+        for (server, told) in self.strains.iter_mut().enumerate() {
+            let strain = self.traffic.strain(server, told.is_some(), timeout_ms);
+            if strain == *told {
+                continue;
+            }
+            *told = strain;
+            let answer = strain.map(|strain| match strain {
+                Strain::Passes => CheckAnswer::Ok,
+                Strain::Refused => CheckAnswer::Error(503),
+                Strain::Late => CheckAnswer::NoAnswer,
+            });
+            let name = self.traffic.servers().nth(server).expect("strains are by server");
+            for node in nodes.values_mut() {
+                node.set_strain(now_ms, name, answer);
+            }
         }
     }
 }
@@ -114,6 +150,7 @@ impl Node {
         let members = balancer.members().map(|member| Written {
             cell: traffic.cell(name, &member.pool, &member.name),
             tally: Tally::default(),
+            up: member.up(),
             in_flight: 0,
         });
         // A life that no process has: the first reading takes everything up.
@@ -137,12 +174,15 @@ impl Node {
                 written.tally.failed_responses = traffic.tally(cell).failed_responses;
                 written.in_flight = member.counters.in_flight;
             }
+            let came_up = !std::mem::replace(&mut written.up, member.up()) && member.up();
+            if came_up && !another_life {
+                traffic.comes_up(cell);
+            }
             if another_life || another_generation {
                 let serves = balancer.is_up() && member.eligible();
                 let weight = if serves { member.weight } else { 0 };
                 traffic.set_down(cell, !balancer.is_up());
-                let state = traffic.state(cell);
-                traffic.set(cell, MemberState { weight, ..state });
+                traffic.set_weight(cell, weight);
             }
         }
     }
@@ -160,7 +200,8 @@ impl Node {
                 counters.last_arrival_ms = Some(now_ms);
             }
             counters.arrivals += tally.arrivals - written.tally.arrivals;
-            counters.errors += tally.errors - written.tally.errors;
+            counters.errors += tally.answered_5xx() - written.tally.answered_5xx();
+            counters.client_aborts += tally.given_up - written.tally.given_up;
             counters.failed_connections +=
                 tally.failed_connections - written.tally.failed_connections;
             counters.failed_responses += tally.failed_responses - written.tally.failed_responses;

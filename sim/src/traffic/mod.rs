@@ -1,16 +1,37 @@
 //! The users' requests: an exact discrete-event model beside the sockets.
 //!
-//! Each zone has Poisson arrivals at its load. A request is dealt to one of the zone's lanes (a
-//! pool on a node) by the pool's share, there to the eligible members in turn by weight, and takes its own
-//! service time: exponential, or for one in a hundred uniform over 30–90 s. Servers are infinite:
-//! nothing queues (the issue "Load" puts queues behind the same interface).
+//! * `spec` — what it is made of, as data; `measured` — the same from a farm file's `[load]`;
+//! * `arrivals`, `service`, `histogram`, `draw` — when requests come and how long they take;
+//! * `zone` — one zone's requests; `lane`, `turns`, `connections` — who of a pool's members gets one;
+//! * `server`, `workers` — a front-end's queue; `member` — what a member has in flight;
+//! * `risk` — whose health checks load may turn; `load` — all of it behind the doubles' balancers.
+//!
+//! Every request has one fate ([`Fates`]), known when it arrives: its front-end serves first come,
+//! first served, over all its pools and nodes, so nothing that comes later delays it. Only a change
+//! of ground truth can: its server stops, it is cut. A balancer that cuts a request does not stop
+//! the server's work on it, which goes on for nobody.
 //!
 //! The clock is advanced lazily, to each change and each reading. Between two changes nothing that
 //! decides a request's fate can change, so requests that begin and end within a step leave nothing
 //! behind but counts; only those still in flight at its end are stored. What becomes of a request
 //! depends on the seed and on the farm's changes, never on the steps.
+//!
+//! Not modelled: retries (`redispatch`), priorities, servers that share their processors among all
+//! they work on, the work of health checks themselves.
+mod arrivals;
+mod connections;
 mod draw;
+mod histogram;
+mod lane;
 mod load;
+mod measured;
+mod member;
+mod risk;
+mod server;
+mod service;
+mod spec;
+mod turns;
+mod workers;
 mod zone;
 
 use std::collections::BTreeMap;
@@ -20,7 +41,19 @@ use serde::Serialize;
 
 use crate::random::Stream;
 
+pub use arrivals::RateCurve;
+pub use histogram::Histogram;
 pub use load::Users;
+pub use measured::{Measured, MeasuredZone};
+pub use member::Tally;
+pub use risk::Strain;
+pub use service::{LongRequests, ServiceTimes};
+pub use spec::{Balancing, ColdStart, PoolLoad, ServerSpec, TrafficSpec, ZoneLoad};
+
+use lane::Lane;
+use member::{InFlight, Member};
+use risk::Risk;
+use server::End;
 use zone::ZoneRequests;
 
 /// A member of a pool on a node, as the traffic knows it.
@@ -37,24 +70,18 @@ pub enum Answer {
     Nothing,
 }
 
-/// What decides the fate of the requests that a member gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemberState {
-    /// Its weight among those that get new requests; 0 when it gets none.
-    pub weight: u32,
-    /// What its server does with them.
-    pub answer: Answer,
-    /// Its server may serve users (ground truth).
-    pub fit: bool,
-}
-
 /// What became of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fates {
-    /// Answered.
+    /// Answered in time.
     pub served: u64,
-    /// Nobody was eligible.
+    /// Answered, but later than by an idle, warm server by more than the stated bound
+    /// ([`ServerSpec::slow_ms`]).
+    pub slow: u64,
+    /// Nobody was eligible, or the server's queue was full.
     pub refused: u64,
+    /// Given up by its user in the queue, or broken off by the server since it took too long.
+    pub timed_out: u64,
     /// Answered with an error.
     pub failed: u64,
     /// Sent to a server that accepts no connection, or in flight when it went down or was cut.
@@ -64,52 +91,45 @@ pub struct Fates {
     pub met_upgrade: u64,
 }
 
-/// What a member got.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Requests sent to it.
-    pub arrivals: u64,
-    /// Those that it answered with an error.
-    pub errors: u64,
-    /// Those for which it accepted no connection.
-    pub failed_connections: u64,
-    /// Those in flight when it went down or was cut.
-    pub failed_responses: u64,
+impl Fates {
+    /// Requests that have their fate.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.served + self.slow + self.refused + self.timed_out + self.failed + self.cut
+    }
+
+    fn note(&mut self, end: End) {
+        match end {
+            End::Served => self.served += 1,
+            End::Slow => self.slow += 1,
+            End::GivenUp | End::Overrun => self.timed_out += 1,
+        }
+    }
 }
 
+/// A front-end.
 #[derive(Clone, Debug)]
-struct Member {
-    state: MemberState,
-    lane: usize,
-    tally: Tally,
-    /// The instants at which the requests in flight end.
-    ends_ns: Vec<u64>,
-    /// The same of requests in a balancer process that was replaced: nobody counts them any more.
-    hidden_ends_ns: Vec<u64>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Lane {
-    members: Vec<Cell>,
-    /// Its node is down.
-    down: bool,
-    /// The pool's lanes on all nodes: users whose node is down reach the next of these.
-    of_pool: std::ops::Range<usize>,
-    /// The eligible members, each as often as its weight wants, evenly mixed.
-    turns: Vec<u16>,
-    next: usize,
+struct Server {
+    name: String,
+    answer: Answer,
+    /// It may serve users (ground truth).
+    fit: bool,
+    queue: server::Server,
+    cells: Vec<Cell>,
 }
 
 /// All zones' requests.
 #[derive(Clone, Debug)]
 pub struct Traffic {
     zones: Vec<ZoneRequests>,
+    /// Each zone's rate, and its lanes with their shares.
+    demand: Vec<(RateCurve, Vec<(usize, u64)>)>,
     lanes: Vec<Lane>,
     members: Vec<Member>,
+    servers: Vec<Server>,
+    risk: Risk,
     /// Cells by node, pool and member.
     cells: BTreeMap<(String, String, String), Cell>,
-    /// Cells by server.
-    servers: BTreeMap<String, Vec<Cell>>,
     fates: Fates,
     /// What was lost in flight with servers that stopped to answer, until somebody takes it.
     lost: Vec<(Cell, u64)>,
@@ -122,28 +142,55 @@ pub const REQUEST_MS_MAX: u64 = 110_000;
 const NS_PER_MS: u64 = 1_000_000;
 
 impl Traffic {
-    /// The traffic of a farm, nobody eligible yet. `stream` gives each zone, by name, its draws.
+    /// The traffic of a farm by its farm file, nobody eligible yet. `stream` gives each zone, by
+    /// name, its draws.
     #[must_use]
     pub fn new(spec: &Spec, stream: impl Fn(&str) -> Stream) -> Self {
+        Self::with(spec, &TrafficSpec::of(spec), stream)
+    }
+
+    /// The traffic of a farm, nobody eligible yet.
+    #[must_use]
+    pub fn with(spec: &Spec, traffic: &TrafficSpec, stream: impl Fn(&str) -> Stream) -> Self {
+        let servers = spec.front_ends.iter().map(|it| {
+            let server = &traffic.servers[&it.name];
+            let mean_held_ns = spec::mean_held_ns(it, server.held_ms_max, &traffic.zones);
+            (server.workers.max(1), mean_held_ns)
+        });
         let mut this = Self {
             zones: Vec::new(),
+            demand: Vec::new(),
             lanes: Vec::new(),
             members: Vec::new(),
+            servers: Vec::new(),
+            risk: Risk::new(servers),
             cells: BTreeMap::new(),
-            servers: BTreeMap::new(),
             fates: Fates::default(),
             lost: Vec::new(),
             now_ns: 0,
         };
+        this.servers.extend(spec.front_ends.iter().map(|it| Server {
+            name: it.name.clone(),
+            answer: Answer::Page,
+            fit: true,
+            queue: server::Server::new(&traffic.servers[&it.name]),
+            cells: Vec::new(),
+        }));
         for zone in &spec.zones {
-            let lanes = this.add_lanes(spec, &zone.name);
-            this.zones.extend(ZoneRequests::new(stream(&zone.name), zone.load_rps, &lanes));
+            let lanes = this.add_lanes(spec, traffic, &zone.name);
+            let Some(load) = traffic.zones.get(&zone.name) else { continue };
+            let pools = spec.pools.iter().filter(|pool| pool.zone == zone.name);
+            let mut loads = pools.filter_map(|pool| traffic.pools.get(&pool.name));
+            let keeps = loads.any(|pool| pool.keep_alive_ms.is_some());
+            let gaps = load.gaps.clone().filter(|_| keeps);
+            this.zones.extend(ZoneRequests::new(stream(&zone.name), load, gaps, &lanes));
+            this.demand.push((load.rate.clone(), lanes));
         }
         this
     }
 
     /// Adds the lanes of a zone, with their shares.
-    fn add_lanes(&mut self, spec: &Spec, zone: &str) -> Vec<(usize, u64)> {
+    fn add_lanes(&mut self, spec: &Spec, traffic: &TrafficSpec, zone: &str) -> Vec<(usize, u64)> {
         let mut lanes = Vec::new();
         // A pool's share is divided among its nodes: count in parts that every number of nodes divides.
         let nodes_of = |pool: &PoolSpec| match pool.nodes.is_empty() {
@@ -152,18 +199,20 @@ impl Traffic {
         };
         let pools: Vec<&PoolSpec> = spec.pools.iter().filter(|pool| pool.zone == zone).collect();
         let parts =
-            pools.iter().fold(1, |parts, pool| zone::lcm(parts, nodes_of(pool).len() as u64));
+            pools.iter().fold(1, |parts, pool| turns::lcm(parts, nodes_of(pool).len() as u64));
         for pool in pools {
             let nodes = nodes_of(pool);
+            let load = traffic.pools.get(&pool.name).copied().unwrap_or_default();
             let of_pool = self.lanes.len()..self.lanes.len() + nodes.len();
             for node in &nodes {
-                let lane = self.lanes.len();
-                self.lanes.push(Lane { of_pool: of_pool.clone(), ..Lane::default() });
-                lanes.push((lane, u64::from(pool.load_share) * parts / nodes.len() as u64));
-                for server in &spec.front_ends {
-                    if let Some(member) = server.members.get(&pool.name) {
-                        let name = (node.clone(), pool.name.clone(), member.clone());
-                        self.add_member(lane, name, &server.name);
+                lanes.push((
+                    self.lanes.len(),
+                    u64::from(pool.load_share) * parts / nodes.len() as u64,
+                ));
+                self.lanes.push(Lane::new(of_pool.clone(), self.members.len(), &load));
+                for (server, front_end) in spec.front_ends.iter().enumerate() {
+                    if let Some(member) = front_end.members.get(&pool.name) {
+                        self.add_member((node.clone(), pool.name.clone(), member.clone()), server);
                     }
                 }
             }
@@ -171,18 +220,18 @@ impl Traffic {
         lanes
     }
 
-    fn add_member(&mut self, lane: usize, name: (String, String, String), server: &str) {
-        let cell = self.members.len();
+    fn add_member(&mut self, name: (String, String, String), server: usize) {
+        let lane = self.lanes.len() - 1;
+        let cell = self.lanes[lane].add();
         self.members.push(Member {
-            state: MemberState { weight: 0, answer: Answer::Page, fit: true },
+            server,
             lane,
             tally: Tally::default(),
-            ends_ns: Vec::new(),
-            hidden_ends_ns: Vec::new(),
+            in_flight: InFlight::default(),
+            hidden: InFlight::default(),
         });
-        self.lanes[lane].members.push(cell);
         self.cells.insert(name, cell);
-        self.servers.entry(server.to_owned()).or_default().push(cell);
+        self.servers[server].cells.push(cell);
     }
 
     /// The cell of a member on a node.
@@ -191,10 +240,9 @@ impl Traffic {
         self.cells.get(&(node.to_owned(), pool.to_owned(), member.to_owned())).copied()
     }
 
-    /// The cells of a server.
-    #[must_use]
-    pub fn cells_of(&self, server: &str) -> &[Cell] {
-        self.servers.get(server).map_or(&[], Vec::as_slice)
+    /// The front-ends' names: elsewhere one is meant by its place here.
+    pub fn servers(&self) -> impl Iterator<Item = &str> {
+        self.servers.iter().map(|server| &*server.name)
     }
 
     /// Lets everything happen that comes before an instant. Going back is a defect of the caller.
@@ -204,17 +252,18 @@ impl Traffic {
         if end_ns == self.now_ns {
             return;
         }
-        for member in &mut self.members {
-            for ends_ns in [&mut member.ends_ns, &mut member.hidden_ends_ns] {
-                let before = ends_ns.len();
-                ends_ns.retain(|end| *end > end_ns);
-                self.fates.served += (before - ends_ns.len()) as u64;
-            }
+        let fates = &mut self.fates;
+        for Member { in_flight, hidden, tally, .. } in &mut self.members {
+            in_flight.take_ended(end_ns, |end| {
+                fates.note(end);
+                tally.note(end);
+            });
+            hidden.take_ended(end_ns, |end| fates.note(end));
         }
-        // Moved out for the loop, which changes lanes and members.
+        // Moved out for the loop, which changes lanes, members and servers.
         let mut zones = std::mem::take(&mut self.zones);
-        for zone in &mut zones {
-            while let Some(request) = zone.next_before(end_ns) {
+        while let Some((first, until_ns)) = first_of(&zones, end_ns) {
+            while let Some(request) = zones[first].next_before(until_ns) {
                 self.arrive(request, end_ns);
             }
         }
@@ -224,23 +273,37 @@ impl Traffic {
 
     #[inline]
     fn arrive(&mut self, request: zone::Request, end_ns: u64) {
-        let lane = self.living(request.lane);
-        let Some(cell) = self.lanes[lane].turn() else {
+        let place = self.living(request.lane);
+        let lane = &mut self.lanes[place];
+        let connected = lane.connected(request.at_ns, request.gap_ns).filter(|cell| {
+            // Who finds his connection broken opens another one.
+            self.servers[self.members[*cell].server].answer != Answer::Nothing
+        });
+        let Some(cell) = connected.or_else(|| lane.pick(request.at_ns)) else {
             self.fates.refused += 1;
             return;
         };
+        lane.connects(request.at_ns, cell);
         let member = &mut self.members[cell];
+        let server = &mut self.servers[member.server];
         member.tally.arrivals += 1;
-        self.fates.met_upgrade += u64::from(!member.state.fit);
-        match member.state.answer {
-            Answer::Page => {
-                let ends_ns = request.at_ns + request.takes_ns;
-                if ends_ns > end_ns {
-                    member.ends_ns.push(ends_ns);
-                } else {
-                    self.fates.served += 1;
+        self.fates.met_upgrade += u64::from(!server.fit);
+        match server.answer {
+            Answer::Page => match server.queue.receive(request.at_ns, request.takes_ns) {
+                Some((ends_ns, end)) => {
+                    lane.carries(cell, ends_ns);
+                    if ends_ns > end_ns {
+                        member.in_flight.push(ends_ns, end, end_ns);
+                    } else {
+                        self.fates.note(end);
+                        member.tally.note(end);
+                    }
                 }
-            }
+                None => {
+                    member.tally.refused += 1;
+                    self.fates.refused += 1;
+                }
+            },
             Answer::Error => {
                 member.tally.errors += 1;
                 self.fates.failed += 1;
@@ -253,6 +316,7 @@ impl Traffic {
     }
 
     /// Where a lane's requests go: to itself, or to another node's while its own is down.
+    #[inline]
     fn living(&self, lane: usize) -> usize {
         if !self.lanes[lane].down {
             return lane;
@@ -265,50 +329,75 @@ impl Traffic {
     pub fn set_down(&mut self, cell: Cell, down: bool) {
         let lane = self.members[cell].lane;
         self.lanes[lane].down = down;
+        self.risk.forget();
     }
 
-    /// Changes a member's state, after the clock was advanced to the instant of the change.
-    pub fn set(&mut self, cell: Cell, state: MemberState) {
-        let member = &mut self.members[cell];
-        let before = std::mem::replace(&mut member.state, state);
-        if before.fit && !state.fit {
-            self.fates.met_upgrade += (member.ends_ns.len() + member.hidden_ends_ns.len()) as u64;
+    /// A server does something else with requests, or became fit or unfit, after the clock was
+    /// advanced to that instant.
+    pub fn set_server(&mut self, server: usize, answer: Answer, fit: bool) {
+        let it = &mut self.servers[server];
+        let before = std::mem::replace(&mut it.answer, answer);
+        let unfit = std::mem::replace(&mut it.fit, fit) && !fit;
+        let cells = it.cells.clone();
+        if unfit {
+            self.fates.met_upgrade += cells.iter().map(|cell| self.unanswered(*cell)).sum::<u64>();
         }
-        if before.answer == Answer::Page && state.answer != Answer::Page {
-            let hidden = member.hidden_ends_ns.len() as u64;
-            self.fates.cut += hidden;
-            member.hidden_ends_ns.clear();
-            let lost = hidden + self.cut(cell);
-            if lost > 0 {
-                self.lost.push((cell, lost));
+        match (before == Answer::Page, answer == Answer::Page) {
+            (true, false) => {
+                self.servers[server].queue.stop();
+                for cell in cells {
+                    let hidden = self.members[cell].hidden.clear();
+                    self.fates.cut += hidden;
+                    let lost = hidden + self.cut(cell);
+                    if lost > 0 {
+                        self.lost.push((cell, lost));
+                    }
+                }
             }
-        }
-        if before.weight != state.weight {
-            let lane = self.members[cell].lane;
-            let members = &self.members;
-            self.lanes[lane].choose(|cell| members[cell].state.weight);
+            (false, true) => {
+                self.servers[server].queue.start(self.now_ns);
+                self.risk.forget();
+            }
+            _ => {}
         }
     }
 
-    /// A member's state.
+    /// What a server does with requests, and whether it is fit.
     #[must_use]
-    pub fn state(&self, cell: Cell) -> MemberState {
-        self.members[cell].state
+    pub fn server(&self, server: usize) -> (Answer, bool) {
+        (self.servers[server].answer, self.servers[server].fit)
+    }
+
+    /// A member has another weight among those that get new requests, 0 when it gets none, after
+    /// the clock was advanced to the instant of the change.
+    pub fn set_weight(&mut self, cell: Cell, weight: u32) {
+        let lane = &mut self.lanes[self.members[cell].lane];
+        if lane.weight(cell) != weight {
+            lane.set_weight(self.now_ns, cell, weight);
+            self.risk.forget();
+        }
+    }
+
+    /// A member that its balancer had seen down is up: it comes to its weight step by step.
+    pub fn comes_up(&mut self, cell: Cell) {
+        self.lanes[self.members[cell].lane].comes_up(self.now_ns, cell);
+        self.risk.forget();
     }
 
     /// A balancer process is replaced: what is in flight goes on in the old one, uncounted.
     pub fn hide(&mut self, cell: Cell) {
         let member = &mut self.members[cell];
-        member.hidden_ends_ns.append(&mut member.ends_ns);
+        member.hidden.append(&mut member.in_flight);
+        self.lanes[member.lane].forget(cell);
     }
 
     /// Cuts what is in flight to a member, and tells how many requests that were.
     pub fn cut(&mut self, cell: Cell) -> u64 {
         let member = &mut self.members[cell];
-        let requests = member.ends_ns.len() as u64;
-        member.ends_ns.clear();
+        let requests = member.in_flight.clear();
         member.tally.failed_responses += requests;
         self.fates.cut += requests;
+        self.lanes[member.lane].forget(cell);
         requests
     }
 
@@ -327,7 +416,7 @@ impl Traffic {
     #[must_use]
     pub fn unanswered(&self, cell: Cell) -> u64 {
         let member = &self.members[cell];
-        (member.ends_ns.len() + member.hidden_ends_ns.len()) as u64
+        member.in_flight.len() + member.hidden.len()
     }
 
     /// What a member got.
@@ -339,7 +428,7 @@ impl Traffic {
     /// Requests in flight to a member.
     #[must_use]
     pub fn in_flight(&self, cell: Cell) -> u64 {
-        self.members[cell].ends_ns.len() as u64
+        self.members[cell].in_flight.len()
     }
 
     /// What became of all requests so far.
@@ -349,27 +438,23 @@ impl Traffic {
     }
 }
 
-impl Lane {
-    /// The eligible member whose turn it is.
-    #[inline]
-    fn turn(&mut self) -> Option<Cell> {
-        let cell = *self.turns.get(self.next)?;
-        self.next = if self.next + 1 == self.turns.len() { 0 } else { self.next + 1 };
-        Some(usize::from(cell))
+/// The zone whose request is first, and until when no other zone's comes; of equals the zone named
+/// first. `None` when none comes before an instant.
+#[inline]
+fn first_of(zones: &[ZoneRequests], end_ns: u64) -> Option<(usize, u64)> {
+    let (mut first, mut first_ns, mut until_ns) = (None, end_ns, end_ns);
+    for (place, zone) in zones.iter().enumerate() {
+        let next_ns = zone.next_ns();
+        if next_ns < first_ns {
+            (first, first_ns, until_ns) = (Some(place), next_ns, first_ns);
+        } else {
+            until_ns = until_ns.min(next_ns);
+        }
     }
-
-    /// Takes up other weights: a new round begins.
-    fn choose(&mut self, weight: impl Fn(Cell) -> u32) {
-        let shares: Vec<(usize, u64)> = self
-            .members
-            .iter()
-            .map(|cell| (*cell, u64::from(weight(*cell))))
-            .filter(|(_, weight)| *weight > 0)
-            .collect();
-        self.turns = zone::turns(&shares);
-        self.next = 0;
-    }
+    first.map(|first| (first, until_ns.max(first_ns + 1)))
 }
 
+#[cfg(test)]
+mod queue_tests;
 #[cfg(test)]
 mod tests;
