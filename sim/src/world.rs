@@ -34,7 +34,7 @@ use crate::oracle::{
 use crate::random::Keyed;
 use crate::sabotage::{GuardSwitch, Planted};
 use crate::scenario::Scenario;
-use crate::traffic::{Fates, Traffic, Users};
+use crate::traffic::{Fates, Traffic, TrafficSpec, Users};
 
 use network::Network;
 pub use network::Shells;
@@ -144,7 +144,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         Source::Given(schedule) => schedule.clone(),
     };
     let bounds = bounds(scenario, &truth);
-    let users = Users::new(Traffic::new(&scenario.spec, |zone| keyed.stream("traffic", zone)));
+    let users = Users::new(traffic(scenario, &keyed));
     let (send, receive) = unbounded_channel();
     let tap = Tap::new(sent_awaited(&schedule), send.clone());
     let recorder = Recorder::new(
@@ -227,6 +227,20 @@ fn ground(scenario: &Scenario) -> Ground {
             .collect()
     };
     Ground::new(spec, weight, jobs)
+}
+
+/// The users, from a start in the plan's window that the seed draws. A plan without a window is
+/// rehearsed from the busiest time on.
+fn traffic(scenario: &Scenario, keyed: &Keyed) -> Traffic {
+    let spec = TrafficSpec::of(&scenario.spec);
+    let spec = match &scenario.plan.window {
+        Some(window) => {
+            let minutes = u64::from(window.minutes());
+            spec.beginning_at(window.from.after(keyed.below("traffic", "start", 0, minutes) as u32))
+        }
+        None => spec,
+    };
+    Traffic::with(&scenario.spec, &spec, |zone| keyed.stream("traffic", zone))
 }
 
 fn bounds(scenario: &Scenario, truth: &Truth) -> Bounds {

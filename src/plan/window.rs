@@ -49,6 +49,14 @@ impl TryFrom<String> for TimeOfDay {
     }
 }
 
+impl TimeOfDay {
+    /// The minute of the day that comes so many minutes after this time.
+    #[must_use]
+    pub fn after(self, minutes: u32) -> u32 {
+        (self.minutes + minutes) % DAY_MINUTES
+    }
+}
+
 /// When to begin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartWindow {
@@ -63,6 +71,15 @@ pub struct StartWindow {
     pub all_day: bool,
     /// How long the upgrade is assumed to take.
     pub takes: Takes,
+}
+
+impl StartWindow {
+    /// How many minutes of the day are in it; the last start is a minute.
+    #[must_use]
+    pub fn minutes(&self) -> u32 {
+        let long = (self.until.minutes + DAY_MINUTES - self.from.minutes) % DAY_MINUTES;
+        if self.all_day { DAY_MINUTES } else { long + 1 }
+    }
 }
 
 /// A split for the load of the chosen window.

@@ -37,10 +37,10 @@ impl RateCurve {
         Ok(Self { slot_ms, requests_per_slot, first })
     }
 
-    /// The same curve for a run that begins with another slot, counted from 0.
-    #[must_use]
-    pub fn beginning_with(self, slot: usize) -> Self {
-        Self { first: slot % self.requests_per_slot.len(), ..self }
+    /// Has a run begin with the slot of another minute of the day.
+    pub(super) fn begin_at(&mut self, minute: u32) {
+        let slot = u64::from(minute) * 60_000 / self.slot_ms;
+        self.first = (slot % self.requests_per_slot.len() as u64) as usize;
     }
 
     /// Millionths of a request a second at an instant of the run.

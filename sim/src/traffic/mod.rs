@@ -44,7 +44,6 @@ use crate::random::Stream;
 pub use arrivals::RateCurve;
 pub use histogram::Histogram;
 pub use load::Users;
-pub use measured::{Measured, MeasuredZone};
 pub use member::Tally;
 pub use risk::Strain;
 pub use service::{LongRequests, ServiceTimes};
@@ -238,6 +237,13 @@ impl Traffic {
     #[must_use]
     pub fn cell(&self, node: &str, pool: &str, member: &str) -> Option<Cell> {
         self.cells.get(&(node.to_owned(), pool.to_owned(), member.to_owned())).copied()
+    }
+
+    /// The cells of a front-end.
+    #[must_use]
+    pub fn cells_of(&self, server: &str) -> &[Cell] {
+        let server = self.servers.iter().find(|it| it.name == server);
+        server.map_or(&[], |it| &it.cells)
     }
 
     /// The front-ends' names: elsewhere one is meant by its place here.

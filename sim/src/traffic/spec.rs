@@ -5,7 +5,7 @@ use evenkeel_fakes::spec::{FrontEndSpec, Spec};
 
 use super::arrivals::RateCurve;
 use super::histogram::Histogram;
-use super::measured::Measured;
+use super::measured;
 use super::service::{Sampler, ServiceTimes};
 use super::{NS_PER_MS, REQUEST_MS_MAX};
 
@@ -98,7 +98,8 @@ pub enum Balancing {
 }
 
 impl TrafficSpec {
-    /// What a farm file says: constant loads, and default service times.
+    /// What a farm file says: the measured load of each zone; of the others a constant one, with
+    /// default service times.
     #[must_use]
     pub fn of(spec: &Spec) -> Self {
         let load = |rps| ZoneLoad {
@@ -106,24 +107,22 @@ impl TrafficSpec {
             service: ServiceTimes::default(),
             gaps: None,
         };
-        let zones = spec.zones.iter().map(|zone| (zone.name.clone(), load(zone.load_rps)));
-        Self::with_zones(spec, zones.collect())
-    }
-
-    /// The same with what was measured of some or all zones.
-    ///
-    /// # Errors
-    /// Every figure that cannot be one.
-    pub fn measured(spec: &Spec, measured: &Measured) -> Result<Self, Vec<String>> {
-        let mut zones = Self::of(spec).zones;
-        zones.extend(measured.zones()?);
-        Ok(Self::with_zones(spec, zones))
-    }
-
-    fn with_zones(spec: &Spec, zones: BTreeMap<String, ZoneLoad>) -> Self {
+        let constant = spec.zones.iter().map(|zone| (zone.name.clone(), load(zone.load_rps)));
+        let mut zones: BTreeMap<String, ZoneLoad> = constant.collect();
+        zones.extend(spec.load.iter().flat_map(measured::zones));
         let server = |it: &FrontEndSpec| (it.name.clone(), server(it, &zones));
         let servers = spec.front_ends.iter().map(server).collect();
         Self { zones, servers, pools: BTreeMap::new() }
+    }
+
+    /// The same for a run that begins at another time of day than the busiest, in minutes from
+    /// midnight UTC.
+    #[must_use]
+    pub fn beginning_at(mut self, minute: u32) -> Self {
+        for zone in self.zones.values_mut() {
+            zone.rate.begin_at(minute);
+        }
+        self
     }
 }
 

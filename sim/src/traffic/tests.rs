@@ -57,7 +57,8 @@ fn strained_traffic(seed: u64) -> Traffic {
     let spec = spec(50);
     let mut load = TrafficSpec::of(&spec);
     let zone = load.zones.get_mut("b").expect("a zone of the specimen");
-    zone.rate = RateCurve::slots(60_000, vec![3_000, 0, 9_000]).expect("a curve").beginning_with(0);
+    zone.rate = RateCurve::slots(60_000, vec![3_000, 0, 9_000]).expect("a curve");
+    zone.rate.begin_at(0);
     let times = Histogram::new(&[(100, 80), (1_000, 20), (40_000, 1)], &[35_000]);
     zone.service = ServiceTimes::Measured(times.expect("a histogram"));
     zone.gaps = Some(Histogram::new(&[(1_000, 3), (60_000, 1)], &[]).expect("a histogram"));

@@ -16,7 +16,7 @@ use evenkeel::journal::{Event, Milestone};
 use evenkeel_fakes::ledger;
 
 use crate::oracle::{Ground, MemberKey};
-use crate::traffic::{Cell, MemberState, REQUEST_MS_MAX, Traffic};
+use crate::traffic::{Cell, REQUEST_MS_MAX, Traffic};
 use crate::world::Witness;
 
 /// Between two looks at whether a drained member's last request has ended.
@@ -112,8 +112,7 @@ impl Witness for Stopwatch {
 fn answered_at(users: &Traffic, cell: Cell, at_ms: u64) -> u64 {
     let mut users = users.clone();
     users.advance(at_ms);
-    let state = MemberState { weight: 0, ..users.state(cell) };
-    users.set(cell, state);
+    users.set_weight(cell, 0);
     let looks = (at_ms..=at_ms + REQUEST_MS_MAX).step_by(LOOK_EVERY_MS as usize);
     for look_ms in looks {
         users.advance(look_ms);

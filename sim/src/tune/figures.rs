@@ -32,11 +32,12 @@ impl Run {
         }
     }
 
-    /// Users whose request came to nothing: nobody was there, an error came, or it was cut.
+    /// Users whose request came to nothing: nobody was there, no answer came in time, an error came,
+    /// or it was cut.
     #[must_use]
     pub fn hurt(&self) -> u64 {
-        let Fates { refused, failed, cut, .. } = self.fates;
-        refused + failed + cut
+        let Fates { refused, timed_out, failed, cut, .. } = self.fates;
+        refused + timed_out + failed + cut
     }
 
     pub(super) fn hurt_float(&self) -> f64 {
@@ -118,10 +119,11 @@ pub const TIME: Figure = Figure {
 };
 
 /// Users hurt.
-pub const HURT: Figure =
-    requests("hurt", "users hurt an upgrade: requests refused, failed or cut", |run, _| {
-        Some(float(run.hurt()))
-    });
+pub const HURT: Figure = requests(
+    "hurt",
+    "users hurt an upgrade: requests refused, timed out, failed or cut",
+    |run, _| Some(float(run.hurt())),
+);
 
 /// Calls a minute.
 pub const CALLS: Figure =
@@ -134,9 +136,11 @@ pub const FIGURES: &[Figure] = &[
     TIME,
     HURT,
     requests("cut", "requests cut", |run, _| Some(float(run.fates.cut))),
-    requests("refused", "requests refused: nobody was eligible", |run, _| {
+    requests("refused", "requests refused: nobody was eligible, or a queue was full", |run, _| {
         Some(float(run.fates.refused))
     }),
+    requests("timed_out", "requests that timed out", |run, _| Some(float(run.fates.timed_out))),
+    requests("slow", "requests answered slowly", |run, _| Some(float(run.fates.slow))),
     requests("failed", "requests answered with an error", |run, _| Some(float(run.fates.failed))),
     requests("met_upgrade", "requests that met an upgrade", |run, _| {
         Some(float(run.fates.met_upgrade))
