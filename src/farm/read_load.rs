@@ -14,7 +14,7 @@ pub(super) fn load(mut t: Table<'_, '_>) -> Load {
     let measured = t.text("measured", "where the figures are from");
     let meaning = "how long a slot is: 1,440 minutes are a multiple of it";
     let minutes = t.number_u32("slot_minutes", 1..=DAY_MINUTES, meaning);
-    let divides = DAY_MINUTES % minutes == 0;
+    let divides = DAY_MINUTES.is_multiple_of(minutes);
     if !divides {
         let message = format!("must divide a day of {DAY_MINUTES} minutes, and is {minutes}");
         t.wrong("slot_minutes", &message, "give 15, or what `evenkeel-sim profile` wrote");
