@@ -31,7 +31,7 @@ impl FromStr for SlotMinutes {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let minutes = text.parse().map_err(|_| "not a number of minutes".to_owned())?;
-        if !DAY_MINUTES.is_multiple_of(minutes) {
+        if minutes == 0 || !DAY_MINUTES.is_multiple_of(minutes) {
             return Err(format!("a day of {DAY_MINUTES} minutes is no multiple of {minutes}"));
         }
         Ok(Self(minutes))
