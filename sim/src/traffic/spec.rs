@@ -69,7 +69,7 @@ pub struct ServerSpec {
 /// A server whose applications were just started takes longer, less and less so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ColdStart {
-    /// How much longer answers take at first, in percent.
+    /// How much longer answers take at first, in percent of what they hold a worker.
     pub extra_percent: u32,
     /// After so long they take no longer; the extra falls evenly until then.
     pub falls_over_ms: u64,
