@@ -5,6 +5,9 @@
 //! | `delays` | on `retail` under its load, for poll intervals while draining of 0.5, 1, 2 and 5 s: from the last answer of a drained server to *quiet* (less the quiet window), from the last deployment thread's rest to *deployed* (less the idle window), from a server's death in rotation to its last member out of it, or to a hold |
 //! | `sweep` | settings × seeds a second on `tiny`, one core |
 //!
+//! Of *deployed* the median says how long noticing takes: a server of an early stage has rested long
+//! before the threads of the last are read, and its delay is the wait for the others.
+//!
 //! What is measured is simulated time but for the speed of the sweep: it is the same on every machine.
 //!
 //! ```text

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use evenkeel_sim::nemesis::{Choice, Source};
 use evenkeel_sim::report::tuning::{Told, csv, html, json};
 use evenkeel_sim::scenario::Scenario;
+use evenkeel_sim::tune::delays::{Delays, Stopwatch};
 use evenkeel_sim::tune::figures::{FIGURES, TIME};
 use evenkeel_sim::tune::grid::{Grid, Words};
 use evenkeel_sim::tune::{Sweep, Tuning};
@@ -188,4 +189,27 @@ fn bad_values_are_refused_all_at_once() {
     let grid = self::grid(&tiny, "120000", "1000,5000", "2000,5000");
     let tuning = run(&sweep(&tiny, &grid, Choice::None, 1, 1));
     assert_eq!((tuning.swept.len(), tuning.invalid), (3, 1), "a window is no shorter than a poll");
+}
+
+/// Goal: the stopwatch of the benchmark measures what it says. Method: an undisturbed upgrade of two
+/// servers; each is drained and deployed to once, and *quiet* follows the last answer by the window
+/// and a few polls.
+#[test]
+fn the_orchestrator_notices_within_a_few_polls() {
+    let tiny = scenario("tiny");
+    let stopwatch = Stopwatch::default();
+    let witness = Some(Box::new(stopwatch.clone()) as _);
+    let source = Source::Drawn(Choice::None);
+    let _outcome = rehearse(Order { witness, ..Order::new(&tiny, 0, &source) });
+    let Delays { quiet_ms, deployed_ms, death_ms } = stopwatch.delays();
+    let policy = &tiny.plan.farm.policy;
+    let (window_ms, poll_ms) = (policy.quiet_window_ms, policy.balancer_poll_draining_ms);
+    assert_eq!((quiet_ms.len(), deployed_ms.len(), death_ms.len()), (2, 2, 0));
+    for ms in quiet_ms {
+        assert!((window_ms..=window_ms + 4 * poll_ms).contains(&ms), "quiet after {ms} ms");
+    }
+    for ms in deployed_ms {
+        let most_ms = policy.idle_window_ms + 4 * policy.jobs_poll_ms;
+        assert!((policy.idle_window_ms..=most_ms).contains(&ms), "deployed after {ms} ms");
+    }
 }
