@@ -90,8 +90,7 @@ pub fn stage_done(progress: &Progress, server: ServerIx, kinds: &[JobKind]) -> b
 }
 
 /// A stage is over: every server has done its jobs, was left out, or cannot go on by itself and
-/// nobody waits for it; nor for one that serves in others' place, which only another proven server
-/// can relieve. Jobs done once for the farm are waited for.
+/// nobody waits for it. Jobs done once for the farm are waited for.
 #[must_use]
 pub fn stage_over(progress: &Progress, stage: &StageEntry) -> bool {
     stage.servers.iter().all(|(server, kinds)| {
@@ -101,10 +100,8 @@ pub fn stage_over(progress: &Progress, stage: &StageEntry) -> bool {
                 JobKind::ControllerUpgrade | JobKind::ServiceCenterInstall | JobKind::Publish
             )
         });
-        let record = &progress.servers[*server];
-        let stands_in = record.rescued_ms.is_some() && !record.touched;
-        stage_done(progress, *server, kinds)
-            || (!for_all && (record.failure.is_some() || stands_in))
+        let given_up = progress.servers[*server].failure.is_some() && !for_all;
+        stage_done(progress, *server, kinds) || given_up
     })
 }
 

@@ -39,13 +39,7 @@ fn wanted_flag(
         // One that was admitted early serves, so nothing may be deployed to it; before its own
         // upgrade it is as it was, and after it deployment must reach it.
         return match record.touched {
-            // Enabled again when nobody is sent to it any more.
-            false if record.rescued_ms.is_some() => Some(false),
-            false => (!layout.servers[server]
-                .seats
-                .iter()
-                .any(|&seat| view.seat(layout, seat).is_none_or(in_rotation)))
-            .then_some(true),
+            false => Some(record.rescued_ms.is_none()),
             true => (record.upgraded.is_some() && time_enough).then_some(true),
         };
     }

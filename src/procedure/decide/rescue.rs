@@ -5,7 +5,6 @@ use crate::journal::{Event, Notice};
 use super::super::fitness::{eligible_beside, is_fit};
 use super::super::layout::{Bench, Layout, PoolIx, ServerIx};
 use super::super::progress::{Direction, Progress};
-use super::super::quiet::in_rotation;
 use super::super::readings::{CheckState, OperState};
 use super::super::rotation::{Sides, Wanted, helps_itself};
 use super::super::view::View;
@@ -62,9 +61,7 @@ fn rescuer(
     pool: PoolIx,
     bench: &Bench,
 ) -> Option<ServerIx> {
-    if !under_floor(layout, progress, view, pool, bench)
-        && !needs_relief(layout, progress, view, pool, bench)
-    {
+    if !under_floor(layout, progress, view, pool, bench) {
         return None;
     }
     let sides = Sides::of(layout, progress);
@@ -82,34 +79,6 @@ fn rescuer(
         (is_fit(progress, server) && out && alive && free).then_some(server)
     };
     bench.seats.iter().find_map(|&seat| can(layout.seats[seat].server, seat))
-}
-
-/// The floor is held by servers alone that were admitted early and are still to be upgraded: while
-/// they serve they cannot be.
-fn needs_relief(
-    layout: &Layout,
-    progress: &Progress,
-    view: &View,
-    pool: PoolIx,
-    bench: &Bench,
-) -> bool {
-    let stand_in = |server: ServerIx| {
-        let record = &progress.servers[server];
-        record.rescued_ms.is_some() && !record.touched
-    };
-    let (mut stand_ins, mut others) = (0, 0);
-    for &seat in &bench.seats {
-        let server = layout.seats[seat].server;
-        if !is_fit(progress, server) {
-            continue;
-        }
-        let Some(read) = view.seat(layout, seat) else { return false };
-        if in_rotation(read) {
-            *(if stand_in(server) { &mut stand_ins } else { &mut others }) += 1;
-        }
-    }
-    let upgraded = |&seat: &usize| progress.servers[layout.seats[seat].server].proven.is_some();
-    stand_ins > 0 && others < layout.pools[pool].floor && bench.seats.iter().any(upgraded)
 }
 
 /// Every bench it sits on holds without it.

@@ -87,9 +87,7 @@ impl Guard<'_> {
             let over = stage.servers.iter().all(|(one, kinds)| {
                 let record = &self.progress.servers[*one];
                 let done = kinds.iter().all(|kind| record.jobs_done.contains(kind));
-                // One that was admitted early serves in others' place until somebody relieves it.
-                let serves = record.rescued_ms.is_some() && !record.touched;
-                done || record.left_out || record.failure.is_some() || serves
+                done || record.left_out || record.failure.is_some()
             });
             if !over {
                 return Err("an earlier stage is not over".to_owned());

@@ -169,19 +169,8 @@ fn rack(draw: &mut Draw<'_>) -> (Option<String>, BTreeSet<String>) {
     (node, servers)
 }
 
-/// A rack in which all members of a pool stand that are upgraded last: nobody is left to serve it
-/// but who is upgraded already.
-fn rack_of_a_pool(draw: &mut Draw<'_>) -> BTreeSet<String> {
-    let aims = draw.aims;
-    let (_, servers) = draw.one(&aims.pools);
-    servers.iter().filter(|it| aims.loaded.contains(it)).cloned().collect()
-}
-
 fn rack_crash(draw: &mut Draw<'_>) -> Planned {
-    let (node, servers) = match draw.stream.ratio(1, 4) {
-        true => (None, rack_of_a_pool(draw)),
-        false => rack(draw),
-    };
+    let (node, servers) = rack(draw);
     let for_ms = draw.between(2 * MINUTE, 12 * MINUTE);
     let fault = CorrelatedFault::RackCrash { node, servers, for_ms };
     Planned { trigger: draw.moment(), fault: Fault::Correlated(fault) }
