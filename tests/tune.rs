@@ -182,8 +182,11 @@ fn bad_values_are_refused_all_at_once() {
     let refused = sweep(&tiny, &grid, Choice::None, 2, 1).run(|_| panic!("something was run"));
     let mistakes = refused.expect_err("three values are out of range");
     let told = mistakes.join("\n");
-    for value in ["--drain 500:cut", "--poll-ms 50", "--quiet-ms 20"] {
-        assert!(told.contains(value), "{value} is not in {told}");
+    for (key, value) in
+        [("drain_ms_max", 500), ("balancer_poll_draining_ms", 50), ("quiet_window_ms", 20)]
+    {
+        let named = |it: &&String| it.contains(key) && it.contains(&format!("and is {value} "));
+        assert_eq!(mistakes.iter().filter(named).count(), 1, "{key} = {value} in {told}");
     }
 
     let grid = self::grid(&tiny, "120000", "1000,5000", "2000,5000");

@@ -203,59 +203,53 @@ pub struct Combinations {
 /// Sorts the combinations out.
 ///
 /// # Errors
-/// Values that the reader takes in no combination: all of them at once, with what it says.
+/// What the reader has against a value in every combination of it: all of that at once.
 pub fn combinations(
     grid: &Grid,
     scenario: &Scenario,
     splits: usize,
 ) -> Result<Combinations, Vec<String>> {
     let farm = &scenario.plan.farm;
-    let all = grid.timings(&farm.policy, splits);
-    let judged: Vec<(Timing, Option<String>)> = all
+    let judged: Vec<(Timing, Mistakes)> = grid
+        .timings(&farm.policy, splits)
         .into_iter()
-        .map(|timing| (timing, mistake(farm, timing.policy(&farm.policy))))
+        .map(|timing| (timing, mistakes(farm, timing.policy(&farm.policy))))
         .collect();
-    let mut wrong = Vec::new();
-    let mut value = |option: &str, value: &dyn fmt::Display, has: &dyn Fn(&Timing) -> bool| {
-        let with = judged.iter().filter(|(timing, _)| has(timing)).map(|(_, mistake)| mistake);
-        // The shortest complaint is about this value alone.
-        let all: Option<Vec<&String>> = with.map(Option::as_ref).collect();
-        if let Some(said) = all.and_then(|all| all.into_iter().min_by_key(|it| it.len())) {
-            wrong.push(format!("{option} {value}: {said}"));
-        }
+    let mut wrong = Mistakes::new();
+    let mut judge = |has: &dyn Fn(&Timing) -> bool| {
+        let with = judged.iter().filter(|(timing, _)| has(timing)).map(|(_, mistakes)| mistakes);
+        wrong.extend(with.cloned().reduce(|all, one| &all & &one).unwrap_or_default());
     };
-    for drain in &grid.drain {
-        value("--drain", drain, &|it| it.drain == *drain);
-    }
-    for ms in &grid.poll_ms {
-        value("--poll-ms", ms, &|it| it.poll_ms == *ms);
-    }
-    for ms in &grid.quiet_ms {
-        value("--quiet-ms", ms, &|it| it.quiet_ms == *ms);
-    }
+    grid.drain.iter().for_each(|drain| judge(&|it| it.drain == *drain));
+    grid.poll_ms.iter().for_each(|ms| judge(&|it| it.poll_ms == *ms));
+    grid.quiet_ms.iter().for_each(|ms| judge(&|it| it.quiet_ms == *ms));
     for soak_ms in &grid.soak_ms {
-        let policy = Policy { soak_ms: *soak_ms, ..farm.policy.clone() };
-        wrong.extend(mistake(farm, policy).map(|what| format!("--soak-ms {soak_ms}: {what}")));
+        wrong.extend(mistakes(farm, Policy { soak_ms: *soak_ms, ..farm.policy.clone() }));
     }
     if !wrong.is_empty() {
-        return Err(wrong);
+        return Err(wrong.into_iter().collect());
     }
     let present = Timing::present(&farm.policy);
     let (valid, invalid): (Vec<_>, Vec<_>) =
-        judged.into_iter().partition(|(_, mistake)| mistake.is_none());
+        judged.into_iter().partition(|(_, mistakes)| mistakes.is_empty());
     let others = valid.into_iter().map(|(timing, _)| timing).filter(|it| *it != present);
     let timings = std::iter::once(present).chain(others).collect();
     Ok(Combinations { timings, invalid: invalid.len() })
 }
 
+/// Sentences of the farm file's reader.
+type Mistakes = BTreeSet<String>;
+
 /// What the farm file's reader has against a policy.
-fn mistake(farm: &Farm, policy: Policy) -> Option<String> {
+fn mistakes(farm: &Farm, policy: Policy) -> Mistakes {
     let farm = Farm { policy, ..farm.clone() };
     let text = toml::to_string(&farm).expect("a farm can be written");
-    let errors = farm::parse(Path::new("the policy"), &text).err()?;
-    let said: BTreeSet<String> =
-        errors.mistakes.iter().map(|it| format!("{} ({})", it.message, it.help)).collect();
-    Some(said.into_iter().collect::<Vec<_>>().join("; "))
+    match farm::parse(Path::new("the policy"), &text) {
+        Ok(_) => Mistakes::new(),
+        Err(errors) => {
+            errors.mistakes.iter().map(|it| format!("{} ({})", it.message, it.help)).collect()
+        }
+    }
 }
 
 /// The policy's value first, then others.
