@@ -60,35 +60,57 @@ impl<const N: usize> Columns<N> {
     }
 }
 
-/// Splits a line into `fields`, by bytes: fields are short, and so is the look for each one's end.
-pub(super) fn split_at_spaces<'a>(line: &'a str, fields: &mut Vec<&'a str>) {
-    fields.clear();
-    let mut begin = 0;
-    for (at, byte) in line.bytes().enumerate() {
-        if byte == b' ' {
-            fields.push(&line[begin..at]);
-            begin = at + 1;
+/// Which of a line's fields are wanted, by position, as far as the last of them: lines are long,
+/// and the fields that count come first.
+#[derive(Debug)]
+pub(super) struct Wanted(Vec<Option<usize>>);
+
+impl Wanted {
+    /// The fields at these positions.
+    pub(super) fn at(positions: &[usize]) -> Self {
+        let mut wanted = vec![None; positions.iter().max().map_or(0, |last| last + 1)];
+        for (field, position) in positions.iter().enumerate() {
+            wanted[*position] = Some(field);
+        }
+        Self(wanted)
+    }
+
+    /// Takes the wanted fields of a line without quotes, by bytes: fields are short, and so is the
+    /// look for each one's end.
+    pub(super) fn take<'a>(
+        &self,
+        line: &'a str,
+        separator: u8,
+        mut put: impl FnMut(usize, &'a str),
+    ) {
+        let mut wanted = self.0.iter();
+        let mut begin = 0;
+        for (at, byte) in line.bytes().enumerate() {
+            if byte == separator {
+                match wanted.next() {
+                    Some(Some(field)) => put(*field, &line[begin..at]),
+                    Some(None) => {}
+                    None => return,
+                }
+                begin = at + 1;
+            }
+        }
+        if let Some(Some(field)) = wanted.next() {
+            put(*field, &line[begin..]);
         }
     }
-    fields.push(&line[begin..]);
 }
 
 /// Rows of comma-separated values; a quoted field may hold commas, doubled quotes and line ends.
 pub(super) struct Rows<'a, const N: usize> {
     text: &'a str,
-    /// The wanted fields by position, as far as the last of them: a row has eighty, and those that
-    /// count come first.
-    wanted: Vec<Option<usize>>,
+    wanted: Wanted,
 }
 
 impl<'a, const N: usize> Rows<'a, N> {
     /// The rows of a text, of which the fields at these positions are wanted.
     pub(super) fn new(text: &'a str, at: &[usize; N]) -> Self {
-        let mut wanted = vec![None; at.iter().max().map_or(0, |last| last + 1)];
-        for (field, position) in at.iter().enumerate() {
-            wanted[*position] = Some(field);
-        }
-        Self { text, wanted }
+        Self { text, wanted: Wanted::at(at) }
     }
 
     /// The wanted fields of the next row that is not empty; those that it lacks are empty.
@@ -98,6 +120,20 @@ impl<'a, const N: usize> Rows<'a, N> {
             return None;
         }
         let mut fields = [const { Cow::Borrowed("") }; N];
+        let stop = memchr2(b'\n', b'"', self.text.as_bytes()).unwrap_or(self.text.len());
+        if self.text.as_bytes().get(stop) == Some(&b'"') {
+            self.take_quoted(&mut fields);
+        } else {
+            let line = &self.text[..stop];
+            self.wanted.take(line, b',', |field, text| fields[field] = Cow::Borrowed(text));
+            self.text = self.text.get(stop + 1..).unwrap_or_default();
+        }
+        Some(fields)
+    }
+
+    /// Takes the fields of a row that has a quote in it.
+    fn take_quoted(&mut self, fields: &mut [Cow<'a, str>; N]) {
+        let wanted = &self.wanted.0;
         for position in 0.. {
             let (field, rest) = match self.text.strip_prefix('"') {
                 Some(quoted) => unquote(quoted),
@@ -108,11 +144,11 @@ impl<'a, const N: usize> Rows<'a, N> {
                     (Cow::Borrowed(&self.text[..end]), &self.text[end..])
                 }
             };
-            if let Some(Some(wanted)) = self.wanted.get(position) {
-                fields[*wanted] = field;
+            if let Some(Some(place)) = wanted.get(position) {
+                fields[*place] = field;
             }
             let more = rest.strip_prefix(',');
-            if let Some(more) = more.filter(|_| position + 1 < self.wanted.len()) {
+            if let Some(more) = more.filter(|_| position + 1 < wanted.len()) {
                 self.text = more;
                 continue;
             }
@@ -130,7 +166,6 @@ impl<'a, const N: usize> Rows<'a, N> {
                 }
             }
         }
-        Some(fields)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::procedure::readings::{
     AdminState, CheckState, Epoch, MemberId, MemberReading, NodeReading, OperState,
 };
 
-use super::table::{Columns, Rows, split_at_spaces};
+use super::table::{Columns, Rows, Wanted};
 
 /// The farm's members by pool and name.
 pub(super) type Roster = BTreeMap<PoolName, BTreeMap<MemberName, MemberId>>;
@@ -151,12 +151,12 @@ fn state_rows<'a>(
     }
     let header = lines.next().and_then(|line| line.strip_prefix("# "));
     let header = header.ok_or_else(|| garbled("`show servers state` has no header"))?;
-    let at = columns.under(header)?;
+    let wanted = Wanted::at(&columns.under(header)?);
     let mut rows = Vec::new();
-    let mut fields = Vec::new();
     for line in lines {
-        split_at_spaces(line, &mut fields);
-        let [pool, name, numbers @ ..] = at.map(|at| fields.get(at).copied().unwrap_or_default());
+        let mut fields = [""; 8];
+        wanted.take(line, b' ', |field, text| fields[field] = text);
+        let [pool, name, numbers @ ..] = fields;
         let mut parsed = [0; 6];
         for (ix, (slot, number)) in parsed.iter_mut().zip(numbers).enumerate() {
             // All in decimal, the bit fields too.
