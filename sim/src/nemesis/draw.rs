@@ -194,15 +194,7 @@ impl Draw<'_> {
     /// An effect: first its step, evenly, then its kind, then which of them, from 1 on.
     pub fn effect(&mut self) -> (Effect, u32) {
         let aims = self.aims;
-        let (step, _) = self.one(&aims.steps);
-        self.effect_in(*step)
-    }
-
-    /// An effect of a step: its kind, then which of them, from 1 on.
-    fn effect_in(&mut self, step: u8) -> (Effect, u32) {
-        let aims = self.aims;
-        let of_step = aims.steps.iter().find(|(it, _)| *it == step);
-        let (_, of_step) = of_step.expect("every step of the procedure has effects");
+        let (_, of_step) = self.one(&aims.steps);
         let aim = self.one(of_step);
         let nth = self.between(u64::from(aim.first), u64::from(aim.last.max(aim.first)));
         (aim.effect, nth as u32)
@@ -223,24 +215,13 @@ impl Draw<'_> {
     /// A moment of the run: at an effect (before it leaves, while it is done, just after, a while
     /// later), or some time after a step began.
     pub fn moment(&mut self) -> Trigger {
-        let effect = self.effect();
-        if self.stream.ratio(1, 3) { self.in_a_step() } else { self.at(effect) }
-    }
-
-    /// A moment at an effect of one of the steps that are over soon: few moments of a run fall into them.
-    pub fn moment_of_a_short_step(&mut self) -> Trigger {
-        let step = *self.one(&[1, 2, 9]);
-        let effect = self.effect_in(step);
-        self.at(effect)
-    }
-
-    /// Before an effect leaves, while it is done, just after it, or a while later.
-    fn at(&mut self, (effect, nth): (Effect, u32)) -> Trigger {
-        match self.stream.below(4) {
+        let (effect, nth) = self.effect();
+        match self.stream.below(6) {
             0 => Trigger::Intent { effect, nth, after_ms: 0 },
             1 => Trigger::Intent { effect, nth, after_ms: self.between(1, 10) },
             2 => Trigger::Outcome { effect, nth, after_ms: 0 },
-            _ => Trigger::Outcome { effect, nth, after_ms: self.between(1, 30) * SECOND },
+            3 => Trigger::Outcome { effect, nth, after_ms: self.between(1, 30) * SECOND },
+            _ => self.in_a_step(),
         }
     }
 

@@ -160,15 +160,13 @@ fn upgrade(draw: &mut Draw<'_>) -> (JobKind, String) {
 fn front_end_crash(draw: &mut Draw<'_>) -> Planned {
     let server = draw.front_end();
     let back_after_ms = draw.stream.ratio(2, 3).then(|| draw.between(2 * MINUTE, 30 * MINUTE));
-    let trigger = match draw.stream.below(3) {
-        // During somebody's installer: the time in which the farm has least to spare.
-        0 => {
+    // Some during somebody's installer: the time in which the farm has least to spare.
+    let trigger = match draw.stream.ratio(1, 3) {
+        true => {
             let (kind, nth, _) = draw.job();
             Trigger::JobStarted { kind, nth, after_ms: draw.between(0, 300) * SECOND }
         }
-        // The other faults of front-ends lie in wait for jobs, so that none meets these steps.
-        1 => draw.moment_of_a_short_step(),
-        _ => draw.moment(),
+        false => draw.moment(),
     };
     let fault = FrontEndFault::FrontEndCrash { server, back_after_ms };
     Planned { trigger, fault: Fault::FrontEnd(fault) }
