@@ -9,6 +9,7 @@
 //! * [`drive`] — the loop around the procedure: observe, decide, guard, start, record.
 //! * [`certificate`] — what a rehearsal found, bound to a plan and a program.
 //! * [`journal`] — what was intended and what came of it, durably.
+//! * [`place`] — a file that is written whole, or not at all.
 //! * [`ports`] — the traits through which the drive reaches the world.
 //! * [`net`], [`http`], [`secret`] — what the adapters share: connections, exchanges, secrets.
 //! * [`balancer`], [`service_center`], [`host`], [`probe`] — adapters, real protocols.
@@ -26,6 +27,7 @@ pub mod http;
 pub mod journal;
 pub mod names;
 pub mod net;
+pub mod place;
 pub mod plan;
 pub mod ports;
 pub mod probe;

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use evenkeel::certificate::file::Place;
 use evenkeel::certificate::{self, Certificate, Demand, Program};
+use evenkeel::place::Place;
 use evenkeel::plan;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ impl Rehearsed {
         let mut certificate = self.certificate("shop.certificate");
         change(&mut certificate);
         let place = Place::reserve(&self.file(name)).expect("there is room");
-        place.save(&certificate).expect("there is room");
+        place.save(&certificate.text()).expect("there is room");
     }
 
     /// What `apply` says that refuses a plan and its certificate, and touches nothing.

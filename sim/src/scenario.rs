@@ -190,7 +190,10 @@ impl Scenario {
     pub fn with_farm(&self, farm: farm::Farm) -> Result<Self, ScenarioError> {
         let path = self.plan.farm_file.clone();
         let loaded = farm::LoadedFarm { farm, path, text_hash: String::new() };
-        let plan = plan::build(&loaded, self.plan.forced.clone())
+        // How long it takes is known better by who said so than by an estimate.
+        let takes = self.plan.window.as_ref().map(|window| window.takes.clone());
+        let takes = takes.filter(|takes| takes.parts.is_empty());
+        let plan = plan::build_taking(&loaded, self.plan.forced.clone(), takes)
             .map_err(|refusals| unsafe_plan(&self.path, &refusals))?;
         let links = Links { base_ms: self.links.base_ms, jitter_ms: self.links.jitter_ms };
         let source = Source { path: &self.path, text: "" };

@@ -1,7 +1,7 @@
 //! The certificate's file: `{"about": …, "hash": …, "certificate": {…}}`, readable by people and
 //! bound to its hash.
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -93,42 +93,6 @@ impl Certificate {
             serde_json::to_string_pretty(&written).expect("a certificate has string keys only");
         text.push('\n');
         text
-    }
-}
-
-/// A place where a certificate is going to be written: that it can be is known before a long
-/// campaign, and what is there stays whole until then.
-#[derive(Debug)]
-pub struct Place {
-    path: PathBuf,
-    beside: PathBuf,
-    file: File,
-}
-
-impl Place {
-    /// Makes sure that a certificate can be written there.
-    ///
-    /// # Errors
-    /// It cannot.
-    pub fn reserve(path: &Path) -> io::Result<Self> {
-        if path.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".new");
-        let beside = PathBuf::from(beside);
-        let file = File::create(&beside)?;
-        Ok(Self { path: path.to_owned(), beside, file })
-    }
-
-    /// Writes the certificate, whole or not at all.
-    ///
-    /// # Errors
-    /// It cannot be written after all: the disk is full, or the folder is gone.
-    pub fn save(mut self, certificate: &Certificate) -> io::Result<()> {
-        self.file.write_all(certificate.text().as_bytes())?;
-        self.file.sync_all()?;
-        fs::rename(&self.beside, &self.path)
     }
 }
 

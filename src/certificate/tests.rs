@@ -1,9 +1,9 @@
 //! What a certificate vouches for, objection by objection, and its file.
 use jiff::{SignedDuration, Timestamp};
 
-use super::file::Place;
 use super::*;
 use crate::farm::policy::{Faults, Rehearsal};
+use crate::place::Place;
 
 fn now() -> Timestamp {
     "2026-03-01T02:00:00Z".parse().expect("an instant")
@@ -118,7 +118,7 @@ fn a_file_holds_what_was_written() {
     std::fs::write(&path, "something else").expect("there is room");
     let place = Place::reserve(&path).expect("there is room");
     assert_eq!(std::fs::read(&path).expect("it is there"), b"something else");
-    place.save(&good()).expect("there is room");
+    place.save(&good().text()).expect("there is room");
     let (read, hash) = load(&path).expect("it was written a moment ago");
     assert_eq!(read, good());
     let text = std::fs::read_to_string(&path).expect("it is there");

@@ -1,9 +1,9 @@
 //! `rehearse --certificate FILE`: what a campaign found, bound to the plan and the program.
 use std::path::Path;
 
-use evenkeel::certificate::file::Place;
 use evenkeel::certificate::{Certificate, Demand, FORMAT, Program, Seeds, Source, Verdicts};
 use evenkeel::cli::world::SystemClock;
+use evenkeel::place::Place;
 use evenkeel::ports::WallClock as _;
 
 use crate::campaign::{Campaign, Summary};
@@ -40,7 +40,7 @@ pub(super) fn write(
     summary: &Summary,
 ) -> Exit {
     let certificate = of(campaign, summary);
-    if let Err(error) = place.save(&certificate) {
+    if let Err(error) = place.save(&certificate.text()) {
         return unwritten(&path, &error);
     }
     let scenario = campaign.scenario;

@@ -14,9 +14,12 @@ mod sabotage;
 mod shrink;
 mod tune;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::scenario::Scenario;
 
 /// Rehearses upgrades: the real orchestrator against a simulated farm, under injected faults.
 #[derive(Debug, Parser)]
@@ -70,5 +73,13 @@ pub fn main() -> ExitCode {
         Exit::Failed => 1,
         Exit::WrongUse => 2,
         Exit::Violation => 4,
+    })
+}
+
+/// What is to be rehearsed; what is wrong with it is told.
+fn load(path: &Path) -> Result<Scenario, Exit> {
+    Scenario::load(path).map_err(|error| {
+        eprintln!("{error}");
+        Exit::WrongUse
     })
 }

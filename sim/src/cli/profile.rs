@@ -1,9 +1,10 @@
 //! `evenkeel-sim profile`: access logs in, the `[load]` section of a farm file out.
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use evenkeel::farm;
+use evenkeel::place::Place;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
@@ -76,7 +77,8 @@ pub(super) fn run(args: &Args) -> Exit {
 
 fn profile(args: &Args) -> Result<(), Refused> {
     let zones = zones(args)?;
-    let output = args.output.as_deref().map(|path| Output::reserve(path, args)).transpose()?;
+    let output = args.output.as_deref();
+    let output = output.map(|path| Ok((path, place(path, args)?))).transpose()?;
     let mut profile = Profile::new(zones, args.slot_minutes);
     let bar = bar(&args.logs)?;
     for path in &args.logs {
@@ -104,7 +106,7 @@ fn profile(args: &Args) -> Result<(), Refused> {
     })?;
     let text = section::text(&load);
     match output {
-        Some(output) => output.write(&text),
+        Some((path, place)) => place.save(&text).map_err(|error| unwritten(path, &error)),
         None => io::stdout()
             .write_all(text.as_bytes())
             .map_err(|e| Refused(Exit::Failed, format!("the section cannot be written: {e}"))),
@@ -193,40 +195,14 @@ fn summary(profile: &Profile, args: &Args) -> String {
 }
 
 /// Where the section goes: that it can be written is known before hours of reading.
-struct Output {
-    path: PathBuf,
-    beside: PathBuf,
-    file: File,
-}
-
-impl Output {
-    fn reserve(path: &Path, args: &Args) -> Result<Self, Refused> {
-        let real = |path: &Path| path.canonicalize().ok();
-        let read = args.logs.iter().chain(&args.farm);
-        if read.into_iter().any(|it| real(path).is_some_and(|path| Some(path) == real(it))) {
-            let why = format!("{}: it would overwrite what is read", path.display());
-            return Err(Refused(Exit::WrongUse, why));
-        }
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".new");
-        let beside = PathBuf::from(beside);
-        let file = File::create(&beside).map_err(|error| unwritten(path, &error))?;
-        Ok(Self { path: path.to_owned(), beside, file })
+fn place(path: &Path, args: &Args) -> Result<Place, Refused> {
+    let real = |path: &Path| path.canonicalize().ok();
+    let read = args.logs.iter().chain(&args.farm);
+    if read.into_iter().any(|it| real(path).is_some_and(|path| Some(path) == real(it))) {
+        let why = format!("{}: it would overwrite what is read", path.display());
+        return Err(Refused(Exit::WrongUse, why));
     }
-
-    /// Writes it, whole or not at all.
-    fn write(mut self, text: &str) -> Result<(), Refused> {
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
-        let written = written.and_then(|()| fs::rename(&self.beside, &self.path));
-        written.map_err(|error| unwritten(&self.path, &error))
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        // After a rename there is nothing left to remove.
-        let _ = fs::remove_file(&self.beside);
-    }
+    Place::reserve(path).map_err(|error| unwritten(path, &error))
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> Refused {

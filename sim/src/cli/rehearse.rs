@@ -13,7 +13,6 @@ use crate::nemesis::Choice;
 use crate::oracle::Bounds;
 use crate::report::{json, text};
 use crate::sabotage::{self, GuardSwitch, Planted, Sabotage};
-use crate::scenario::Scenario;
 
 use super::crash_points::{self, Which};
 use super::{Exit, certificate, keep};
@@ -95,12 +94,9 @@ pub(super) fn sabotage(name: &str) -> Result<&'static Sabotage, String> {
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    let scenario = match Scenario::load(&args.file) {
+    let scenario = match super::load(&args.file) {
         Ok(scenario) => scenario,
-        Err(error) => {
-            eprintln!("{error}");
-            return Exit::WrongUse;
-        }
+        Err(exit) => return exit,
     };
     let first = args.seed.unwrap_or(0);
     if let Some(which) = &args.crash_points {

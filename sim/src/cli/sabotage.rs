@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use crate::nemesis::Choice;
 use crate::sabotage::hunt::{self, Hunt, Row};
 use crate::sabotage::{self, Bug, Sabotage};
-use crate::scenario::Scenario;
 
 use super::Exit;
 
@@ -44,12 +43,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    let scenario = match Scenario::load(&args.file) {
+    let scenario = match super::load(&args.file) {
         Ok(scenario) => scenario,
-        Err(error) => {
-            eprintln!("{error}");
-            return Exit::WrongUse;
-        }
+        Err(exit) => return exit,
     };
     let hunt = Hunt {
         scenario: &scenario,

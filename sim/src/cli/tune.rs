@@ -1,13 +1,13 @@
 //! `evenkeel-sim tune`: sweeps drain and poll timing, tells figures, recommends a policy.
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use evenkeel::place::Place;
 
 use crate::nemesis::Choice;
 use crate::report::tuning::{Told, csv, html, json, text};
-use crate::scenario::Scenario;
 use crate::tune::grid::{Grid, Words};
 use crate::tune::{Progress, Sweep};
 
@@ -73,12 +73,9 @@ pub(super) struct Args {
 
 #[allow(clippy::disallowed_methods)] // how long the machine takes is told, and decides nothing
 pub(super) fn run(args: &Args) -> Exit {
-    let scenario = match Scenario::load(&args.file) {
+    let scenario = match super::load(&args.file) {
         Ok(scenario) => scenario,
-        Err(error) => {
-            eprintln!("{error}");
-            return Exit::WrongUse;
-        }
+        Err(exit) => return exit,
     };
     if args.seed.checked_add(args.seeds.get()).is_none() {
         eprintln!(
@@ -99,6 +96,10 @@ pub(super) fn run(args: &Args) -> Exit {
     let grid = match Grid::read(&words, &scenario.plan.farm.policy) {
         Ok(grid) => grid,
         Err(mistakes) => return refused(&mistakes),
+    };
+    let places = match places(args) {
+        Ok(places) => places,
+        Err(exit) => return exit,
     };
     let sweep = Sweep {
         scenario: &scenario,
@@ -123,7 +124,22 @@ pub(super) fn run(args: &Args) -> Exit {
         Err(mistakes) => return refused(&mistakes),
     };
     let wall_s = begun.elapsed().as_secs_f64();
-    tell(args, &Told::new(&sweep, &tuning), wall_s)
+    tell(args, &Told::new(&sweep, &tuning), wall_s, places)
+}
+
+/// Where the table and the page will be written: that they can be is known before a long sweep.
+fn places(args: &Args) -> Result<[Option<Place>; 2], Exit> {
+    let reserve = |path: &Option<PathBuf>| {
+        let place =
+            path.as_deref().map(|path| Place::reserve(path).map_err(|e| unwritten(path, &e)));
+        place.transpose()
+    };
+    Ok([reserve(&args.csv)?, reserve(&args.report)?])
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Exit {
+    eprintln!("{}: it cannot be written: {error}", path.display());
+    Exit::Failed
 }
 
 fn refused(mistakes: &[String]) -> Exit {
@@ -137,13 +153,13 @@ fn show(progress: Progress) {
     eprint!("\rround {round}: {timings} settings, {done} of {of} runs   ");
 }
 
-fn tell(args: &Args, told: &Told<'_>, wall_s: f64) -> Exit {
+fn tell(args: &Args, told: &Told<'_>, wall_s: f64, places: [Option<Place>; 2]) -> Exit {
     let mut exit = Exit::Good;
-    for (path, what) in [(&args.csv, csv::csv(told)), (&args.report, html::html(told))] {
-        let Some(path) = path else { continue };
-        if let Err(error) = fs::write(path, &what) {
-            eprintln!("{}: it cannot be written: {error}", path.display());
-            exit = Exit::Failed;
+    let files = [(&args.csv, csv::csv(told)), (&args.report, html::html(told))];
+    for (place, (path, what)) in places.into_iter().zip(files) {
+        let (Some(place), Some(path)) = (place, path) else { continue };
+        if let Err(error) = place.save(&what) {
+            exit = unwritten(path, &error);
         }
     }
     let answer = match args.json {

@@ -1,10 +1,10 @@
 //! The rate curve: requests of each slot of a day, of several days the busiest.
 use std::str::FromStr;
 
+use evenkeel::farm::load::DAY_MINUTES;
+
 use super::clock::DAY_MS;
 
-/// A day's minutes.
-const DAY_MINUTES: u32 = 1_440;
 /// Days counted apart: a year and a month. A clock that jumped, or a broken year, would else cost
 /// memory for each day it invents.
 pub(super) const DAYS_MAX: usize = 400;
@@ -31,7 +31,7 @@ impl FromStr for SlotMinutes {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let minutes = text.parse().map_err(|_| "not a number of minutes".to_owned())?;
-        if minutes == 0 || !DAY_MINUTES.is_multiple_of(minutes) {
+        if !DAY_MINUTES.is_multiple_of(minutes) {
             return Err(format!("a day of {DAY_MINUTES} minutes is no multiple of {minutes}"));
         }
         Ok(Self(minutes))

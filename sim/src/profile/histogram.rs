@@ -1,4 +1,5 @@
 //! Counts of durations by size, and the longest of them.
+use evenkeel::farm::load::LONGEST_MAX;
 
 /// Upper bounds of service times, in milliseconds: seven a decade, so that a bucket is at most
 /// half as wide again as it begins, up to an hour. The last are round in minutes: 110 s is where
@@ -14,8 +15,6 @@ pub(super) const GAP_MS: [u64; 16] =
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 60_000, GAP_MS_MAX];
 /// The longest gap: beyond it, it is another visit.
 pub(super) const GAP_MS_MAX: u64 = 120_000;
-/// How many of the longest requests are kept.
-const LONGEST_MAX: usize = 10;
 
 /// A histogram with fixed bounds, and room above them.
 #[derive(Debug)]

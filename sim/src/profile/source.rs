@@ -1,6 +1,6 @@
 //! A log on disk, plain or gzip, as bytes.
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -19,12 +19,13 @@ pub fn open<R: Read + 'static>(
     path: &Path,
     counted: impl FnOnce(File) -> R,
 ) -> io::Result<Box<dyn Read>> {
-    let mut file = File::open(path)?;
+    let mut counted = counted(File::open(path)?);
     let mut magic = Vec::new();
-    (&mut file).take(GZIP.len() as u64).read_to_end(&mut magic)?;
-    file.rewind()?;
-    let counted = counted(file);
-    Ok(if magic == GZIP {
+    (&mut counted).take(GZIP.len() as u64).read_to_end(&mut magic)?;
+    let gzip = magic == GZIP;
+    // Not by going back: a pipe cannot.
+    let counted = Cursor::new(magic).chain(counted);
+    Ok(if gzip {
         let buffered = BufReader::with_capacity(COMPRESSED_BYTES, counted);
         Box::new(MultiGzDecoder::new(buffered))
     } else {

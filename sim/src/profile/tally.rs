@@ -13,6 +13,11 @@ const SAMPLE_CHARS_MAX: usize = 120;
 /// What is said of a request beyond the days that are counted.
 const TOO_MANY_DAYS: &str = "on another day than the 400 that came first";
 
+/// Instants that a log can be of, in milliseconds since 1970 UTC: up to the year 2200.
+const INSTANTS_MS: std::ops::Range<i64> = 0..7_258_118_400_000;
+/// What is said of a request at another.
+const NO_DAY: &str = "on a day before 1970 or after 2199";
+
 /// What was counted beside the load itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -111,6 +116,9 @@ impl Tally {
             self.zoneless(request.place);
             return Ok(());
         };
+        if !INSTANTS_MS.contains(&request.start_ms) {
+            return Err(NO_DAY);
+        }
         let zone = &mut self.zones[zone];
         if !zone.curve.add(request.start_ms) {
             return Err(TOO_MANY_DAYS);

@@ -216,3 +216,16 @@ fn local_time_becomes_utc() {
     assert_eq!(busiest.map(|(hour, _)| hour), Some(11));
     assert_eq!(load.measured, "2026-11-15 to 2026-11-16 UTC, 1 file, 319 requests");
 }
+
+/// Goal: an instant that no log can be of is a bad line, whoever wrote it. Method: the last day of
+/// four digits, and a request that would have begun before there were computers.
+#[test]
+fn instants_out_of_the_world_are_bad_lines() {
+    let log = "#Fields: date time time-taken\n\
+               9999-12-31 23:59:59 7\n\
+               2026-11-16 11:14:14 999999999999999\n\
+               2026-11-16 11:14:14 1109\n";
+    let profile = of(Zones::one("Shop"), &[(Format::Iis, log.as_bytes())]);
+    assert_eq!((profile.counts().bad, profile.counts().requests), (2, 1));
+    assert!(profile.load(1).is_some());
+}

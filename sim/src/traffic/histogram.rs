@@ -1,6 +1,9 @@
 //! Times as they were measured: counts between bounds, and the longest one by one.
 use super::NS_PER_MS;
 
+/// What lasts longer counts as this long, an hour: a server has given up by then, and a product of
+/// 32 bits of a draw and so many microseconds still fits 64 bits.
+const TIME_MS_MAX: u64 = 3_600_000;
 /// Rows at which a search may begin: one for each value of the highest eight bits of a draw.
 const GUIDES: u64 = 256;
 
@@ -31,7 +34,7 @@ impl Histogram {
             return Err("upper bounds of a histogram ascend".to_owned());
         }
         let mut counts: Vec<u64> = rows.iter().map(|row| row.1).collect();
-        let mut longest_us: Vec<u64> = longest_ms.iter().map(|ms| ms * 1_000).collect();
+        let mut longest_us: Vec<u64> = longest_ms.iter().map(|ms| us(*ms)).collect();
         longest_us.sort_unstable();
         for ms in longest_ms {
             let row = rows.iter().position(|row| row.0 >= *ms).unwrap_or(rows.len() - 1);
@@ -41,8 +44,8 @@ impl Histogram {
         let mut parts = Vec::new();
         let mut low_us = 0;
         for ((upper_ms, _), count) in rows.iter().zip(counts) {
-            parts.push((low_us, upper_ms * 1_000 - low_us, count));
-            low_us = upper_ms * 1_000;
+            parts.push((low_us, us(*upper_ms) - low_us, count));
+            low_us = us(*upper_ms);
         }
         parts.extend(longest_us.into_iter().map(|us| (us, 0, 1)));
         parts.retain(|part| part.2 > 0);
@@ -73,9 +76,12 @@ impl Histogram {
             row += 1;
         }
         let Row { from, below, low_us, width_us } = self.rows[row];
-        // At most 110 s: 27 bits of microseconds and 32 of the draw.
         (low_us + (uniform - from) * width_us / (below - from)) * (NS_PER_MS / 1_000)
     }
+}
+
+fn us(ms: u64) -> u64 {
+    ms.min(TIME_MS_MAX) * 1_000
 }
 
 #[cfg(test)]
@@ -98,6 +104,15 @@ mod tests {
         let long = [count(&|ms| ms == 31_000), count(&|ms| ms == 45_000)];
         assert!(long.iter().all(|n| n.abs_diff(100) < 50), "{long:?}");
         assert_eq!(count(&|ms| ms >= 1_000), long.iter().sum::<usize>());
+    }
+
+    /// Goal: times that nobody would wait for are no more than the longest that counts. Method: the
+    /// greatest numbers of a farm file; both ends of all draws.
+    #[test]
+    fn endless_times_are_an_hour() {
+        let histogram = Histogram::new(&[(1, 1), (u64::MAX, 1)], &[u64::MAX]).expect("a histogram");
+        assert_eq!(histogram.at(0), 0);
+        assert_eq!(histogram.at((1 << 32) - 1), TIME_MS_MAX * NS_PER_MS);
     }
 
     /// Goal: what is no histogram is refused.

@@ -28,6 +28,9 @@ pub struct Bounds {
     pub back: Bound,
     /// A front-end enabled itself: its flag is read and set, or it is taken out.
     pub flag: Bound,
+    /// The same once consoles that were all silent answer again: one that failed is left alone for
+    /// a while.
+    pub silent: Bound,
     /// A server became whole: threads idle by the rule, tests passed, admitted.
     pub prove: Bound,
     /// The applications of a member broke, all else being well: it is found by its tests, failed
@@ -65,6 +68,9 @@ const RETEST_MS: u64 = 30_000;
 /// How long whoever was admitted early stays at least: a member that flaps shall not make another
 /// one flap.
 pub(super) const RESCUE_MS: u64 = 60_000;
+/// How long anybody leaves a console of the new version alone that failed, so that others have
+/// their turns.
+const NEW_CONSOLE_REST_MS: u64 = 25_000;
 /// How long anybody rests after an exchange that failed, before he tries again.
 pub(super) const REST_MS: u64 = 5_000;
 
@@ -87,6 +93,9 @@ impl Bounds {
         let watch_ms = 5 * policy.soak_test_every_ms + RETEST_MS;
         let window_ms = policy.idle_window_ms;
         let idle_ms = window_ms + (u64::from(policy.idle_reads) + 4) * console_ms;
+        let flag = Bound { waits_ms: console_ms, exchanges: 1 + CONSOLE_EFFECT.max(in_pools) };
+        // It is asked again in the first round after its rest.
+        let turn_ms = NEW_CONSOLE_REST_MS.next_multiple_of(policy.flags_poll_ms.max(1));
         Self {
             death: Bound { waits_ms: check(truth.check_fall) + balancer_ms, exchanges: in_pools },
             reload: Bound {
@@ -97,7 +106,8 @@ impl Bounds {
                 waits_ms: check(truth.check_rise) + console_ms + balancer_ms,
                 exchanges: 1 + in_pools,
             },
-            flag: Bound { waits_ms: console_ms, exchanges: 1 + CONSOLE_EFFECT.max(in_pools) },
+            flag,
+            silent: Bound { waits_ms: console_ms.max(turn_ms), ..flag },
             prove: Bound { waits_ms: idle_ms + balancer_ms, exchanges: 40 + in_pools },
             sick: Bound {
                 waits_ms: watch_ms + policy.quiet_window_ms + 3 * balancer_ms,

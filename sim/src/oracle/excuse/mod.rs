@@ -154,9 +154,7 @@ impl Faults {
         for ((met_ms, until_ms), incident) in felt {
             let until_ms = if incident.fault.shuts_out() { u64::MAX } else { until_ms };
             if met_ms <= end_ms && from_ms < until_ms {
-                // While consoles are silent they are asked in turns, and each in every second round.
-                let turn = Bound { waits_ms: 2 * self.bounds.flag.waits_ms, ..self.bounds.flag };
-                end_ms = end_ms.max(self.end(until_ms, turn));
+                end_ms = end_ms.max(self.end(until_ms, self.bounds.silent));
             }
         }
         end_ms
