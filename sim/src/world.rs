@@ -144,11 +144,13 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         Source::Given(schedule) => schedule.clone(),
     };
     let bounds = bounds(scenario, &truth);
-    let users = Users::new(traffic(scenario, &keyed));
+    let load = load(scenario, &keyed);
+    let users =
+        Users::new(Traffic::with(&scenario.spec, &load, |zone| keyed.stream("traffic", zone)));
     let (send, receive) = unbounded_channel();
     let tap = Tap::new(sent_awaited(&schedule), send.clone());
     let recorder = Recorder::new(
-        Oracle::new(ground(scenario), context(scenario, &truth, bounds, planted)),
+        Oracle::new(ground(scenario), context(scenario, &load, &truth, bounds, planted)),
         Watch::new(schedule.clone()),
         users.clone(),
         witness,
@@ -231,16 +233,15 @@ fn ground(scenario: &Scenario) -> Ground {
 
 /// The users, from a start in the plan's window that the seed draws. A plan without a window is
 /// rehearsed from the busiest time on.
-fn traffic(scenario: &Scenario, keyed: &Keyed) -> Traffic {
+fn load(scenario: &Scenario, keyed: &Keyed) -> TrafficSpec {
     let spec = TrafficSpec::of(&scenario.spec);
-    let spec = match &scenario.plan.window {
+    match &scenario.plan.window {
         Some(window) => {
             let minutes = u64::from(window.minutes());
             spec.beginning_at(window.from.after(keyed.below("traffic", "start", 0, minutes) as u32))
         }
         None => spec,
-    };
-    Traffic::with(&scenario.spec, &spec, |zone| keyed.stream("traffic", zone))
+    }
 }
 
 fn bounds(scenario: &Scenario, truth: &Truth) -> Bounds {
@@ -253,6 +254,7 @@ fn bounds(scenario: &Scenario, truth: &Truth) -> Bounds {
 
 fn context(
     scenario: &Scenario,
+    load: &TrafficSpec,
     truth: &Truth,
     bounds: Bounds,
     planted: Option<Planted>,
@@ -261,7 +263,7 @@ fn context(
     Context {
         faults: Faults::new(bounds),
         policy: plan.farm.policy.clone(),
-        demand: Demand::of(&scenario.spec),
+        demand: Demand::of(&scenario.spec, load),
         told_is_durable: false,
         healed: false,
         old_console: truth.old_console,

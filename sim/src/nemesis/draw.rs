@@ -20,6 +20,8 @@ pub const SECOND: u64 = 1_000;
 /// A minute in milliseconds.
 pub const MINUTE: u64 = 60 * SECOND;
 
+/// About as long as the last step takes where nothing disturbs it: what comes later comes never.
+const LAST_STEP_MS: u64 = 25;
 /// A family strikes in this share of seeds, where the choice leaves it open. Not every fault that
 /// is drawn meets its trigger, and every family should fire in 40 to 80 of 100 seeds.
 const FAMILY_STRIKES: (u64, u64) = (13, 20);
@@ -231,9 +233,12 @@ impl Draw<'_> {
         let longest_ms = match step {
             // Installers, and the soak, take their time.
             3 | 5 | 6 => 20 * MINUTE,
+            // A few exchanges, and the run has ended.
+            9 => LAST_STEP_MS,
             _ => MINUTE,
         };
-        let longest_ms = if self.stream.ratio(1, 2) { longest_ms } else { 5 * SECOND };
+        let longest_ms =
+            if self.stream.ratio(1, 2) { longest_ms } else { longest_ms.min(5 * SECOND) };
         Trigger::Step { step, after_ms: self.between(0, longest_ms) }
     }
 }

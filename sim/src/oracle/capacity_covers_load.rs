@@ -1,12 +1,13 @@
 //! **Capacity covers load**: no serving member is sent more requests a second than its server can
-//! answer, when the users of the farm file are shared among those that are eligible.
+//! answer, and none of its users is turned away by a queue.
 //!
 //! Why: a half that is too small for the users answers all of them late, and then none; that the
 //! other half is being upgraded is no comfort to them.
 //!
-//! Judged by the users that stand: each zone's requests are dealt to its pools and nodes by their
-//! shares, there to the eligible members by weight, as the traffic of the rehearsal deals them. A
-//! server's load is the sum over its pools and nodes.
+//! Judged by the users that stand, twice. By what comes: each zone's requests of that time of day
+//! are dealt to its pools and nodes by their shares, there to the eligible members by weight; a
+//! server's load is the sum over its pools and nodes. By what became of it: requests that found a
+//! server's queue full, or that their users gave up in it.
 //!
 //! Allowed to fail for a server while a fault has taken another one out of a pool that both serve:
 //! * a crash: while it is down, and until the best orchestrator could have proven it again and
@@ -19,59 +20,92 @@
 //!
 //! while checks of another member on the node flap ([`super::Faults::flap_excuse`]);
 //! and within the bound after a reload of a node, or another change behind the orchestrator's back.
+//! Users are turned away later than too many of them came: what piled up while it was excused is
+//! excused until the queue has been empty.
 //!
 //! Sabotage that breaks it: drain one server more than the plan says.
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_fakes::spec::Spec;
 
-use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
+use super::ground::Member;
+use super::{Context, Excuse, Finding, Ground, Invariant, Sight, Span, TurnedAway, longest};
+use crate::traffic::{RateCurve, TrafficSpec};
 
 /// What users ask for, and what servers can answer.
 #[derive(Clone, Debug, Default)]
 pub struct Demand {
-    /// Requests a second that arrive at each pool on each node, by node and pool.
-    pub lanes: BTreeMap<(String, String), f64>,
+    /// When each zone's requests come.
+    zones: Vec<RateCurve>,
+    /// The zone of each pool on each node, by node and pool, and what part of its requests comes
+    /// there.
+    lanes: BTreeMap<(String, String), (usize, f64)>,
     /// Requests a second that each server can answer.
-    pub capacity: BTreeMap<String, f64>,
+    pub(super) capacity: BTreeMap<String, f64>,
 }
 
 impl Demand {
     /// The demand of a farm.
     #[must_use]
-    pub fn of(spec: &Spec) -> Self {
-        let mut lanes = BTreeMap::new();
+    pub fn of(spec: &Spec, traffic: &TrafficSpec) -> Self {
+        let (mut zones, mut lanes) = (Vec::new(), BTreeMap::new());
         for zone in &spec.zones {
+            let Some(load) = traffic.zones.get(&zone.name) else { continue };
             let pools = || spec.pools.iter().filter(|pool| pool.zone == zone.name);
             let shares: u32 = pools().map(|pool| pool.load_share).sum();
             for pool in pools() {
                 let carries = |node: &&String| pool.nodes.is_empty() || pool.nodes.contains(node);
                 let nodes: Vec<&String> =
                     spec.balancers.iter().map(|node| &node.name).filter(carries).collect();
-                let rps = f64::from(zone.load_rps) * f64::from(pool.load_share)
+                let part = f64::from(pool.load_share)
                     / f64::from(shares.max(1))
                     / nodes.len().max(1) as f64;
-                lanes.extend(nodes.into_iter().map(|it| ((it.clone(), pool.name.clone()), rps)));
+                let lane = |node: &String| ((node.clone(), pool.name.clone()), (zones.len(), part));
+                lanes.extend(nodes.into_iter().map(lane));
             }
+            zones.push(load.rate.clone());
         }
         let capacity = spec.front_ends.iter();
         let capacity = capacity.map(|it| (it.name.clone(), f64::from(it.capacity_rps))).collect();
-        Self { lanes, capacity }
+        Self { zones, lanes, capacity }
     }
 
-    /// What each server is asked to answer, as members stand.
-    fn loads<'a>(&self, ground: &'a Ground) -> BTreeMap<&'a str, f64> {
+    /// Servers that are asked to answer more than they can when users' requests are shared among
+    /// the members that get some, and how much that is.
+    pub(super) fn overloaded<'a>(
+        &self,
+        ground: &'a Ground,
+        gets_some: impl Fn(&Member) -> bool,
+    ) -> BTreeMap<&'a str, f64> {
+        let mut loads = self.loads(ground, gets_some);
+        loads.retain(|server, rps| *rps > self.capacity[*server] * ROUNDING);
+        loads
+    }
+
+    fn loads<'a>(
+        &self,
+        ground: &'a Ground,
+        gets_some: impl Fn(&Member) -> bool,
+    ) -> BTreeMap<&'a str, f64> {
         let mut loads: BTreeMap<&str, f64> = BTreeMap::new();
         for ((node, pool), members) in ground.lanes() {
-            let Some(rps) = self.lanes.get(&(node.to_owned(), pool.to_owned())) else { continue };
-            let eligible = || members.iter().filter(|(_, it)| it.eligible());
-            let weights: u32 = eligible().map(|(_, it)| it.weight).sum();
-            for (_, member) in eligible() {
+            let lane = self.lanes.get(&(node.to_owned(), pool.to_owned()));
+            let Some((zone, part)) = lane else { continue };
+            let rps = self.zones[*zone].rate_at(ground.now_ms) as f64 / 1e6 * part;
+            let who = || members.iter().filter(|(_, it)| gets_some(it));
+            let weights: u32 = who().map(|(_, it)| it.weight).sum();
+            for (_, member) in who() {
                 *loads.entry(&member.server).or_default() +=
                     rps * f64::from(member.weight) / f64::from(weights);
             }
         }
         loads
+    }
+
+    /// When the rate of a zone may change next.
+    fn next_change_ms(&self, now_ms: u64) -> u64 {
+        let changes = self.zones.iter().filter_map(|rate| rate.next_change_ms(now_ms));
+        changes.min().unwrap_or(u64::MAX)
     }
 }
 
@@ -80,26 +114,10 @@ const ROUNDING: f64 = 1.01;
 
 #[derive(Default)]
 pub(super) struct CapacityCoversLoad {
-    /// The revision of members that was judged last.
-    judged: Option<u64>,
+    /// The revision of members that was judged last, and until when it stands.
+    judged: Option<(u64, u64)>,
     /// Who has too much, and how much.
     overloaded: Vec<(String, f64)>,
-    /// Untouched servers to which deployment began while they served.
-    half_deployed: BTreeSet<String>,
-}
-
-impl CapacityCoversLoad {
-    fn watch_deployment(&mut self, ground: &Ground) {
-        self.half_deployed.retain(|name| !ground.servers[name].touched);
-        let deploying = ground.servers.iter().filter(|(_, it)| {
-            it.deploying_since_ms.is_some() && it.enabled_itself_at_ms.is_some() && !it.touched
-        });
-        for (name, _) in deploying {
-            if ground.members.values().any(|it| it.server == *name && it.eligible()) {
-                self.half_deployed.insert(name.clone());
-            }
-        }
-    }
 }
 
 impl Invariant for CapacityCoversLoad {
@@ -113,11 +131,10 @@ impl Invariant for CapacityCoversLoad {
 
     fn over(&mut self, _span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {
         let demand = &context.demand;
-        self.watch_deployment(ground);
-        if self.judged != Some(ground.revision) {
-            self.judged = Some(ground.revision);
-            let loads = demand.loads(ground).into_iter();
-            let too_much = loads.filter(|(server, rps)| *rps > demand.capacity[*server] * ROUNDING);
+        let stands = |(revision, until_ms)| revision == ground.revision && ground.now_ms < until_ms;
+        if !self.judged.is_some_and(stands) {
+            self.judged = Some((ground.revision, demand.next_change_ms(ground.now_ms)));
+            let too_much = demand.overloaded(ground, Member::eligible).into_iter();
             self.overloaded = too_much.map(|(server, rps)| (server.to_owned(), rps)).collect();
         }
         let serving = self.overloaded.iter().filter(|(server, _)| ground.servers[server].serves());
@@ -129,19 +146,29 @@ impl Invariant for CapacityCoversLoad {
                     "{server} is sent {rps:.0} requests a second and can answer {:.0}",
                     demand.capacity[server]
                 ),
-                excuse: excuse(server, &self.half_deployed, ground, context),
+                excuse: excuse(server, ground, context),
             })
             .collect()
+    }
+
+    fn saw(&mut self, sight: &Sight<'_>, ground: &Ground, context: &Context) -> Vec<Finding> {
+        let Sight::TurnedAway(TurnedAway { server, requests, piling_up_since_ms }) = sight else {
+            return Vec::new();
+        };
+        let excuse = excuse(server, ground, context)
+            .filter(|it| it.covers(*piling_up_since_ms))
+            .map(|it| Excuse { until_ms: it.until_ms.map(|ms| ms.max(ground.now_ms + 1)), ..it });
+        vec![Finding {
+            from_ms: None,
+            subject: server.clone(),
+            what: format!("{server} has turned users away from its queue: {requests}"),
+            excuse,
+        }]
     }
 }
 
 /// The excuse of whatever took a member away that would share the load.
-fn excuse(
-    server: &str,
-    half_deployed: &BTreeSet<String>,
-    ground: &Ground,
-    context: &Context,
-) -> Option<Excuse> {
+pub(super) fn excuse(server: &str, ground: &Ground, context: &Context) -> Option<Excuse> {
     let faults = &context.faults;
     let mut excuses = Vec::new();
     let mut peers: BTreeSet<&str> = BTreeSet::new();
@@ -157,7 +184,7 @@ fn excuse(
     for peer in peers {
         excuses.extend(faults.absence_excuse(peer, ground.servers[peer].ready_since_ms));
         excuses.extend(faults.edit_excuse(peer));
-        if half_deployed.contains(peer) {
+        if ground.servers[peer].half_deployed() {
             excuses.push(Excuse::lasting("self-enabling", peer));
         }
     }

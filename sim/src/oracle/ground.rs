@@ -116,6 +116,14 @@ impl Server {
         self.down_since_ms.is_none() && self.service == ServiceState::Initialised
     }
 
+    /// Untouched, and deployment began since it enabled itself: broken off or ended, it leaves
+    /// applications that are neither the old ones nor the new.
+    #[must_use]
+    pub fn half_deployed(&self) -> bool {
+        let began = |at_ms| self.deployment_began_ms.is_some_and(|began_ms| began_ms >= at_ms);
+        !self.touched && self.enabled_itself_at_ms.is_some_and(began)
+    }
+
     /// A job that changes software runs.
     #[must_use]
     pub fn being_changed(&self) -> bool {

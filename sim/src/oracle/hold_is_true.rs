@@ -5,7 +5,7 @@ use evenkeel_fakes::truth::OldConsole;
 use crate::nemesis::Fault;
 use crate::nemesis::fault::ServiceCenterFault;
 
-use super::ground::{CONSOLE_INSTALL, Server, ended_well, same_version};
+use super::ground::{CONSOLE_INSTALL, Member, Server, ended_well, same_version};
 use super::{Context, Excuse, Ground, longest};
 
 /// Why a hold's reason is not so; `None` when it is.
@@ -41,7 +41,10 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             )
         }
         HoldReason::DeploymentUnderLoad { server } => (
-            ground.servers.get(server.as_str()).is_some_and(deployment_has_begun),
+            ground
+                .servers
+                .get(server.as_str())
+                .is_some_and(|it| it.deploying_since_ms.is_some() || it.half_deployed()),
             format!("nothing was deployed to {server} before its upgrade"),
         ),
         HoldReason::FloorLost { node, pool } => {
@@ -124,15 +127,6 @@ fn installed_nothing(server: &Server, target: &str) -> bool {
 }
 
 /// A host has been cut off for so long that a person must know.
-/// Deployment goes on, or it began since the server enabled itself; that it was broken off or ended
-/// meanwhile leaves applications that are neither the old ones nor the new.
-fn deployment_has_begun(it: &Server) -> bool {
-    let since_enabled = it
-        .enabled_itself_at_ms
-        .is_some_and(|at_ms| it.deployment_began_ms.is_some_and(|began_ms| began_ms >= at_ms));
-    it.deploying_since_ms.is_some() || (!it.touched && since_enabled)
-}
-
 fn unknown(host: &str, ground: &Ground, context: &Context) -> bool {
     context.faults.is_cut_off_for(host, context.policy.unknown_ms_max, ground.now_ms)
 }
@@ -200,14 +194,34 @@ pub(super) fn just_ceased(
             let of = |it| [came_back(it), healed(it), faults.cut_off_excuse(it, 0, ground.now_ms)];
             longest(ground.servers.keys().flat_map(of).flatten())
         }
-        HoldReason::FloorLost { node, .. } => {
+        HoldReason::FloorLost { node, pool } => {
             let of = |it: &String| {
                 let flapped = faults.flap_excuse(node.as_str(), it);
                 [came_back(it), healed(it), faults.edit_excuse(it), flapped]
             };
             let upset = faults.reload_excuse(node.as_str());
-            longest(ground.servers.keys().flat_map(of).flatten().chain(upset))
+            let refilled = refilled(node.as_str(), pool.as_str(), ground, context);
+            longest(ground.servers.keys().flat_map(of).flatten().chain(upset).chain(refilled))
         }
         _ => None,
     }
+}
+
+/// A pool that machines which are down have left to too few comes and goes with their load: it has
+/// just reached its floor again, and its node was not read since.
+fn refilled(node: &str, pool: &str, ground: &Ground, context: &Context) -> Option<Excuse> {
+    let lanes = ground.lanes();
+    let members = lanes.get(&(node, pool))?;
+    let down = members
+        .iter()
+        .filter_map(|(_, it)| context.faults.crash_excuse(&it.server))
+        .find(|it| it.covers(ground.now_ms))?;
+    let serves_since =
+        |it: &Member| Some(it.eligible_since_ms?.max(ground.servers[&it.server].ready_since_ms?));
+    let mut since: Vec<u64> = members.iter().filter_map(|(_, it)| serves_since(it)).collect();
+    since.sort_unstable();
+    let floor = context.floors.get(pool).copied().unwrap_or(1) as usize;
+    let refilled_ms = *since.get(floor.checked_sub(1)?)?;
+    let end_ms = context.faults.end_with(node, refilled_ms, context.faults.bounds.react);
+    Some(Excuse::until(&down.fault, node, end_ms))
 }

@@ -92,7 +92,7 @@ impl Invariant for JournalTellsTheTruth {
                     open.seen |= matches!(open.action, Action::Test { .. });
                 }
             }
-            Sight::Lost(_) | Sight::Stray { .. } => {}
+            Sight::Lost(_) | Sight::TurnedAway(_) | Sight::Stray { .. } => {}
         }
         Vec::new()
     }

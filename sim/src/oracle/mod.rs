@@ -85,6 +85,17 @@ pub struct Lost {
     pub requests: u64,
 }
 
+/// Users' requests that a server's queue had no place for, or that were given up in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnedAway {
+    /// The server.
+    pub server: String,
+    /// How many.
+    pub requests: u64,
+    /// Since when somebody has waited there without interruption.
+    pub piling_up_since_ms: u64,
+}
+
 /// Something that is seen at an instant.
 #[derive(Clone, Copy, Debug)]
 pub enum Sight<'a> {
@@ -92,6 +103,8 @@ pub enum Sight<'a> {
     Entry(&'a Entry),
     /// Users' requests were lost.
     Lost(&'a Lost),
+    /// Users' requests were turned away.
+    TurnedAway(&'a TurnedAway),
     /// The server of a test was asked for an application's page.
     Tested {
         /// The number of the test's intent.

@@ -10,6 +10,7 @@ use crate::nemesis::Fault;
 use crate::nemesis::fault::{BalancerFault, Fate, FrontEndFault, LinkFault, OrchestratorFault};
 
 use super::*;
+use crate::traffic::TrafficSpec;
 
 mod users_and_journal;
 
@@ -77,7 +78,7 @@ impl Story {
             updating: ["fe-1".to_owned(), "fe-2".to_owned()].into(),
             floors: BTreeMap::new(),
             old_console: OldConsole::Works,
-            demand: Demand::of(&spec()),
+            demand: Demand::of(&spec(), &TrafficSpec::of(&spec())),
             told_is_durable: false,
             healed: false,
             guard_may_refuse: false,
@@ -144,6 +145,11 @@ impl Story {
 
     fn crash(&mut self, n: u32) -> &mut Self {
         self.strike(crash(n)).entry(Event::Down { server: fe(n) })
+    }
+
+    /// The only fault, a crash, is over.
+    fn up(&mut self, n: u32) -> &mut Self {
+        self.over(0).entry(Event::Up { server: fe(n) })
     }
 
     fn begin_upgrade(&mut self, n: u32) -> &mut Self {

@@ -16,13 +16,16 @@
 //!   where there is one, and every invariant holds there as always; and within the bound of a
 //!   reload after it is up again;
 //! * while the checks of a member flap that would serve otherwise, and until it is back;
+//! * while members that would serve fail their checks under more load than they can carry all
+//!   together, for as long as [`super::capacity_covers_load`] excuses that load: a cascade has one
+//!   cause, and is judged once;
 //! * after an operator disabled a member, which may have stopped its Deployment Service, within the
 //!   bound in which it is enabled and proven again ([`super::Faults::edit_excuse`]).
 //!
 //! Sabotage that breaks it: drain the last member; stop loaded before updating is started at step
 //! 5; no rescue.
 use super::ground::{Member, MemberKey};
-use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
+use super::{Context, Excuse, Finding, Ground, Invariant, Span, capacity_covers_load, longest};
 
 pub(super) struct ZoneAlwaysServed;
 
@@ -55,7 +58,7 @@ impl Invariant for ZoneAlwaysServed {
                 excuse: longest(
                     excuse(node, &servers, ground, context)
                         .into_iter()
-                        .chain(flaps(node, &members, ground, context)),
+                        .chain(kept_out(node, &members, ground, context)),
                 ),
             });
         }
@@ -63,17 +66,23 @@ impl Invariant for ZoneAlwaysServed {
     }
 }
 
-/// Members that would serve, were it not for checks of theirs that flap.
-fn flaps(
+/// Members that would serve, were it not for checks of theirs that flap, or that load lets fail.
+fn kept_out(
     node: &str,
     members: &[(&MemberKey, &Member)],
     ground: &Ground,
     context: &Context,
 ) -> Vec<Excuse> {
-    let kept_out = members
-        .iter()
-        .filter(|(_, it)| !it.up && it.admin == 0 && it.weight > 0 && ground.ready(&it.server));
-    kept_out.filter_map(|(_, it)| context.faults.flap_excuse(node, &it.server)).collect()
+    let would_serve = |it: &Member| it.admin == 0 && it.weight > 0 && ground.ready(&it.server);
+    let overloaded = context.demand.overloaded(ground, |it| it.node_up && would_serve(it));
+    let of = |it: &Member| {
+        let crowded = overloaded
+            .contains_key(&*it.server)
+            .then(|| capacity_covers_load::excuse(&it.server, ground, context));
+        [context.faults.flap_excuse(node, &it.server), crowded.flatten()].into_iter().flatten()
+    };
+    let down = members.iter().filter(|(_, it)| !it.up && would_serve(it));
+    down.flat_map(|(_, it)| of(it)).collect()
 }
 
 fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> Option<Excuse> {

@@ -44,7 +44,8 @@ impl RateCurve {
     }
 
     /// Millionths of a request a second at an instant of the run.
-    pub(super) fn rate_at(&self, at_ms: u64) -> u64 {
+    #[must_use]
+    pub fn rate_at(&self, at_ms: u64) -> u64 {
         let slot = self.first as u64 + at_ms / self.slot_ms;
         self.rate(self.requests_per_slot[(slot % self.requests_per_slot.len() as u64) as usize])
     }
@@ -55,7 +56,8 @@ impl RateCurve {
     }
 
     /// When the rate may change next; never with one slot.
-    pub(super) fn next_change_ms(&self, now_ms: u64) -> Option<u64> {
+    #[must_use]
+    pub fn next_change_ms(&self, now_ms: u64) -> Option<u64> {
         let changes = self.requests_per_slot.len() > 1;
         changes.then(|| (now_ms / self.slot_ms + 1) * self.slot_ms)
     }

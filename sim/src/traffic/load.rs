@@ -77,6 +77,12 @@ impl Users {
         self.0.borrow_mut().traffic.take_lost()
     }
 
+    /// Takes what queues have turned away since the last time ([`Traffic::take_turned_away`]).
+    #[must_use]
+    pub fn take_turned_away(&self) -> Vec<(String, u64, u64)> {
+        self.0.borrow_mut().traffic.take_turned_away()
+    }
+
     /// What became of all requests so far.
     #[must_use]
     pub fn fates(&self) -> Fates {

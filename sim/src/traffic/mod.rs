@@ -132,6 +132,8 @@ pub struct Traffic {
     fates: Fates,
     /// What was lost in flight with servers that stopped to answer, until somebody takes it.
     lost: Vec<(Cell, u64)>,
+    /// What queues have turned away, by server, until somebody takes it.
+    turned_away: BTreeMap<usize, u64>,
     now_ns: u64,
 }
 
@@ -166,6 +168,7 @@ impl Traffic {
             cells: BTreeMap::new(),
             fates: Fates::default(),
             lost: Vec::new(),
+            turned_away: BTreeMap::new(),
             now_ns: 0,
         };
         this.servers.extend(spec.front_ends.iter().map(|it| Server {
@@ -297,6 +300,9 @@ impl Traffic {
         match server.answer {
             Answer::Page => match server.queue.receive(request.at_ns, request.takes_ns) {
                 Some((ends_ns, end)) => {
+                    if end == End::GivenUp {
+                        *self.turned_away.entry(member.server).or_default() += 1;
+                    }
                     lane.carries(cell, ends_ns);
                     if ends_ns > end_ns {
                         member.in_flight.push(ends_ns, end, end_ns);
@@ -308,6 +314,7 @@ impl Traffic {
                 None => {
                     member.tally.refused += 1;
                     self.fates.refused += 1;
+                    *self.turned_away.entry(member.server).or_default() += 1;
                 }
             },
             Answer::Error => {
@@ -410,6 +417,17 @@ impl Traffic {
     /// Takes what was lost in flight with servers that stopped to answer, since the last time.
     pub fn take_lost(&mut self) -> Vec<(Cell, u64)> {
         std::mem::take(&mut self.lost)
+    }
+
+    /// Takes what queues have turned away since the last time, with the end of what was given up
+    /// yet to come: the server, how many, and since when somebody has waited there in milliseconds.
+    pub fn take_turned_away(&mut self) -> Vec<(String, u64, u64)> {
+        let taken = std::mem::take(&mut self.turned_away);
+        let told = |(server, requests): (usize, u64)| {
+            let it = &self.servers[server];
+            (it.name.clone(), requests, it.queue.piling_up_since_ns() / NS_PER_MS)
+        };
+        taken.into_iter().map(told).collect()
     }
 
     /// The node, pool and name of a member.

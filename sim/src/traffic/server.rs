@@ -29,6 +29,8 @@ pub(super) struct Server {
     workers: Workers,
     /// When each of those that wait starts or is given up, ascending: nobody overtakes.
     waiting: VecDeque<u64>,
+    /// When the first of them came who found nobody waiting.
+    piling_up_since_ns: u64,
     queue_max: usize,
     wait_ns_max: u64,
     answer_ns_max: u64,
@@ -44,6 +46,7 @@ impl Server {
         Self {
             workers: Workers::new(spec.workers),
             waiting: VecDeque::new(),
+            piling_up_since_ns: 0,
             queue_max: spec.queue_max as usize,
             wait_ns_max: spec.wait_ms_max.saturating_mul(NS_PER_MS),
             answer_ns_max: spec.answer_ms_max.saturating_mul(NS_PER_MS),
@@ -69,7 +72,11 @@ impl Server {
     fn receive_late(&mut self, at_ns: u64, takes_ns: u64, free_ns: u64) -> Option<(u64, End)> {
         let starts_ns = at_ns.max(free_ns);
         if starts_ns > at_ns {
-            if self.waiting_at(at_ns) >= self.queue_max {
+            let waiting = self.waiting_at(at_ns);
+            if waiting == 0 {
+                self.piling_up_since_ns = at_ns;
+            }
+            if waiting >= self.queue_max {
                 return None;
             }
             let given_up_ns = at_ns.saturating_add(self.wait_ns_max);
@@ -131,6 +138,11 @@ impl Server {
         self.wait_ns(now_ns) > 0 && waiting >= self.queue_max
     }
 
+    /// Since when somebody has waited without interruption, as of the last who had to.
+    pub(super) fn piling_up_since_ns(&self) -> u64 {
+        self.piling_up_since_ns
+    }
+
     /// Its applications stop: what it was at is over.
     pub(super) fn stop(&mut self) {
         self.workers.free_all();
@@ -172,6 +184,7 @@ mod tests {
         assert_eq!(one.receive(3 * S, 10 * S), Some((16 * S, End::Slow)));
         assert_eq!(one.receive(3 * S, S), None);
         assert!(one.full(3 * S) && !one.full(4 * S));
+        assert_eq!(one.piling_up_since_ns(), 3 * S);
         // 10 s would be too long: it takes no worker, but a place until it leaves.
         assert_eq!(one.receive(6 * S, S), Some((11 * S, End::GivenUp)));
         assert_eq!(one.receive(12 * S, S), Some((17 * S, End::Slow)));

@@ -15,7 +15,7 @@ use crate::fabric::Fabric;
 use crate::nemesis::watch::{Strike, Watch};
 use crate::nemesis::{Fault, Trigger, atlas};
 use crate::oracle::sometimes::DRAINED_UNDER_LOAD;
-use crate::oracle::{Lost, MemberKey, Oracle, Sight, Struck};
+use crate::oracle::{Lost, MemberKey, Oracle, Sight, Struck, TurnedAway};
 use crate::traffic::{Cell, Users};
 
 use super::Points;
@@ -154,6 +154,7 @@ impl Recorder {
     pub(super) fn ledger(&self, farm: &Farm, entry: &ledger::Entry) {
         let inner = &mut *self.0.borrow_mut();
         inner.tell(entry.at_ms, &entry.event.to_string());
+        inner.queues_looked_at(entry.at_ms);
         inner.oracle().entry(entry);
         inner.show(entry);
         inner.servers_changed(entry.at_ms, farm, &entry.event);
@@ -463,6 +464,14 @@ impl Inner {
         for (cell, requests) in self.users.take_lost() {
             let lost = self.lost(cell, server, requests);
             self.oracle().saw(at_ms, &Sight::Lost(&lost));
+        }
+    }
+
+    /// Tells what queues have turned away before a change.
+    fn queues_looked_at(&mut self, at_ms: u64) {
+        for (server, requests, piling_up_since_ms) in self.users.take_turned_away() {
+            let turned_away = TurnedAway { server, requests, piling_up_since_ms };
+            self.oracle().saw(at_ms, &Sight::TurnedAway(&turned_away));
         }
     }
 

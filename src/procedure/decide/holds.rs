@@ -131,8 +131,9 @@ fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
 }
 
 /// The run's next progress needs this server: its half is being worked on and it is not proven, or
-/// everything else is done and it is not restored. On the way back every front-end is needed until
-/// it is as it was; while traffic goes back, every loaded one until it takes its share.
+/// everything else is done and it is not restored, or somebody stands in for its half and cannot be
+/// upgraded as long as he does. On the way back every front-end is needed until it is as it was;
+/// while traffic goes back, every loaded one until it takes its share.
 fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
     let record = &progress.servers[server];
     if progress.direction == Direction::Aborting {
@@ -154,7 +155,12 @@ fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
     let soaks = progress.reached(FarmMilestone::SoakBegan)
         && !progress.reached(FarmMilestone::Soaked)
         && half == Half::Updating;
-    !record.left_out && ((turn && open) || ((last || soaks) && serves))
+    let is_missed = layout
+        .front_ends()
+        .filter(|&other| layout.servers[other].half != Some(half))
+        .map(|other| &progress.servers[other])
+        .any(|other| other.rescued_ms.is_some() && !other.touched);
+    !record.left_out && ((turn && open) || ((last || soaks || is_missed) && serves))
 }
 
 fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {

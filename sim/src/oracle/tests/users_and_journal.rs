@@ -52,6 +52,27 @@ fn too_few_members_break_capacity_covers_load() {
     assert!(judgement.excused.iter().any(|it| it.invariant == "capacity_covers_load"));
 }
 
+/// Goal: users who are turned away by a queue are a violation; what piled up while a machine was
+/// down is excused until the queue has been empty. Method: a server turns users away, of its own
+/// and after another one's crash.
+#[test]
+fn users_who_are_turned_away_break_capacity_covers_load() {
+    let turned = |since_s: u64| TurnedAway {
+        server: fe(3),
+        requests: 7,
+        piling_up_since_ms: since_s * 1_000,
+    };
+    let mut story = Story::new();
+    story.at(20).saw(&Sight::TurnedAway(&turned(10)));
+    assert_eq!(broken(&story.end_anyhow()), [("capacity_covers_load", 20)]);
+    let mut story = Story::new();
+    story.at(20).crash(4).at(30).up(4).at(9_000).saw(&Sight::TurnedAway(&turned(25)));
+    assert_eq!(broken(&story.end_anyhow()), []);
+    let mut story = Story::new();
+    story.at(20).crash(4).at(30).up(4).at(9_000).saw(&Sight::TurnedAway(&turned(8_000)));
+    assert_eq!(broken(&story.end_anyhow()), [("capacity_covers_load", 9_000)]);
+}
+
 /// Goal: what is cut in the middle was somebody's work. Method: requests are lost with an installer,
 /// and with a machine that crashed by itself.
 #[test]
