@@ -20,7 +20,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput};
 use evenkeel_fakes::spec::Spec;
 use evenkeel_sim::random::Keyed;
-use evenkeel_sim::traffic::{Balancing, PoolLoad, Traffic, TrafficSpec};
+use evenkeel_sim::traffic::{Balancing, PoolLoad, Traffic, TrafficSpec, UsersTruth};
 
 /// As the program has it.
 #[global_allocator]
@@ -99,7 +99,7 @@ fn retail() -> Spec {
 
 /// Everybody eligible.
 fn traffic(spec: &Spec, pool: PoolLoad) -> Traffic {
-    let mut load = TrafficSpec::of(spec);
+    let mut load = TrafficSpec::of(spec, &UsersTruth::default());
     load.pools = spec.pools.iter().map(|it| (it.name.clone(), pool)).collect();
     let mut traffic = Traffic::with(spec, &load, |zone| Keyed::new(1).stream("traffic", zone));
     let mut cell = 0;

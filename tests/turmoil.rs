@@ -202,6 +202,7 @@ balancer_poll_ms = 2_000
 flags_poll_ms = 3_000
 jobs_poll_ms = 2_000
 quiet_window_ms = 3_000
+warm_up_ms = 3_000
 idle_window_ms = 5_000
 soak_ms = 10_000
 soak_test_every_ms = 3_000

@@ -12,6 +12,16 @@
 //! [links]                        # how long a packet takes: base, and up to jitter more
 //! base_ms = 1
 //! jitter_ms = 3
+//!
+//! [users.pool.web]               # how the balancers share a pool's requests
+//! balancing = "least-connections"  # or "round-robin", as is usual
+//! slow_start_ms = 30_000
+//! keep_alive_ms = 60_000         # TCP mode: connections stay with their member, drained or not
+//!
+//! [users.front_end]              # what every front-end does with more than it can work on
+//! queue_max = 1_000
+//! wait_ms_max = 30_000
+//! cold = { extra_percent = 200, falls_over_ms = 30_000 }
 //! ```
 use std::fmt;
 use std::fs::File;
@@ -27,6 +37,7 @@ use serde::Deserialize;
 
 use crate::fabric::Latency;
 use crate::random::Keyed;
+use crate::traffic::UsersTruth;
 
 /// Longest file read: a plan holds its farm and more.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -49,8 +60,18 @@ pub struct Scenario {
     pub spec: Spec,
     /// What the scenario says of the truth.
     pub truth: toml::Table,
+    /// What it says of how users' requests are shared and served.
+    pub users: UsersTruth,
     /// How long packets take.
     pub links: Latency,
+}
+
+/// What a scenario says beside its farm.
+#[derive(Clone, Default)]
+struct Reality {
+    truth: toml::Table,
+    users: UsersTruth,
+    links: Links,
 }
 
 /// Why a file cannot be rehearsed; nothing was run.
@@ -80,10 +101,12 @@ struct ScenarioFile {
     #[serde(default)]
     truth: toml::Table,
     #[serde(default)]
+    users: UsersTruth,
+    #[serde(default)]
     links: Links,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Links {
     base_ms: u64,
@@ -107,33 +130,29 @@ impl Scenario {
         let source = Source { path, text: &text };
         if text.trim_start().starts_with('{') {
             let plan = plan::load(path).map_err(|error| wrong(path, &error.to_string()))?;
-            return Self::of_plan(source, plan, toml::Table::new(), Links::default());
+            return Self::of_plan(source, plan, Reality::default());
         }
         let table: toml::Table = text.parse().map_err(|error| wrong(path, &format!("{error}")))?;
         // A farm file's `farm` would be a table; a scenario's is a path.
         if !table.get("farm").is_some_and(toml::Value::is_str) {
-            return Self::of_plan(
-                source,
-                plan_of(path, None)?,
-                toml::Table::new(),
-                Links::default(),
-            );
+            return Self::of_plan(source, plan_of(path, None)?, Reality::default());
         }
         let file: ScenarioFile =
             toml::from_str(&text).map_err(|error| wrong(path, &format!("{error}")))?;
         let farm = path.parent().unwrap_or(Path::new("")).join(&file.farm);
         let plan = plan_of(&farm, file.force)?;
-        let scenario = Self::of_plan(source, plan, file.truth, file.links)?;
+        let ScenarioFile { truth, users, links, .. } = file;
+        let scenario = Self::of_plan(source, plan, Reality { truth, users, links })?;
         // Said now, with the file's name, rather than in the middle of a run.
         merge(&scenario.truth, &Keyed::new(0)).map_err(|error| wrong(path, &error))?;
+        scenario.users.check(&scenario.spec).map_err(|error| wrong(path, &error))?;
         Ok(scenario)
     }
 
     fn of_plan(
         source: Source<'_>,
         mut plan: Plan,
-        truth: toml::Table,
-        links: Links,
+        reality: Reality,
     ) -> Result<Self, ScenarioError> {
         let Source { path, text } = source;
         let (file_hash, given_plan_hash) = (hash_of(text.as_bytes()), plan.hash());
@@ -144,9 +163,10 @@ impl Scenario {
         let farm_text =
             toml::to_string(&plan.farm).map_err(|error| wrong(path, &error.to_string()))?;
         let spec = toml::from_str(&farm_text).map_err(|error| wrong(path, &error.to_string()))?;
+        let Reality { truth, users, links } = reality;
         let links = Latency { base_ms: links.base_ms, jitter_ms: links.jitter_ms };
         let path = path.to_owned();
-        Ok(Self { path, file_hash, given_plan_hash, plan, plan_hash, spec, truth, links })
+        Ok(Self { path, file_hash, given_plan_hash, plan, plan_hash, spec, truth, users, links })
     }
 
     /// The same without some front-ends, whose zones lose their share of the load; `None` when
@@ -197,7 +217,8 @@ impl Scenario {
             .map_err(|refusals| unsafe_plan(&self.path, &refusals))?;
         let links = Links { base_ms: self.links.base_ms, jitter_ms: self.links.jitter_ms };
         let source = Source { path: &self.path, text: "" };
-        let other = Self::of_plan(source, plan, self.truth.clone(), links)?;
+        let (truth, users) = (self.truth.clone(), self.users.clone());
+        let other = Self::of_plan(source, plan, Reality { truth, users, links })?;
         Ok(Self { file_hash: self.file_hash.clone(), ..other })
     }
 
@@ -323,6 +344,52 @@ mod tests {
         let modes: std::collections::BTreeSet<String> =
             truths.iter().map(|it| format!("{:?}", it.disable_mode)).collect();
         assert_eq!(modes.len(), 3);
+    }
+
+    /// Goal: how requests are shared and served can be said. Method: a scenario that says all of
+    /// it; nobody is cut or turned away when it is rehearsed, and drains wait for connections that
+    /// stay with their members. A pool that keeps connections of users unknown, and one that is
+    /// not there, are mistakes.
+    #[test]
+    fn users_are_shared_and_served_as_a_scenario_says() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let farm =
+            std::fs::read_to_string(scenarios().join("tiny.farm.toml")).expect("it is there");
+        let slots: Vec<u64> = vec![9_000; 96];
+        let zone = evenkeel::farm::load(&scenarios().join("tiny.farm.toml")).expect("a farm");
+        let zone = &zone.farm.zones[0].name;
+        let load = format!(
+            "\n[load]\nmeasured = \"by hand\"\nslot_minutes = 15\n[[load.zone]]\nzone = \"{zone}\"\n\
+             requests_per_slot = {slots:?}\nservice_ms = [[100, 9], [900, 1]]\n\
+             keep_alive_gap_ms = [[5_000, 3], [20_000, 1]]\n"
+        );
+        let scenario = |farm_text: &str, users: &str| {
+            std::fs::write(folder.path().join("a.farm.toml"), farm_text).expect("scratch");
+            let path = folder.path().join("a.toml");
+            std::fs::write(&path, format!("farm = \"a.farm.toml\"\n{users}")).expect("scratch");
+            Scenario::load(&path)
+        };
+        let plain = scenario(&(farm.clone() + &load), "").expect("a scenario");
+        let pool = &plain.spec.pools[0].name;
+        let users = format!(
+            "[users.pool.{pool}]\nbalancing = \"least-connections\"\nslow_start_ms = 10_000\n\
+             keep_alive_ms = 30_000\n[users.front_end]\nqueue_max = 200\n"
+        );
+        let kept = scenario(&(farm.clone() + &load), &users).expect("a scenario");
+        assert_eq!(kept.users.pool[pool.as_str()].keep_alive_ms, Some(30_000));
+        assert_eq!(kept.users.front_end.queue_max, 200);
+        let run = |scenario: &Scenario| {
+            let none = crate::nemesis::Source::Drawn(crate::nemesis::Choice::None);
+            crate::world::rehearse(crate::world::Order::new(scenario, 1, &none))
+        };
+        let (plain, kept) = (run(&plain), run(&kept));
+        assert_eq!(kept.judgement.violations, []);
+        assert!(kept.fates.served > 100_000 && kept.fates.cut + kept.fates.refused == 0);
+        assert!(kept.simulated_ms > plain.simulated_ms + 10_000, "connections are waited for");
+        let unknown = scenario(&farm, &users).expect_err("nothing is known of its users");
+        assert!(unknown.to_string().contains("keep_alive_gap_ms"), "{unknown}");
+        let missing = scenario(&farm, "[users.pool.none]\n").expect_err("it is not there");
+        assert!(missing.to_string().contains("no such pool"), "{missing}");
     }
 
     /// Goal: a mistake is named and nothing is run. Method: an unknown key, and a file that is

@@ -234,7 +234,7 @@ fn ground(scenario: &Scenario) -> Ground {
 /// The users, from a start in the plan's window that the seed draws. A plan without a window is
 /// rehearsed from the busiest time on.
 fn load(scenario: &Scenario, keyed: &Keyed) -> TrafficSpec {
-    let spec = TrafficSpec::of(&scenario.spec);
+    let spec = TrafficSpec::of(&scenario.spec, &scenario.users);
     match &scenario.plan.window {
         Some(window) => {
             let minutes = u64::from(window.minutes());

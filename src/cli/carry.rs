@@ -9,6 +9,7 @@ use crate::journal::file::FileStorage;
 use crate::journal::lock::{FarmLock, LockError};
 use crate::journal::standing::Standing;
 use crate::journal::{Journal, JournalError, Record, Request, Verdict, Wanted};
+use crate::ports::WallClock as _;
 use crate::procedure::decide::{may_abort, may_fall_back};
 use crate::procedure::layout::Layout;
 use crate::procedure::progress::Progress;
@@ -157,10 +158,33 @@ fn may_begin(
             None => Ok(()),
         },
         Kind::Apply => match plan::verify_farm_unchanged(&session.plan) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                warn_outside_of_window(session);
+                Ok(())
+            }
             Err(changed) => refuse(changed.to_string()),
         },
         Kind::Resume => Ok(()),
+    }
+}
+
+/// Says so when a run begins at another time of day than its plan found quiet enough. It is a
+/// person's decision all the same: there are days on which nobody comes.
+fn warn_outside_of_window(session: &Session) {
+    let Some(window) = &session.plan.window else { return };
+    let seconds = world::SystemClock.now().as_second().rem_euclid(24 * 3_600);
+    let minute = u32::try_from(seconds / 60).expect("a day has few minutes");
+    if !window.contains(minute) {
+        complain(&format!(
+            "evenkeel: it is {:02}:{:02} UTC, and the plan's start window is {} to {}: outside \
+             of it a half may be too few for the users. `evenkeel abort {}` goes back as long as no \
+             server's software was touched.",
+            minute / 60,
+            minute % 60,
+            window.from,
+            window.until,
+            session.shown,
+        ));
     }
 }
 

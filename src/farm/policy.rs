@@ -93,6 +93,8 @@ pub struct Policy {
     pub stale_after_polls: u32,
     /// How long arrivals must stand still and nothing be in flight for a member to be quiet.
     pub quiet_window_ms: u64,
+    /// How long a server must have been up before others go because it serves.
+    pub warm_up_ms: u64,
     /// How long a drain may take.
     pub drain_ms_max: u64,
     /// What happens then.
@@ -155,7 +157,8 @@ impl Default for Policy {
             jobs_poll_ms: 15 * SECOND,         // jobs take minutes
             stale_after_polls: 3,              // one lost answer is no news, three are
             quiet_window_ms: 5 * SECOND, // longer than a keep-alive client's usual pause between requests
-            drain_ms_max: 2 * MINUTE,    // IIS executes a request for up to 110 s
+            warm_up_ms: 30 * SECOND, // pages are compiled and caches filled by the first requests
+            drain_ms_max: 2 * MINUTE, // IIS executes a request for up to 110 s
             drain_after_deadline: AfterDeadline::Wait,
             upgrade_ms_max: 45 * MINUTE, // binaries and configuration, three times the usual
             service_center_ms_max: 45 * MINUTE,

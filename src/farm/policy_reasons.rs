@@ -1,13 +1,14 @@
 //! Why each default of the policy is what it is: printed in the plan beside the value.
 
 /// Key and reason, in the order of `Policy`'s fields.
-pub const REASONS: [(&str, &str); 29] = [
+pub const REASONS: [(&str, &str); 30] = [
     ("balancer_poll_ms", "a reload is noticed within one health check cycle"),
     ("balancer_poll_draining_ms", "a drain's end is worth a reading a second, nothing else is"),
     ("flags_poll_ms", "a page each: the console serves people too"),
     ("jobs_poll_ms", "jobs take minutes"),
     ("stale_after_polls", "one lost answer is no news, three are"),
     ("quiet_window_ms", "longer than a keep-alive client's usual pause between requests"),
+    ("warm_up_ms", "pages are compiled and caches filled by the first requests"),
     ("drain_ms_max", "IIS executes a request for up to 110 s"),
     ("drain_after_deadline", "a request is not cut unless a person says so"),
     ("upgrade_ms_max", "binaries and configuration, three times the usual"),

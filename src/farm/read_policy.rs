@@ -70,6 +70,8 @@ fn intervals(t: &mut Table<'_, '_>, p: &mut Policy) {
     );
     let meaning = "time for which a member must have no arrivals and nothing in flight to be quiet";
     ms(t, "quiet_window_ms", &mut p.quiet_window_ms, poll, meaning);
+    let meaning = "time for which a server must have been up before others go because it serves";
+    ms(t, "warm_up_ms", &mut p.warm_up_ms, 0, meaning);
     let meaning = "time over which the idle readings must stretch";
     ms(t, "idle_window_ms", &mut p.idle_window_ms, 0, meaning);
     let meaning = "time for which the new version serves before step 6";

@@ -267,7 +267,8 @@ pub enum HoldReason {
         /// What was changed.
         what: String,
     },
-    /// Deployment has begun on a loaded server that serves users, and nobody can stand in for it.
+    /// Deployment has begun on a loaded server before its upgrade, and nobody can take over its
+    /// users for good: others are too few, cannot carry the load, or have to be upgraded themselves.
     DeploymentUnderLoad {
         /// The server.
         server: ServerName,

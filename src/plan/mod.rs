@@ -35,6 +35,7 @@ pub use file::{FileError, load, save};
 pub use model::*;
 pub use refuse::Refusal;
 use share::Shares;
+pub(crate) use share::pool_rps;
 pub use takes::{Part, Takes};
 pub use unchanged::verify_farm_unchanged;
 pub use window::{StartWindow, TimeOfDay, hours};

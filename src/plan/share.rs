@@ -98,7 +98,8 @@ impl<'f> Shares<'f> {
     }
 }
 
-fn pool_rps(farm: &Farm, name: &PoolName) -> f64 {
+/// Requests per second of a pool: its share of its zone's.
+pub(crate) fn pool_rps(farm: &Farm, name: &PoolName) -> f64 {
     let Some(pool) = farm.pools.iter().find(|pool| pool.name == *name) else { return 0.0 };
     let of_zone = farm.pools.iter().filter(|other| other.zone == pool.zone);
     let shares: f64 = of_zone.map(|other| f64::from(other.load_share)).sum();

@@ -74,6 +74,13 @@ pub struct StartWindow {
 }
 
 impl StartWindow {
+    /// A minute of the day, in UTC, is in it.
+    #[must_use]
+    pub fn contains(&self, minute: u32) -> bool {
+        let after = (minute % DAY_MINUTES + DAY_MINUTES - self.from.minutes) % DAY_MINUTES;
+        after < self.minutes()
+    }
+
     /// How many minutes of the day are in it; the last start is a minute.
     #[must_use]
     pub fn minutes(&self) -> u32 {

@@ -56,6 +56,19 @@ fn the_window_is_when_either_half_carries_the_load_to_the_end() {
     assert!(plan([32; 24], 10_000).unwrap().window.unwrap().all_day, "32 are within the margin");
 }
 
+/// Goal: whoever begins at another time is told. Method: minutes in a window over midnight, at its
+/// ends and beyond, and in one that is all day.
+#[test]
+fn a_window_contains_its_ends_and_nothing_beyond() {
+    let night = plan(day(), 180).expect("there is a night").window.expect("the farm has a load");
+    let contained = [22 * 60, 23 * 60, 0, 3 * 60].map(|minute| night.contains(minute));
+    assert_eq!(contained, [true; 4]);
+    let beyond = [22 * 60 - 1, 3 * 60 + 1, 12 * 60].map(|minute| night.contains(minute));
+    assert_eq!(beyond, [false; 3]);
+    let always = plan([32; 24], 60).expect("32 are within the margin").window.expect("a window");
+    assert!(always.contains(0) && always.contains(719));
+}
+
 /// Goal: the table shows the day's peak for all and the window's for a half. Method: its loads.
 #[test]
 fn capacity_is_told_for_the_window() {

@@ -1,15 +1,17 @@
-//! Fit, as `decide` concludes it: untouched, or proven since the last start. Unfit members stay out
-//! of rotation whatever happens.
-use super::layout::{Layout, NodeIx, PoolIx, SeatIx, ServerIx};
+//! Fit, as `decide` concludes it: untouched, or proven since the last start. One to which deployment
+//! began under load is not, unless a person has said that it may serve until its upgrade. Unfit
+//! members stay out of rotation whatever happens.
+use super::layout::{Bench, Layout, NodeIx, PoolIx, SeatIx, ServerIx};
 use super::progress::Progress;
 use super::quiet::in_rotation;
-use super::view::View;
+use super::view::{Sample, View};
 
 /// A server may serve users.
 #[must_use]
 pub fn is_fit(progress: &Progress, server: ServerIx) -> bool {
     let server = &progress.servers[server];
-    !server.left_out && !server.tainted && (!server.touched || server.proven.is_some())
+    let spoilt = server.tainted && !server.taint_accepted;
+    !server.left_out && !spoilt && (!server.touched || server.proven.is_some())
 }
 
 /// How many fit members of a pool are in rotation on a node, one of them not counted. `None` when
@@ -23,13 +25,23 @@ pub fn eligible_beside(
     node: NodeIx,
     but: Option<ServerIx>,
 ) -> Option<usize> {
-    view.fresh_sample(layout, node)?;
+    let sample = view.fresh_sample(layout, node)?;
     let bench = layout.pools[pool].benches.iter().find(|bench| bench.node == node)?;
+    let fit = |server| Some(server) != but && is_fit(progress, server);
+    Some(in_rotation_among(layout, bench, sample, fit))
+}
+
+/// How many members of a bench a sample shows in rotation, of those that may count.
+pub(super) fn in_rotation_among(
+    layout: &Layout,
+    bench: &Bench,
+    sample: &Sample,
+    may_count: impl Fn(ServerIx) -> bool,
+) -> usize {
+    let first = layout.nodes[bench.node].first_seat;
     let counts = |seat: &&SeatIx| {
-        let server = layout.seats[**seat].server;
-        Some(server) != but
-            && is_fit(progress, server)
-            && view.seat(layout, **seat).is_some_and(in_rotation)
+        may_count(layout.seats[**seat].server)
+            && sample.seats[**seat - first].as_ref().is_some_and(in_rotation)
     };
-    Some(bench.seats.iter().filter(counts).count())
+    bench.seats.iter().filter(counts).count()
 }

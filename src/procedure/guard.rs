@@ -119,7 +119,7 @@ impl Guard<'_> {
     fn fit(&self, server: ServerIx) -> Result<(), String> {
         let record = &self.progress.servers[server];
         let name = &self.layout.servers[server].name;
-        if record.left_out || record.tainted {
+        if record.left_out || (record.tainted && !record.taint_accepted) {
             return Err(format!("{name} was left out, or deployed to while it served"));
         }
         if !record.touched {
@@ -142,7 +142,8 @@ impl Guard<'_> {
         let record = &self.progress.servers[server];
         let proven = record.proven.as_ref().map(|(version, _)| *version);
         let upgraded_well = proven == Some(self.layout.farm.version_to);
-        !record.left_out && !record.tainted && (upgraded_well || !record.touched)
+        let clean = !record.tainted || record.taint_accepted;
+        !record.left_out && clean && (upgraded_well || !record.touched)
     }
 
     /// No node sends it requests, by fresh readings of all.

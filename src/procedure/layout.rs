@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::farm::{Farm, FrontEnd, Half, Policy, Version};
 use crate::names::{NodeName, PoolName, ServerName};
-use crate::plan::{Plan, Stage};
+use crate::plan::{Plan, Stage, pool_rps};
 
 use super::action::JobKind;
 use super::readings::MemberId;
@@ -77,6 +77,8 @@ pub struct PoolEntry {
     pub name: PoolName,
     /// Fewest fit, eligible members on any node.
     pub floor: usize,
+    /// Requests per second that it gets on all nodes together.
+    pub load_rps: f64,
     /// The balancer checks its members.
     pub health_check: bool,
     /// Its zone may be down, so its floor binds nobody.
@@ -278,6 +280,7 @@ fn pool_entries(farm: &Farm) -> Vec<PoolEntry> {
         .map(|pool| PoolEntry {
             name: pool.name.clone(),
             floor: pool.floor as usize,
+            load_rps: pool_rps(farm, &pool.name),
             health_check: pool.health_check,
             may_go_down: farm.zones.iter().any(|zone| zone.name == pool.zone && zone.may_go_down),
             benches: Vec::new(),

@@ -6,11 +6,13 @@ use crate::journal::{Event, FarmMilestone, Milestone, Notice};
 use super::action::{Action, MemberChange};
 use super::decide::Decision;
 use super::fitness::{eligible_beside, is_fit};
-use super::layout::{Layout, SeatIx, ServerIx};
+use super::layout::{Layout, Seat, SeatIx, ServerIx};
+use super::load::is_carried_without;
 use super::progress::{Direction, Progress};
 use super::quiet::{in_rotation, server_is_quiet};
 use super::readings::{CheckState, MemberReading, OperState};
 use super::steps::{everyone, everyone_in, may_begin};
+use super::taking::takes_traffic;
 use super::view::View;
 
 /// Where a server is wanted.
@@ -82,7 +84,7 @@ pub(super) fn taken_back(layout: &Layout, progress: &Progress) -> bool {
 }
 
 /// A baseline that had a member out wants it left so.
-fn baseline_out(progress: &Progress, seat: SeatIx) -> bool {
+pub(super) fn baseline_out(progress: &Progress, seat: SeatIx) -> bool {
     let Some(baseline) = &progress.baseline_seats else { return true };
     baseline[seat].as_ref().is_some_and(|read| !read.admin.ready())
 }
@@ -233,7 +235,8 @@ fn drain(
     can_be_spared(layout, progress, view, sides, seat).then_some(MemberChange::Drain)
 }
 
-/// A seat's pool has its floor of others on its node, or may go down.
+/// A seat's pool has its floor of others on its node, or may go down. One to which deployment began
+/// goes only where those who stay can carry its users: a half that is overloaded serves nobody.
 pub(super) fn can_be_spared(
     layout: &Layout,
     progress: &Progress,
@@ -241,20 +244,19 @@ pub(super) fn can_be_spared(
     sides: Sides,
     seat: SeatIx,
 ) -> bool {
-    let pool = &layout.pools[layout.seats[seat].pool];
-    pool.may_go_down || staying(layout, progress, view, sides, seat) >= pool.floor
-}
-
-/// Fit members of a seat's pool and node that are in rotation and wanted there: those that stay
-/// when all others that are to go have gone.
-fn staying(layout: &Layout, progress: &Progress, view: &View, sides: Sides, seat: SeatIx) -> usize {
-    let place = &layout.seats[seat];
-    let bench = layout.pools[place.pool].benches.iter().find(|bench| bench.node == place.node);
-    let stays = |&&other: &&SeatIx| {
+    let Seat { pool, node, server, .. } = layout.seats[seat];
+    let pool = &layout.pools[pool];
+    // Fit, in rotation and wanted there: those that stay when all others that are to go have gone.
+    let stays = |other: SeatIx| {
         sides.wanted(layout, progress, layout.seats[other].server) == Wanted::In
             && view.seat(layout, other).is_some_and(in_rotation)
     };
-    bench.map_or(0, |bench| bench.seats.iter().filter(stays).count())
+    let bench = pool.benches.iter().find(|bench| bench.node == node);
+    let staying = bench.map_or(0, |it| it.seats.iter().filter(|&&other| stays(other)).count());
+    pool.may_go_down
+        || (staying >= pool.floor
+            && (!progress.servers[server].tainted
+                || is_carried_without(layout, view, server, node, stays)))
 }
 
 /// After the drain's deadline, where policy says so.
@@ -356,52 +358,6 @@ fn quiet_evidence(layout: &Layout, view: &View, server: ServerIx) -> String {
         ))
     });
     seats.collect::<Vec<_>>().join(", ")
-}
-
-/// Eligible on every node and, in every pool, arrivals have risen since it was admitted; in a pool
-/// where a request of ours cannot be sent and nobody else's came either, a passing check must do.
-fn takes_traffic(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
-    layout.servers[server].seats.iter().all(|&seat| {
-        if baseline_out(progress, seat) {
-            return true;
-        }
-        let place = &layout.seats[seat];
-        let Some(read) = view.seat(layout, seat) else { return false };
-        let offset = seat - layout.nodes[place.node].first_seat;
-        let first = view.nodes[place.node].first_ready[offset];
-        let rose = first.is_some_and(|(arrivals, _)| read.arrivals > arrivals);
-        in_rotation(read)
-            && read.check != CheckState::Failing
-            && (rose || (!is_nudgeable(layout, seat) && bench_is_silent(layout, view, seat)))
-    })
-}
-
-fn is_nudgeable(layout: &Layout, seat: SeatIx) -> bool {
-    let place = &layout.seats[seat];
-    layout.pools[place.pool].benches.iter().any(|bench| bench.node == place.node && bench.nudgeable)
-}
-
-/// Nobody's requests came to any member of the pool on this node for a quiet window.
-pub(super) fn bench_is_silent(layout: &Layout, view: &View, seat: SeatIx) -> bool {
-    let place = &layout.seats[seat];
-    let first_seat = layout.nodes[place.node].first_seat;
-    let Some(bench) = layout.pools[place.pool].benches.iter().find(|at| at.node == place.node)
-    else {
-        return false;
-    };
-    let node = &view.nodes[place.node];
-    let Some(newest) = node.samples.back() else { return false };
-    let begin_ms = newest.at_ms.saturating_sub(layout.policy().quiet_window_ms);
-    let Some(oldest) = node.samples.iter().rev().find(|sample| sample.at_ms <= begin_ms) else {
-        return false;
-    };
-    bench.seats.iter().all(|&seat| {
-        let offset = seat - first_seat;
-        match (&oldest.seats[offset], &newest.seats[offset]) {
-            (Some(then), Some(now)) => then.arrivals == now.arrivals,
-            _ => false,
-        }
-    })
 }
 
 /// Every seat of a server is as the baseline had it.

@@ -10,7 +10,7 @@ use super::readings::{
 };
 
 /// How long node samples are kept at least: a person who looks wants to see what led here. Longer
-/// where the quiet window is.
+/// where the quiet window or the warm-up is.
 const SAMPLES_KEPT_MS_MIN: u64 = 120_000;
 
 /// Everything read so far in this process, and the instant it is looked at.
@@ -189,7 +189,8 @@ impl View {
                 _ => *since = None,
             }
         }
-        let kept_ms = SAMPLES_KEPT_MS_MIN.max(layout.policy().quiet_window_ms);
+        let policy = layout.policy();
+        let kept_ms = SAMPLES_KEPT_MS_MIN.max(policy.quiet_window_ms).max(policy.warm_up_ms);
         while node.samples.get(1).is_some_and(|second| second.at_ms + kept_ms <= at_ms) {
             node.samples.pop_front();
         }

@@ -7,12 +7,13 @@ use super::places::Places;
 /// Times of a policy that a faster farm makes shorter: key, default, and the least that still
 /// makes sense on a machine that does other things too. All in milliseconds. The drain's deadline
 /// is not among them: users' requests do not get faster.
-const TIMES: [(&str, u64, u64); 16] = [
+const TIMES: [(&str, u64, u64); 17] = [
     ("balancer_poll_ms", 5_000, 500),
     ("balancer_poll_draining_ms", 1_000, 200),
     ("flags_poll_ms", 15_000, 1_000),
     ("jobs_poll_ms", 15_000, 500),
     ("quiet_window_ms", 5_000, 1_000),
+    ("warm_up_ms", 30_000, 1_000),
     ("idle_window_ms", 60_000, 2_000),
     ("soak_ms", 30 * 60_000, 5_000),
     ("soak_test_every_ms", 60_000, 1_000),

@@ -77,21 +77,31 @@ impl Demand {
         ground: &'a Ground,
         gets_some: impl Fn(&Member) -> bool,
     ) -> BTreeMap<&'a str, f64> {
-        let mut loads = self.loads(ground, gets_some);
+        let mut loads = self.loads(ground, gets_some, |rate| rate.rate_at(ground.now_ms));
         loads.retain(|server, rps| *rps > self.capacity[*server] * ROUNDING);
         loads
+    }
+
+    /// Without a server, some other that is ready could not answer what it would get at the
+    /// busiest time: whoever decides for the hours to come cannot do without it.
+    pub(super) fn needs(&self, server: &str, ground: &Ground) -> bool {
+        let others = |it: &Member| it.eligible() && it.server != server && ground.ready(&it.server);
+        let clean = |it: &Member| others(it) && !ground.servers[&it.server].half_deployed();
+        let loads = self.loads(ground, clean, RateCurve::rate_max);
+        loads.into_iter().any(|(other, rps)| rps > self.capacity[other])
     }
 
     fn loads<'a>(
         &self,
         ground: &'a Ground,
         gets_some: impl Fn(&Member) -> bool,
+        rate: impl Fn(&RateCurve) -> u64,
     ) -> BTreeMap<&'a str, f64> {
         let mut loads: BTreeMap<&str, f64> = BTreeMap::new();
         for ((node, pool), members) in ground.lanes() {
             let lane = self.lanes.get(&(node.to_owned(), pool.to_owned()));
             let Some((zone, part)) = lane else { continue };
-            let rps = self.zones[*zone].rate_at(ground.now_ms) as f64 / 1e6 * part;
+            let rps = rate(&self.zones[*zone]) as f64 / 1e6 * part;
             let who = || members.iter().filter(|(_, it)| gets_some(it));
             let weights: u32 = who().map(|(_, it)| it.weight).sum();
             for (_, member) in who() {

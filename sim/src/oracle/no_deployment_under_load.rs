@@ -10,7 +10,10 @@
 //! * where old consoles fail on a new database, or go on showing what was so before it, and did
 //!   before that bound was over: until it is over since the job ended well that brought the first new
 //!   one, and was read to have;
-//! * while some pool of it has nobody to stand in: no other fit living member in rotation.
+//! * while some pool of it has nobody to stand in: no other fit living member in rotation; or while
+//!   the others could not carry the users without it.
+//!
+//! For whoever was admitted early, since a pool had nobody: while that is so.
 //!
 //! And within the bound after a reload of the node that put the server back.
 //!
@@ -38,8 +41,10 @@ impl Invariant for NoDeploymentUnderLoad {
                 continue;
             }
             let faults = &context.faults;
+            let is_needed = nobody_stands_in(&member.server, ground);
+            let rescued = is_needed && !server.touched && context.updating.contains(&member.server);
             let enabled = server.enabled_itself_at_ms.map(|at_ms| {
-                match nobody_stands_in(&member.server, ground) {
+                match is_needed || context.demand.needs(&member.server, ground) {
                     true => Excuse::lasting("self-enabling", &member.server),
                     false => match flag_end(at_ms, ground, context) {
                         Some(end_ms) => Excuse::until("self-enabling", &member.server, end_ms),
@@ -54,7 +59,11 @@ impl Invariant for NoDeploymentUnderLoad {
                     "applications are deployed to {} while {} on {} sends it requests",
                     member.server, key.pool, key.node
                 ),
-                excuse: longest(faults.reload_excuse(&key.node).into_iter().chain(enabled)),
+                excuse: longest(
+                    (faults.reload_excuse(&key.node).into_iter())
+                        .chain(enabled)
+                        .chain(rescued.then(|| Excuse::lasting("rescue", &member.server))),
+                ),
             });
         }
         findings

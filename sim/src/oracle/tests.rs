@@ -10,7 +10,7 @@ use crate::nemesis::Fault;
 use crate::nemesis::fault::{BalancerFault, Fate, FrontEndFault, LinkFault, OrchestratorFault};
 
 use super::*;
-use crate::traffic::TrafficSpec;
+use crate::traffic::{TrafficSpec, UsersTruth};
 
 mod users_and_journal;
 
@@ -78,7 +78,7 @@ impl Story {
             updating: ["fe-1".to_owned(), "fe-2".to_owned()].into(),
             floors: BTreeMap::new(),
             old_console: OldConsole::Works,
-            demand: Demand::of(&spec(), &TrafficSpec::of(&spec())),
+            demand: Demand::of(&spec(), &TrafficSpec::of(&spec(), &UsersTruth::default())),
             told_is_durable: false,
             healed: false,
             guard_may_refuse: false,

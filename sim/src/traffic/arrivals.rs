@@ -51,7 +51,8 @@ impl RateCurve {
     }
 
     /// The highest rate, in millionths of a request a second.
-    pub(super) fn rate_max(&self) -> u64 {
+    #[must_use]
+    pub fn rate_max(&self) -> u64 {
         self.rate(self.requests_per_slot.iter().copied().max().unwrap_or(0))
     }
 

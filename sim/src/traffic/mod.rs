@@ -47,7 +47,9 @@ pub use load::Users;
 pub use member::Tally;
 pub use risk::Strain;
 pub use service::{LongRequests, ServiceTimes};
-pub use spec::{Balancing, ColdStart, PoolLoad, ServerSpec, TrafficSpec, ZoneLoad};
+pub use spec::{
+    Balancing, ColdStart, Limits, PoolLoad, ServerSpec, TrafficSpec, UsersTruth, ZoneLoad,
+};
 
 use lane::Lane;
 use member::{InFlight, Member};
@@ -75,7 +77,7 @@ pub struct Fates {
     /// Answered in time.
     pub served: u64,
     /// Answered, but later than by an idle, warm server by more than the stated bound
-    /// ([`ServerSpec::slow_ms`]).
+    /// ([`Limits::slow_ms`]).
     pub slow: u64,
     /// Nobody was eligible, or the server's queue was full.
     pub refused: u64,
@@ -147,7 +149,7 @@ impl Traffic {
     /// name, its draws.
     #[must_use]
     pub fn new(spec: &Spec, stream: impl Fn(&str) -> Stream) -> Self {
-        Self::with(spec, &TrafficSpec::of(spec), stream)
+        Self::with(spec, &TrafficSpec::of(spec, &UsersTruth::default()), stream)
     }
 
     /// The traffic of a farm, nobody eligible yet.
@@ -155,7 +157,7 @@ impl Traffic {
     pub fn with(spec: &Spec, traffic: &TrafficSpec, stream: impl Fn(&str) -> Stream) -> Self {
         let servers = spec.front_ends.iter().map(|it| {
             let server = &traffic.servers[&it.name];
-            let mean_held_ns = spec::mean_held_ns(it, server.held_ms_max, &traffic.zones);
+            let mean_held_ns = spec::mean_held_ns(it, server.limits.held_ms_max, &traffic.zones);
             (server.workers.max(1), mean_held_ns)
         });
         let mut this = Self {

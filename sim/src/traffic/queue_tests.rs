@@ -24,15 +24,15 @@ struct Measured {
 /// Poisson arrivals at so many Erlangs, exponential service, so many workers and places in the
 /// queue: an M/M/c/K with K = workers + places.
 fn measure(workers: u32, places: u32, erlangs_percent: u64, requests: u64) -> Measured {
-    let mut server = Server::new(&ServerSpec {
-        workers,
+    let limits = Limits {
         queue_max: places,
         wait_ms_max: u64::MAX,
         answer_ms_max: u64::MAX,
         held_ms_max: u64::MAX,
         slow_ms: u64::MAX,
         cold: ColdStart::default(),
-    });
+    };
+    let mut server = Server::new(&ServerSpec { workers, limits });
     // In slots of 100 s, each with so many requests on average.
     let curve = RateCurve::slots(100_000, vec![100_000 / MEAN_MS * erlangs_percent / 100]);
     let mut arrivals = arrivals::Arrivals::new(&curve.expect("a curve")).expect("a load");
@@ -169,10 +169,10 @@ fn servers_answer_their_capacity_well_and_twice_as_much_badly() {
 fn fewest_connections_spare_a_slow_server() {
     let arrivals_of = |balancing| {
         let spec = pair(40, 90);
-        let mut load = TrafficSpec::of(&spec);
+        let mut load = TrafficSpec::of(&spec, &UsersTruth::default());
         load.pools.insert("pa".into(), PoolLoad { balancing, ..PoolLoad::default() });
         let cold = ColdStart { extra_percent: 400, falls_over_ms: 36_000_000 };
-        load.servers.values_mut().for_each(|server| server.cold = cold);
+        load.servers.values_mut().for_each(|server| server.limits.cold = cold);
         let mut traffic = Traffic::with(&spec, &load, |zone| Keyed::new(6).stream("traffic", zone));
         (0..2).for_each(|cell| traffic.set_weight(cell, 100));
         traffic.set_server(0, Answer::Nothing, true);
@@ -191,7 +191,7 @@ fn fewest_connections_spare_a_slow_server() {
 #[test]
 fn member_that_was_down_comes_to_its_share_slowly() {
     let spec = pair(100, 200);
-    let mut load = TrafficSpec::of(&spec);
+    let mut load = TrafficSpec::of(&spec, &UsersTruth::default());
     load.pools.insert("pa".into(), PoolLoad { slow_start_ms: 60_000, ..PoolLoad::default() });
     let mut traffic = Traffic::with(&spec, &load, |zone| Keyed::new(7).stream("traffic", zone));
     traffic.set_weight(1, 100);
@@ -212,7 +212,7 @@ fn member_that_was_down_comes_to_its_share_slowly() {
 #[test]
 fn kept_connections_lead_to_a_drained_member_until_they_end() {
     let spec = pair(50, 90);
-    let mut load = TrafficSpec::of(&spec);
+    let mut load = TrafficSpec::of(&spec, &UsersTruth::default());
     let keep = PoolLoad { keep_alive_ms: Some(5_000), ..PoolLoad::default() };
     load.pools.insert("pa".into(), keep);
     let zone = load.zones.get_mut("a").expect("the zone");

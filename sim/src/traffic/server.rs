@@ -43,17 +43,18 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(spec: &ServerSpec) -> Self {
+        let limits = &spec.limits;
         Self {
             workers: Workers::new(spec.workers),
             waiting: VecDeque::new(),
             piling_up_since_ns: 0,
-            queue_max: spec.queue_max as usize,
-            wait_ns_max: spec.wait_ms_max.saturating_mul(NS_PER_MS),
-            answer_ns_max: spec.answer_ms_max.saturating_mul(NS_PER_MS),
-            held_ns_max: spec.held_ms_max.saturating_mul(NS_PER_MS),
-            slow_ns: spec.slow_ms.saturating_mul(NS_PER_MS),
-            cold_extra_percent: u64::from(spec.cold.extra_percent),
-            cold_ns: spec.cold.falls_over_ms * NS_PER_MS,
+            queue_max: limits.queue_max as usize,
+            wait_ns_max: limits.wait_ms_max.saturating_mul(NS_PER_MS),
+            answer_ns_max: limits.answer_ms_max.saturating_mul(NS_PER_MS),
+            held_ns_max: limits.held_ms_max.saturating_mul(NS_PER_MS),
+            slow_ns: limits.slow_ms.saturating_mul(NS_PER_MS),
+            cold_extra_percent: u64::from(limits.cold.extra_percent),
+            cold_ns: limits.cold.falls_over_ms * NS_PER_MS,
             cold_until_ns: 0,
         }
     }
@@ -157,21 +158,21 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
-    use super::super::spec::ColdStart;
+    use super::super::spec::{ColdStart, Limits};
     use super::*;
 
     const S: u64 = 1_000_000_000;
 
     fn server(workers: u32, queue_max: u32) -> Server {
-        Server::new(&ServerSpec {
-            workers,
+        let limits = Limits {
             queue_max,
             wait_ms_max: 5_000,
             answer_ms_max: 60_000,
             held_ms_max: 30_000,
             slow_ms: 2_000,
             cold: ColdStart { extra_percent: 100, falls_over_ms: 10_000 },
-        })
+        };
+        Server::new(&ServerSpec { workers, limits })
     }
 
     /// Goal: each rule of the queue decides one request. Method: one worker, two places, by hand.

@@ -1,7 +1,9 @@
 //! What traffic is made of, as plain data: users by zone, servers, and how pools share requests.
 use std::collections::BTreeMap;
 
-use evenkeel_fakes::spec::{FrontEndSpec, Spec};
+use serde::Deserialize;
+
+use evenkeel_fakes::spec::{FrontEndSpec, Spec, ZoneLoadSpec};
 
 use super::arrivals::RateCurve;
 use super::histogram::Histogram;
@@ -52,6 +54,47 @@ pub struct ZoneLoad {
 pub struct ServerSpec {
     /// Requests that it works on at a time; at least one.
     pub workers: u32,
+    /// What it does with more.
+    pub limits: Limits,
+}
+
+/// What a scenario says of how users' requests are shared and served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UsersTruth {
+    /// How pools share them, by pool; who is not named has [`PoolLoad::default`].
+    pub pool: BTreeMap<String, PoolLoad>,
+    /// What every front-end does with more than it can work on.
+    pub front_end: Limits,
+}
+
+impl UsersTruth {
+    /// # Errors
+    /// A pool is not the farm's, or keeps connections of users of whom nothing is known.
+    pub fn check(&self, spec: &Spec) -> Result<(), String> {
+        for (name, load) in &self.pool {
+            let Some(pool) = spec.pools.iter().find(|pool| pool.name == *name) else {
+                return Err(format!("[users.pool.{name}]: the farm has no such pool"));
+            };
+            let zones = spec.load.iter().flat_map(|load| &load.zones);
+            let of_zone = |it: &&ZoneLoadSpec| it.zone == pool.zone;
+            let gaps = zones.filter(of_zone).any(|it| !it.keep_alive_gap_ms.is_empty());
+            if load.keep_alive_ms.is_some() && !gaps {
+                return Err(format!(
+                    "[users.pool.{name}]: keep_alive_ms wants keep_alive_gap_ms of zone {} in the \
+                     farm file's [load]: `evenkeel-sim profile` writes it",
+                    pool.zone
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a front-end does with more requests than it can work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
     /// Requests that wait for a worker; who comes then is refused with 503.
     pub queue_max: u32,
     /// How long a user waits for a worker before giving up.
@@ -66,8 +109,24 @@ pub struct ServerSpec {
     pub cold: ColdStart,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            queue_max: QUEUE_MAX,
+            wait_ms_max: WAIT_MS_MAX,
+            answer_ms_max: REQUEST_MS_MAX,
+            held_ms_max: HELD_MS_MAX,
+            slow_ms: SLOW_MS,
+            // Three times as long at first, for half a minute: an assumption. Pages are compiled
+            // and caches filled by the first requests for them.
+            cold: ColdStart { extra_percent: 200, falls_over_ms: 30_000 },
+        }
+    }
+}
+
 /// A server whose applications were just started takes longer, less and less so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ColdStart {
     /// How much longer answers take at first, in percent of what they hold a worker.
     pub extra_percent: u32,
@@ -76,7 +135,8 @@ pub struct ColdStart {
 }
 
 /// How a pool shares requests among its members on each node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PoolLoad {
     /// Who is next.
     pub balancing: Balancing,
@@ -88,7 +148,8 @@ pub struct PoolLoad {
 }
 
 /// Who gets the next request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Balancing {
     /// Members in turn, by weight.
     #[default]
@@ -99,9 +160,9 @@ pub enum Balancing {
 
 impl TrafficSpec {
     /// What a farm file says: the measured load of each zone; of the others a constant one, with
-    /// default service times.
+    /// default service times. What a scenario says beside it: how it is shared and served.
     #[must_use]
-    pub fn of(spec: &Spec) -> Self {
+    pub fn of(spec: &Spec, users: &UsersTruth) -> Self {
         let load = |rps| ZoneLoad {
             rate: RateCurve::constant(rps),
             service: ServiceTimes::default(),
@@ -110,9 +171,9 @@ impl TrafficSpec {
         let constant = spec.zones.iter().map(|zone| (zone.name.clone(), load(zone.load_rps)));
         let mut zones: BTreeMap<String, ZoneLoad> = constant.collect();
         zones.extend(spec.load.iter().flat_map(measured::zones));
-        let server = |it: &FrontEndSpec| (it.name.clone(), server(it, &zones));
+        let server = |it: &FrontEndSpec| (it.name.clone(), server(it, users.front_end, &zones));
         let servers = spec.front_ends.iter().map(server).collect();
-        Self { zones, servers, pools: BTreeMap::new() }
+        Self { zones, servers, pools: users.pool.clone() }
     }
 
     /// The same for a run that begins at another time of day than the busiest, in minutes from
@@ -143,19 +204,14 @@ pub(super) fn mean_held_ns(
     (sums.0 / u128::max(sums.1, 1)).max(1) as u64
 }
 
-fn server(front_end: &FrontEndSpec, zones: &BTreeMap<String, ZoneLoad>) -> ServerSpec {
-    let held_ns = mean_held_ns(front_end, HELD_MS_MAX, zones);
+fn server(
+    front_end: &FrontEndSpec,
+    limits: Limits,
+    zones: &BTreeMap<String, ZoneLoad>,
+) -> ServerSpec {
+    let held_ns = mean_held_ns(front_end, limits.held_ms_max, zones);
     let busy = u128::from(front_end.capacity_rps) * u128::from(held_ns) * 100;
     let workers = busy.div_ceil(1_000_000_000 * CAPACITY_PERCENT);
-    ServerSpec {
-        workers: u32::try_from(workers.max(1)).expect("a server has fewer than 2^32 workers"),
-        queue_max: QUEUE_MAX,
-        wait_ms_max: WAIT_MS_MAX,
-        answer_ms_max: REQUEST_MS_MAX,
-        held_ms_max: HELD_MS_MAX,
-        slow_ms: SLOW_MS,
-        // Three times as long at first, for half a minute: an assumption. Pages are compiled and
-        // caches filled by the first requests for them.
-        cold: ColdStart { extra_percent: 200, falls_over_ms: 30_000 },
-    }
+    let workers = u32::try_from(workers.max(1)).expect("a server has fewer than 2^32 workers");
+    ServerSpec { workers, limits }
 }

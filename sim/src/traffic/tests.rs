@@ -55,7 +55,7 @@ fn traffic(seed: u64) -> Traffic {
 /// connections, kept connections, slow and cold starts, queues that are short and often full.
 fn strained_traffic(seed: u64) -> Traffic {
     let spec = spec(50);
-    let mut load = TrafficSpec::of(&spec);
+    let mut load = TrafficSpec::of(&spec, &UsersTruth::default());
     let zone = load.zones.get_mut("b").expect("a zone of the specimen");
     zone.rate = RateCurve::slots(60_000, vec![3_000, 0, 9_000]).expect("a curve");
     zone.rate.begin_at(0);
@@ -63,9 +63,9 @@ fn strained_traffic(seed: u64) -> Traffic {
     zone.service = ServiceTimes::Measured(times.expect("a histogram"));
     zone.gaps = Some(Histogram::new(&[(1_000, 3), (60_000, 1)], &[]).expect("a histogram"));
     for server in load.servers.values_mut() {
-        (server.workers, server.queue_max) = (9, 20);
-        (server.wait_ms_max, server.slow_ms) = (700, 300);
-        server.answer_ms_max = 60_000;
+        (server.workers, server.limits.queue_max) = (9, 20);
+        (server.limits.wait_ms_max, server.limits.slow_ms) = (700, 300);
+        server.limits.answer_ms_max = 60_000;
     }
     let fewest = PoolLoad { balancing: Balancing::LeastConnections, ..PoolLoad::default() };
     let pools = [

@@ -1,5 +1,7 @@
 //! Everything that is known of a run while it goes on: the oracle, the watch for triggers, the
 //! last events, and what the world must do about them.
+mod users;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -14,9 +16,8 @@ use serde::Serialize;
 use crate::fabric::Fabric;
 use crate::nemesis::watch::{Strike, Watch};
 use crate::nemesis::{Fault, Trigger, atlas};
-use crate::oracle::sometimes::DRAINED_UNDER_LOAD;
-use crate::oracle::{Lost, MemberKey, Oracle, Sight, Struck, TurnedAway};
-use crate::traffic::{Cell, Users};
+use crate::oracle::{Oracle, Sight, Struck};
+use crate::traffic::Users;
 
 use super::Points;
 use super::strike::Later;
@@ -437,60 +438,6 @@ impl Inner {
         if self.before_violation.is_none() && !self.oracle().content() {
             self.before_violation = Some(self.last.iter().cloned().collect());
         }
-    }
-
-    /// Tells the users what servers do with requests from now on.
-    fn servers_changed(&mut self, at_ms: u64, farm: &Farm, event: &ledger::Event) {
-        use ledger::Event as E;
-        let (E::JobStarted { server, .. }
-        | E::JobEnded { server, .. }
-        | E::Installed { server, .. }
-        | E::Down { server }
-        | E::Up { server }
-        | E::Service { server, .. }
-        | E::Applications { server, .. }
-        | E::DeploymentBegan { server }
-        | E::DeploymentEnded { server }
-        | E::DeploymentStopped { server }
-        | E::ModulesSkipped { server }) = event
-        else {
-            return;
-        };
-        let oracle = self.oracle.as_ref().expect("nothing happens after the end");
-        let ground = oracle.ground();
-        let fit = ground.servers.get(server).is_some_and(|it| it.fit(&ground.target));
-        let applications = farm.servers[server].applications();
-        self.users.server_changed(server, applications, fit);
-        for (cell, requests) in self.users.take_lost() {
-            let lost = self.lost(cell, server, requests);
-            self.oracle().saw(at_ms, &Sight::Lost(&lost));
-        }
-    }
-
-    /// Tells what queues have turned away before a change.
-    fn queues_looked_at(&mut self, at_ms: u64) {
-        for (server, requests, piling_up_since_ms) in self.users.take_turned_away() {
-            let turned_away = TurnedAway { server, requests, piling_up_since_ms };
-            self.oracle().saw(at_ms, &Sight::TurnedAway(&turned_away));
-        }
-    }
-
-    /// Notices a drain that users are busy with.
-    fn members_changed(&mut self, event: &ledger::Event) {
-        let ledger::Event::MemberAdmin { node, pool, member, admin: 1.. } = event else { return };
-        let traffic = self.users.traffic();
-        let cell = traffic.cell(node, pool, member);
-        let busy = cell.is_some_and(|cell| traffic.unanswered(cell) > 0);
-        drop(traffic);
-        if busy {
-            self.oracle().happened(DRAINED_UNDER_LOAD);
-        }
-    }
-
-    fn lost(&self, cell: Cell, server: &str, requests: u64) -> Lost {
-        let traffic = self.users.traffic();
-        let (node, pool, member) = traffic.name_of(cell).expect("a cell has a name").clone();
-        Lost { member: MemberKey { node, pool, member }, server: server.to_owned(), requests }
     }
 }
 

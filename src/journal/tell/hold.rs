@@ -83,7 +83,8 @@ fn why(reason: &HoldReason, standing: &Standing) -> String {
             format!("somebody else is changing this farm: {}", one_line(what))
         }
         HoldReason::DeploymentUnderLoad { server } => format!(
-            "deployment has begun on {server}, which serves users and which nobody can stand in for"
+            "deployment has begun on {server} before its upgrade, and nobody can take over its users \
+             for good; a retry lets it serve until its turn comes"
         ),
         HoldReason::FloorLost { node, pool } => {
             format!("pool {pool} on {node} is under its floor and no fit server is left to admit")

@@ -143,17 +143,21 @@ pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision:
 }
 
 fn deploys_under_load(layout: &Layout, view: &View, server: ServerIx) -> bool {
-    let busy = view.servers[server].threads.back().is_some_and(|round| {
-        let interval_ms =
-            layout.policy().jobs_poll_ms * u64::from(layout.policy().stale_after_polls);
-        round.at_ms + interval_ms >= view.now_ms
-            && round.value.iter().any(|row| row.state == ThreadState::Busy)
-    });
     let serves = layout.servers[server]
         .seats
         .iter()
         .any(|&seat| view.seat(layout, seat).is_some_and(in_rotation));
-    busy && serves
+    serves && is_being_deployed_to(layout, view, server)
+}
+
+/// A thread of it was busy, as last read.
+pub(super) fn is_being_deployed_to(layout: &Layout, view: &View, server: ServerIx) -> bool {
+    view.servers[server].threads.back().is_some_and(|round| {
+        let interval_ms =
+            layout.policy().jobs_poll_ms * u64::from(layout.policy().stale_after_polls);
+        round.at_ms + interval_ms >= view.now_ms
+            && round.value.iter().any(|row| row.state == ThreadState::Busy)
+    })
 }
 
 fn is_ensured(progress: &Progress, view: &View, server: ServerIx) -> bool {

@@ -3,7 +3,7 @@ use crate::farm::Half;
 use crate::farm::policy::AfterDeadline;
 use crate::journal::{FarmMilestone, HoldReason, WayOut};
 
-use super::super::fitness::is_fit;
+use super::super::fitness::{in_rotation_among, is_fit};
 use super::super::layout::{Layout, SeatIx, ServerIx};
 use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::{in_rotation, is_young, server_is_quiet};
@@ -11,7 +11,7 @@ use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms};
 use super::super::steps::{current_stage, may_begin, stage_done, step};
 use super::super::view::View;
 use super::console_faces;
-use super::rescue::under_floor;
+use super::rescue::{spared, under_floor};
 
 /// Drifts that are put right before the run holds: once may be an accident.
 const DRIFTS_MAX: u32 = 1;
@@ -52,19 +52,37 @@ fn somebody_else(layout: &Layout, progress: &Progress) -> Option<HoldReason> {
 }
 
 /// Deployment has begun on a member that has to go on serving: where others can stand in it goes
-/// out, and nobody need be called.
+/// out, and nobody need be called; unless whoever stands in cannot be upgraded meanwhile.
 fn under_load(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
     let sides = Sides::of(layout, progress);
-    let stuck = |&seat: &SeatIx| {
+    let stuck = |seat: SeatIx| {
         view.seat(layout, seat).is_some_and(in_rotation)
             && !can_be_spared(layout, progress, view, sides, seat)
     };
     let serves = |server: &ServerIx| {
         let record = &progress.servers[*server];
-        record.tainted && !record.taint_accepted && layout.servers[*server].seats.iter().any(stuck)
+        let needed = |&seat: &SeatIx| stuck(seat) || is_stood_in_for(layout, progress, view, seat);
+        record.tainted && !record.taint_accepted && layout.servers[*server].seats.iter().any(needed)
     };
     let server = layout.half(Half::Loaded).find(serves)?;
     Some(HoldReason::DeploymentUnderLoad { server: layout.servers[server].name.clone() })
+}
+
+/// On a seat's bench an untouched server of the updating half has stood in for long, and is needed.
+fn is_stood_in_for(layout: &Layout, progress: &Progress, view: &View, seat: SeatIx) -> bool {
+    let place = &layout.seats[seat];
+    let benches = layout.pools[place.pool].benches.iter();
+    let seats = benches.filter(|bench| bench.node == place.node).flat_map(|bench| &bench.seats);
+    let mut servers = seats.map(|&seat| layout.seats[seat].server);
+    servers.any(|server| {
+        let record = &progress.servers[server];
+        let long = record
+            .rescued_ms
+            .is_some_and(|since| since + layout.policy().unknown_ms_max < view.now_ms);
+        long && !record.touched
+            && layout.servers[server].half == Some(Half::Updating)
+            && !spared(layout, progress, view, server)
+    })
 }
 
 /// A bench has been under its floor in every sample of the last while, and rescue found nobody.
@@ -79,14 +97,10 @@ fn floor_lost(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
                 .iter()
                 .rev()
                 .take_while(|sample| {
-                    let first = layout.nodes[bench.node].first_seat;
-                    let eligible = bench.seats.iter().filter(|&&seat| {
-                        let server = layout.seats[seat].server;
-                        // One to which deployment began serves, and has a hold of its own.
-                        let serves = is_fit(progress, server) || progress.servers[server].tainted;
-                        serves && sample.seats[seat - first].as_ref().is_some_and(in_rotation)
-                    });
-                    eligible.count() < pool.floor
+                    // One to which deployment began serves, and has a hold of its own.
+                    let serves =
+                        |server| is_fit(progress, server) || progress.servers[server].tainted;
+                    in_rotation_among(layout, bench, sample, serves) < pool.floor
                 })
                 .last()
                 .map(|sample| sample.at_ms);

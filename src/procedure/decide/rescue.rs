@@ -2,15 +2,18 @@
 //! before one version.
 use crate::journal::{Event, Notice};
 
-use super::super::fitness::{eligible_beside, is_fit};
+use super::super::fitness::{eligible_beside, in_rotation_among, is_fit};
 use super::super::layout::{Bench, Layout, PoolIx, ServerIx};
 use super::super::progress::{Direction, Progress};
 use super::super::readings::{CheckState, OperState};
 use super::super::rotation::{Sides, Wanted, helps_itself};
 use super::super::view::View;
 use super::Decision;
+use super::flags::is_being_deployed_to;
 
-/// A rescue lasts at least this long, so that a flapping member does not make another one flap.
+/// A rescue lasts at least this long, and until the others have held their pools for as long: a
+/// flapping member shall not make another one flap, and one that has just started is cold and
+/// would carry alone what it cannot carry yet.
 const RESCUE_MS_MIN: u64 = 60_000;
 
 /// Rescues to begin or to end.
@@ -78,14 +81,28 @@ fn rescuer(
         let out = sides.wanted(layout, progress, server) == Wanted::Out;
         (is_fit(progress, server) && out && alive && free).then_some(server)
     };
-    bench.seats.iter().find_map(|&seat| can(layout.seats[seat].server, seat))
+    let able = || bench.seats.iter().filter_map(|&seat| can(layout.seats[seat].server, seat));
+    // Service goes before everything, so that one to which applications are being deployed is
+    // better than none.
+    able().find(|&server| !is_being_deployed_to(layout, view, server)).or(able().next())
 }
 
-/// Every bench it sits on holds without it.
-fn spared(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+/// Every bench it sits on has held without it for as long as a rescue lasts, and does now.
+pub(super) fn spared(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    let begin_ms = view.now_ms.saturating_sub(RESCUE_MS_MIN);
     layout.servers[server].seats.iter().all(|&seat| {
         let place = &layout.seats[seat];
-        let others = eligible_beside(layout, progress, view, place.pool, place.node, Some(server));
-        others.is_some_and(|others| others >= layout.pools[place.pool].floor)
+        let pool = &layout.pools[place.pool];
+        let Some(bench) = pool.benches.iter().find(|bench| bench.node == place.node) else {
+            return false;
+        };
+        let samples = &view.nodes[place.node].samples;
+        let lately = samples.iter().rev().take_while(|sample| sample.at_ms >= begin_ms);
+        let others = |one: ServerIx| one != server && is_fit(progress, one);
+        view.fresh_sample(layout, place.node).is_some()
+            && samples.front().is_some_and(|sample| sample.at_ms <= begin_ms)
+            && lately
+                .into_iter()
+                .all(|sample| in_rotation_among(layout, bench, sample, others) >= pool.floor)
     })
 }

@@ -241,9 +241,9 @@ fn console_edit(draw: &mut Draw<'_>) -> Planned {
     planned(draw.moment(), PeopleFault::ConsoleEdit { server, enabled })
 }
 
-/// The same, into the first hold that is about a server.
+/// The same, soon in the first hold that is about a server: many such holds pass by themselves.
 fn while_a_server_holds(draw: &mut Draw<'_>) -> Trigger {
-    Trigger::HeldForServer { nth: 1, after_ms: draw.between(1, 12) * MINUTE }
+    Trigger::HeldForServer { nth: 1, after_ms: draw.between(10, 240) * SECOND }
 }
 
 /// Some minutes into a hold: whoever is called at night has to wake up first.

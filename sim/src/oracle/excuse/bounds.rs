@@ -40,8 +40,8 @@ pub struct Bounds {
     pub heal: Bound,
     /// A node is read, and what follows from it done.
     pub react: Bound,
-    /// A node is read again, whoever follows is admitted there and shown to take traffic, and
-    /// whoever goes is drained everywhere.
+    /// A node is read again, whoever follows is admitted there, is warm and shown to take traffic,
+    /// and whoever goes is drained everywhere.
     pub switch: Bound,
     /// A member that was admitted early leaves again: it serves for a minute at least, and until
     /// another has risen.
@@ -116,7 +116,7 @@ impl Bounds {
             heal: Bound { waits_ms: RETEST_MS + console_ms, exchanges: TESTS },
             react: Bound { waits_ms: balancer_ms, exchanges: in_pools },
             switch: Bound {
-                waits_ms: 3 * balancer_ms + check(truth.check_rise),
+                waits_ms: 3 * balancer_ms + check(truth.check_rise) + policy.warm_up_ms,
                 exchanges: 2 + 3 * EFFECT * members_max,
             },
             rescue: Bound {
