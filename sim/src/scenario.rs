@@ -361,7 +361,7 @@ mod tests {
         let load = format!(
             "\n[load]\nmeasured = \"by hand\"\nslot_minutes = 15\n[[load.zone]]\nzone = \"{zone}\"\n\
              requests_per_slot = {slots:?}\nservice_ms = [[100, 9], [900, 1]]\n\
-             keep_alive_gap_ms = [[5_000, 3], [20_000, 1]]\n"
+             keep_alive_gap_ms = [[2_000, 9], [20_000, 1]]\n"
         );
         let scenario = |farm_text: &str, users: &str| {
             std::fs::write(folder.path().join("a.farm.toml"), farm_text).expect("scratch");
@@ -373,10 +373,10 @@ mod tests {
         let pool = &plain.spec.pools[0].name;
         let users = format!(
             "[users.pool.{pool}]\nbalancing = \"least-connections\"\nslow_start_ms = 10_000\n\
-             keep_alive_ms = 30_000\n[users.front_end]\nqueue_max = 200\n"
+             keep_alive_ms = 5_000\n[users.front_end]\nqueue_max = 200\n"
         );
         let kept = scenario(&(farm.clone() + &load), &users).expect("a scenario");
-        assert_eq!(kept.users.pool[pool.as_str()].keep_alive_ms, Some(30_000));
+        assert_eq!(kept.users.pool[pool.as_str()].keep_alive_ms, Some(5_000));
         assert_eq!(kept.users.front_end.queue_max, 200);
         let run = |scenario: &Scenario| {
             let none = crate::nemesis::Source::Drawn(crate::nemesis::Choice::None);
@@ -384,8 +384,10 @@ mod tests {
         };
         let (plain, kept) = (run(&plain), run(&kept));
         assert_eq!(kept.judgement.violations, []);
-        assert!(kept.fates.served > 100_000 && kept.fates.cut + kept.fates.refused == 0);
-        assert!(kept.simulated_ms > plain.simulated_ms + 10_000, "connections are waited for");
+        let fates = kept.fates;
+        assert!(fates.served > 10_000 && fates.cut + fates.refused == 0, "{fates:?}");
+        let (kept_ms, plain_ms) = (kept.simulated_ms, plain.simulated_ms);
+        assert!(kept_ms > plain_ms + 15_000, "connections are waited for: {kept_ms}, {plain_ms}");
         let unknown = scenario(&farm, &users).expect_err("nothing is known of its users");
         assert!(unknown.to_string().contains("keep_alive_gap_ms"), "{unknown}");
         let missing = scenario(&farm, "[users.pool.none]\n").expect_err("it is not there");
