@@ -337,6 +337,10 @@ impl Progress {
             Wanted::FallBack => {
                 self.direction = Direction::FallingBack;
                 self.standing_hold = None;
+                // The old version shall serve, and there is nobody else for it.
+                for server in &mut self.servers {
+                    server.taint_accepted = server.tainted;
+                }
             }
             Wanted::Retry { server: None } => self.retry_farm(layout, now_ms),
             Wanted::Retry { server: Some(name) } => {

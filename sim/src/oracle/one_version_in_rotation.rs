@@ -30,9 +30,6 @@ use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
 #[derive(Default)]
 struct Mixed {
     since_ms: Option<u64>,
-    /// It may be the switch: what comes about otherwise is judged by itself, and takes nothing from
-    /// the time that the switch has.
-    is_switch: bool,
     before_ms: u64,
 }
 
@@ -84,8 +81,10 @@ impl Invariant for OneVersionInRotation {
             let subject = format!("{node} {pool}");
             let mixed = self.lanes.entry(subject.clone()).or_default();
             if versions.len() < 2 {
+                // What is excused to its end takes nothing from the time that the switch has.
                 if let Some(since_ms) = mixed.since_ms.take()
-                    && std::mem::take(&mut mixed.is_switch)
+                    && !excuse(node, &servers, ground, context)
+                        .is_some_and(|it| it.covers(span.from_ms))
                 {
                     mixed.before_ms += span.from_ms - since_ms;
                 }
@@ -93,7 +92,6 @@ impl Invariant for OneVersionInRotation {
             }
             let since_ms = *mixed.since_ms.get_or_insert(span.from_ms);
             let switch_ends_ms = switch_end(since_ms, mixed.before_ms, needed, ground, context);
-            mixed.is_switch |= switch_ends_ms > 0;
             if span.to_ms <= switch_ends_ms {
                 continue;
             }

@@ -150,7 +150,9 @@ pub fn way_out(way: &WayOut) -> String {
             format!("goes on without {server}, which stays out of rotation and is not upgraded")
         }
         WayOut::Abort => "restores the baseline and ends the run".to_owned(),
-        WayOut::FallBack => "moves traffic to the loaded half again, then holds".to_owned(),
+        WayOut::FallBack => "moves traffic to the loaded half again, also to servers to which deployment began, then \
+                              holds"
+            .to_owned(),
     }
 }
 

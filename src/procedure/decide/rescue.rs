@@ -3,8 +3,10 @@
 use crate::journal::{Event, Notice};
 
 use super::super::fitness::{eligible_beside, in_rotation_among, is_fit};
-use super::super::layout::{Bench, Layout, PoolIx, ServerIx};
+use super::super::layout::{Bench, Layout, PoolIx, Seat, SeatIx, ServerIx};
+use super::super::load::is_carried_without;
 use super::super::progress::{Direction, Progress};
+use super::super::quiet::in_rotation;
 use super::super::readings::{CheckState, OperState};
 use super::super::rotation::{Sides, Wanted, helps_itself};
 use super::super::view::View;
@@ -87,22 +89,42 @@ fn rescuer(
     able().find(|&server| !is_being_deployed_to(layout, view, server)).or(able().next())
 }
 
-/// Every bench it sits on has held without it for as long as a rescue lasts, and does now.
+/// Every bench it sits on has held without it for as long as a rescue lasts, does now, and the
+/// others can carry its users: whoever is overloaded is soon gone again.
 pub(super) fn spared(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
     let begin_ms = view.now_ms.saturating_sub(RESCUE_MS_MIN);
     layout.servers[server].seats.iter().all(|&seat| {
-        let place = &layout.seats[seat];
-        let pool = &layout.pools[place.pool];
-        let Some(bench) = pool.benches.iter().find(|bench| bench.node == place.node) else {
+        let Seat { pool, node, .. } = layout.seats[seat];
+        let floor = layout.pools[pool].floor;
+        let Some(bench) = layout.pools[pool].benches.iter().find(|bench| bench.node == node) else {
             return false;
         };
-        let samples = &view.nodes[place.node].samples;
-        let lately = samples.iter().rev().take_while(|sample| sample.at_ms >= begin_ms);
+        let samples = &view.nodes[node].samples;
+        let mut lately = samples.iter().rev().take_while(|sample| sample.at_ms >= begin_ms);
         let others = |one: ServerIx| one != server && is_fit(progress, one);
-        view.fresh_sample(layout, place.node).is_some()
+        view.fresh_sample(layout, node).is_some()
             && samples.front().is_some_and(|sample| sample.at_ms <= begin_ms)
-            && lately
-                .into_iter()
-                .all(|sample| in_rotation_among(layout, bench, sample, others) >= pool.floor)
+            && lately.all(|sample| in_rotation_among(layout, bench, sample, others) >= floor)
+            && can_do_without(layout, progress, view, server, bench)
     })
+}
+
+/// The others on a bench can carry its users without a server, or are all whom the plan has there.
+fn can_do_without(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+    bench: &Bench,
+) -> bool {
+    let serves = |seat: SeatIx| {
+        let one = layout.seats[seat].server;
+        one != server && is_fit(progress, one) && view.seat(layout, seat).is_some_and(in_rotation)
+    };
+    let planned = bench.seats.iter().filter(|&&seat| {
+        let one = layout.seats[seat].server;
+        layout.servers[one].half != layout.servers[server].half && !progress.servers[one].left_out
+    });
+    planned.into_iter().all(|&seat| serves(seat))
+        || is_carried_without(layout, view, server, bench.node, serves)
 }
