@@ -17,6 +17,17 @@ pub enum Deployment {
     Failed(String),
 }
 
+/// A thread of it was busy, as last read.
+#[must_use]
+pub fn is_being_deployed_to(layout: &Layout, view: &View, server: ServerIx) -> bool {
+    view.servers[server].threads.back().is_some_and(|round| {
+        let policy = layout.policy();
+        let fresh_ms = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
+        round.at_ms + fresh_ms >= view.now_ms
+            && round.value.iter().any(|row| row.state == ThreadState::Busy)
+    })
+}
+
 /// Concludes from readings begun after `since_ms`.
 #[must_use]
 pub fn deployment(

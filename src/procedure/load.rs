@@ -1,11 +1,30 @@
 //! Whether those who stay in rotation can carry the users, by the farm file's figures.
-use super::layout::{Layout, NodeIx, SeatIx, ServerIx};
+use super::layout::{Bench, Layout, NodeIx, SeatIx, ServerIx};
+use super::progress::Progress;
 use super::view::View;
+
+/// Those who stay on a bench can carry the users of a server that leaves, or are all whom the plan
+/// has there: more there is not to wait for.
+#[must_use]
+pub fn can_do_without(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    leaving: ServerIx,
+    bench: &Bench,
+    stays: impl Fn(SeatIx) -> bool,
+) -> bool {
+    let mut planned = bench.seats.iter().filter(|&&seat| {
+        let other = layout.seats[seat].server;
+        let of_other_half = layout.servers[other].half != layout.servers[leaving].half;
+        of_other_half && !progress.servers[other].left_out
+    });
+    planned.all(|&seat| stays(seat)) || is_carried_without(layout, view, leaving, bench.node, stays)
+}
 
 /// Every server beside one that leaves can answer what it gets then, as a node deals it out. A node
 /// is taken for the balancer as a whole: each gets its part of every pool.
-#[must_use]
-pub fn is_carried_without(
+fn is_carried_without(
     layout: &Layout,
     view: &View,
     leaving: ServerIx,

@@ -6,8 +6,9 @@ use crate::journal::{Event, FarmMilestone, Milestone, Notice};
 use super::action::{Action, MemberChange};
 use super::decide::Decision;
 use super::fitness::{eligible_beside, is_fit};
+use super::idle::is_being_deployed_to;
 use super::layout::{Layout, Seat, SeatIx, ServerIx};
-use super::load::is_carried_without;
+use super::load::can_do_without;
 use super::progress::{Direction, Progress};
 use super::quiet::{in_rotation, server_is_quiet};
 use super::readings::{CheckState, MemberReading, OperState};
@@ -147,6 +148,10 @@ fn admission(
     if !still_proven(layout, progress, view, server) {
         return None;
     }
+    // A person's word that it may serve is about what deployment leaves, not about its midst.
+    if progress.servers[server].tainted && is_being_deployed_to(layout, view, server) {
+        return None;
+    }
     // Service before proof: a fit server whose pool has too few is admitted unless its check fails.
     let needed = is_needed(layout, progress, view, seat) && read.check != CheckState::Failing;
     // In maintenance checks stand still, and whoever leaves it is up before the first of them:
@@ -235,8 +240,9 @@ fn drain(
     can_be_spared(layout, progress, view, sides, seat).then_some(MemberChange::Drain)
 }
 
-/// A seat's pool has its floor of others on its node, or may go down. One to which deployment began
-/// goes only where those who stay can carry its users: a half that is overloaded serves nobody.
+/// A seat's pool has its floor of others on its node, or may go down. Where fewer serve than the plan
+/// reckoned with, because deployment began on some or while traffic goes back, those who stay must
+/// also carry the users: who is overloaded serves nobody.
 pub(super) fn can_be_spared(
     layout: &Layout,
     progress: &Progress,
@@ -246,17 +252,18 @@ pub(super) fn can_be_spared(
 ) -> bool {
     let Seat { pool, node, server, .. } = layout.seats[seat];
     let pool = &layout.pools[pool];
+    if pool.may_go_down {
+        return true;
+    }
+    let Some(bench) = pool.benches.iter().find(|bench| bench.node == node) else { return false };
     // Fit, in rotation and wanted there: those that stay when all others that are to go have gone.
     let stays = |other: SeatIx| {
         sides.wanted(layout, progress, layout.seats[other].server) == Wanted::In
             && view.seat(layout, other).is_some_and(in_rotation)
     };
-    let bench = pool.benches.iter().find(|bench| bench.node == node);
-    let staying = bench.map_or(0, |it| it.seats.iter().filter(|&&other| stays(other)).count());
-    pool.may_go_down
-        || (staying >= pool.floor
-            && (!progress.servers[server].tainted
-                || is_carried_without(layout, view, server, node, stays)))
+    let few = progress.servers[server].tainted || progress.direction == Direction::FallingBack;
+    bench.seats.iter().filter(|&&other| stays(other)).count() >= pool.floor
+        && (!few || can_do_without(layout, progress, view, server, bench, stays))
 }
 
 /// After the drain's deadline, where policy says so.

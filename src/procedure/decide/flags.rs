@@ -4,10 +4,11 @@ use crate::farm::Half;
 use crate::journal::{Event, HoldReason, Milestone, Notice};
 
 use super::super::action::{Action, JobKind};
+use super::super::idle::is_being_deployed_to;
 use super::super::layout::{Layout, ServerIx};
 use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::in_rotation;
-use super::super::readings::{ServiceReading, ThreadState};
+use super::super::readings::ServiceReading;
 use super::super::steps::{everyone_in, may_begin};
 use super::super::view::View;
 use super::jobs::not_initialised;
@@ -148,16 +149,6 @@ fn deploys_under_load(layout: &Layout, view: &View, server: ServerIx) -> bool {
         .iter()
         .any(|&seat| view.seat(layout, seat).is_some_and(in_rotation));
     serves && is_being_deployed_to(layout, view, server)
-}
-
-/// A thread of it was busy, as last read.
-pub(super) fn is_being_deployed_to(layout: &Layout, view: &View, server: ServerIx) -> bool {
-    view.servers[server].threads.back().is_some_and(|round| {
-        let interval_ms =
-            layout.policy().jobs_poll_ms * u64::from(layout.policy().stale_after_polls);
-        round.at_ms + interval_ms >= view.now_ms
-            && round.value.iter().any(|row| row.state == ThreadState::Busy)
-    })
 }
 
 fn is_ensured(progress: &Progress, view: &View, server: ServerIx) -> bool {

@@ -3,15 +3,15 @@
 use crate::journal::{Event, Notice};
 
 use super::super::fitness::{eligible_beside, in_rotation_among, is_fit};
+use super::super::idle::is_being_deployed_to;
 use super::super::layout::{Bench, Layout, PoolIx, Seat, SeatIx, ServerIx};
-use super::super::load::is_carried_without;
+use super::super::load::can_do_without;
 use super::super::progress::{Direction, Progress};
 use super::super::quiet::in_rotation;
 use super::super::readings::{CheckState, OperState};
 use super::super::rotation::{Sides, Wanted, helps_itself};
 use super::super::view::View;
 use super::Decision;
-use super::flags::is_being_deployed_to;
 
 /// A rescue lasts at least this long, and until the others have held their pools for as long: a
 /// flapping member shall not make another one flap, and one that has just started is cold and
@@ -102,29 +102,12 @@ pub(super) fn spared(layout: &Layout, progress: &Progress, view: &View, server: 
         let samples = &view.nodes[node].samples;
         let mut lately = samples.iter().rev().take_while(|sample| sample.at_ms >= begin_ms);
         let others = |one: ServerIx| one != server && is_fit(progress, one);
+        let serves = |other: SeatIx| {
+            others(layout.seats[other].server) && view.seat(layout, other).is_some_and(in_rotation)
+        };
         view.fresh_sample(layout, node).is_some()
             && samples.front().is_some_and(|sample| sample.at_ms <= begin_ms)
             && lately.all(|sample| in_rotation_among(layout, bench, sample, others) >= floor)
-            && can_do_without(layout, progress, view, server, bench)
+            && can_do_without(layout, progress, view, server, bench, serves)
     })
-}
-
-/// The others on a bench can carry its users without a server, or are all whom the plan has there.
-fn can_do_without(
-    layout: &Layout,
-    progress: &Progress,
-    view: &View,
-    server: ServerIx,
-    bench: &Bench,
-) -> bool {
-    let serves = |seat: SeatIx| {
-        let one = layout.seats[seat].server;
-        one != server && is_fit(progress, one) && view.seat(layout, seat).is_some_and(in_rotation)
-    };
-    let planned = bench.seats.iter().filter(|&&seat| {
-        let one = layout.seats[seat].server;
-        layout.servers[one].half != layout.servers[server].half && !progress.servers[one].left_out
-    });
-    planned.into_iter().all(|&seat| serves(seat))
-        || is_carried_without(layout, view, server, bench.node, serves)
 }
