@@ -36,7 +36,7 @@ const INVARIANTS: [&str; 12] = [
 const EVENTS_MAX: usize = 5;
 /// Runs that shrinking may take here, and again where that leaves too many events, which are dropped
 /// first. As a command it takes more, to make what is left simpler.
-const SHRINK_RUNS_MAX: [u32; 2] = [8, 60];
+const SHRINK_RUNS_MAX: [u32; 2] = [8, 200];
 
 /// Goal: an oracle that has never seen a bug is not known to see any, and what it sees arrives small.
 /// Method: plant each known bug on the farm of six servers and rehearse seed after seed without the
