@@ -100,7 +100,9 @@ pub(super) fn spared(layout: &Layout, progress: &Progress, view: &View, server: 
             return false;
         };
         let samples = &view.nodes[node].samples;
-        let mut lately = samples.iter().rev().take_while(|sample| sample.at_ms >= begin_ms);
+        // The newest in any case: where polls are rare it is the only one, and none is no yes.
+        let lately = samples.iter().rev().take_while(|sample| sample.at_ms >= begin_ms);
+        let mut lately = samples.back().into_iter().chain(lately);
         let others = |one: ServerIx| one != server && is_fit(progress, one);
         let serves = |other: SeatIx| {
             others(layout.seats[other].server) && view.seat(layout, other).is_some_and(in_rotation)
