@@ -8,7 +8,7 @@ use crate::procedure::decide::{console_for, console_has_rested, consoles_are_sil
 use crate::procedure::layout::{Layout, NodeIx, ServerIx};
 use crate::procedure::polls::Poll;
 use crate::procedure::readings::{Reading, ServerRow};
-use crate::procedure::view::Question;
+use crate::procedure::view::{InVain, Question};
 
 use super::exchange::{Completion, Exchange, Seen, Unseen};
 use super::{Drive, DriveError, REST_MS};
@@ -202,6 +202,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
     ) -> Result<(), DriveError> {
         let went_well = matches!(result, ActionResult::Done { .. } | ActionResult::Tested { .. });
         let unknown = matches!(result, ActionResult::Unknown { .. });
+        self.note_effect(action, &result);
         self.record(vec![Event::Outcome { id, result }])?;
         if unknown {
             self.doubt(action);
@@ -215,6 +216,30 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         self.assert_seat(action, went_well);
         self.free(action, went_well, began_ms);
         Ok(())
+    }
+
+    /// Whether changes of a place have an effect.
+    fn note_effect(&mut self, action: &Action, result: &ActionResult) {
+        let (now_ms, pause_ms_max) = (self.view.now_ms, self.layout.policy().unknown_ms_max);
+        let in_vain = match action {
+            Action::Balancer { .. } => {
+                let (node, _) = places(&self.layout, action);
+                node.map(|node| &mut self.view.nodes[node].in_vain)
+            }
+            Action::Flag { server, .. } => {
+                let server = self.layout.server(server);
+                server.map(|server| &mut self.view.servers[server].flag_in_vain)
+            }
+            _ => None,
+        };
+        let Some(in_vain) = in_vain else { return };
+        match result {
+            ActionResult::Done { .. } => *in_vain = None,
+            ActionResult::NoEffect { .. } => {
+                *in_vain = Some(InVain::again(*in_vain, now_ms, pause_ms_max));
+            }
+            _ => {}
+        }
     }
 
     /// Nobody knows whether a change was made: what was read before it is no longer known.

@@ -221,6 +221,9 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
             Err(why @ BalancerError::Lost(_)) => {
                 (ActionResult::Unknown { why: why.to_string() }, None)
             }
+            Err(why @ BalancerError::Refused(_)) => {
+                (ActionResult::NoEffect { why: why.to_string() }, None)
+            }
             Err(why) => (ActionResult::Refused { why: why.to_string() }, None),
         }
     }
@@ -349,7 +352,7 @@ fn read_back(reading: &NodeReading, members: &[MemberId], change: MemberChange) 
     }
     let seen = seen.join(", ");
     if without_effect {
-        ActionResult::Refused { why: format!("accepted without effect: read back as {seen}") }
+        ActionResult::NoEffect { why: format!("accepted, and read back as {seen}") }
     } else {
         ActionResult::Done { evidence: seen }
     }
@@ -367,8 +370,8 @@ fn flag_outcome(
                 Some(read) if read == enabled => {
                     ActionResult::Done { evidence: format!("the list shows enabled={read}") }
                 }
-                Some(read) => ActionResult::Refused {
-                    why: format!("accepted without effect: the list shows enabled={read}"),
+                Some(read) => ActionResult::NoEffect {
+                    why: format!("accepted, and the list shows enabled={read}"),
                 },
                 None => ActionResult::Unknown { why: "the list does not show the server".into() },
             };

@@ -63,6 +63,7 @@ fn people(layout: &Layout, view: &mut View, what: &Wanted) {
             *since = since.map(|_| now_ms);
         }
         seen.console_failed_ms = None;
+        seen.flag_in_vain = None;
         ask_again(view, server);
     };
     match what {
@@ -74,6 +75,7 @@ fn people(layout: &Layout, view: &mut View, what: &Wanted) {
             }
             for node in &mut view.nodes {
                 node.failing_since_ms = node.failing_since_ms.map(|_| now_ms);
+                node.in_vain = None;
             }
             for server in 0..view.servers.len() {
                 forgive(view, server);

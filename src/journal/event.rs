@@ -143,6 +143,12 @@ pub enum ActionResult {
         /// Its words.
         why: String,
     },
+    /// It was asked for and answered, and what is read is not what was asked for: the balancer
+    /// declined, or somebody said yes and did nothing.
+    NoEffect {
+        /// The answer, or what was read.
+        why: String,
+    },
     /// The answer was lost: it may or may not have been done.
     Unknown {
         /// What was seen instead of an answer.
@@ -285,8 +291,19 @@ pub enum HoldReason {
         /// The node.
         node: NodeName,
     },
+    /// A balancer node has answered for too long that it changes members, or that it does not, and
+    /// they are as before.
+    BalancerIgnores {
+        /// The node.
+        node: NodeName,
+    },
     /// No console answers for too long.
     ConsoleUnknown,
+    /// A console has answered for too long that it sets a server's Enabled flag, and it is as before.
+    ConsoleIgnores {
+        /// Whose flag.
+        server: ServerName,
+    },
     /// The console refused the login; it is not tried again until a person says so.
     LoginRefused {
         /// Its words.

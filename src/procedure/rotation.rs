@@ -7,11 +7,11 @@ use super::action::{Action, MemberChange};
 use super::decide::Decision;
 use super::fitness::{eligible_beside, is_fit};
 use super::idle::is_being_deployed_to;
-use super::layout::{Layout, Seat, SeatIx, ServerIx};
+use super::layout::{Layout, NodeIx, Seat, SeatIx, ServerIx};
 use super::load::can_do_without;
 use super::progress::{Direction, Progress};
 use super::quiet::{in_rotation, server_is_quiet};
-use super::readings::{CheckState, MemberReading, OperState};
+use super::readings::{CheckState, MemberId, MemberReading, OperState};
 use super::steps::{everyone, everyone_in, may_begin};
 use super::taking::takes_traffic;
 use super::view::View;
@@ -103,25 +103,49 @@ pub(super) fn reconcile(
         if view.nodes[node_ix].acting || view.fresh_sample(layout, node_ix).is_none() {
             continue;
         }
-        let seats = node.first_seat..node.first_seat + node.seat_count;
-        // What must not serve goes first, then service grows, and only then it shrinks.
-        let rules: [&dyn Fn(SeatIx) -> Option<MemberChange>; 4] = [
-            &|seat| banish(layout, progress, view, seat),
-            &|seat| admission(layout, progress, view, sides, seat),
-            &|seat| drain(layout, progress, view, sides, seat, holding),
-            &|seat| cut(layout, progress, view, sides, seat),
-        ];
-        for rule in rules {
-            let mut changes = seats.clone().filter_map(|seat| Some((seat, rule(seat)?)));
-            let Some((first, change)) = changes.next() else { continue };
-            // All that one line of commands can do alike.
-            let alike = changes.filter(|(_, other)| *other == change).map(|(seat, _)| seat);
-            let members = std::iter::once(first).chain(alike);
-            let members = members.map(|seat| layout.seats[seat].member.clone()).collect();
+        if let Some((change, members)) = change_on(layout, progress, view, sides, node_ix, holding)
+        {
             decision.actions.push(Action::Balancer { node: node.name.clone(), members, change });
-            break;
         }
     }
+}
+
+/// A node's members are not known to be where their servers are wanted.
+pub(super) fn wants_change(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    node: NodeIx,
+) -> bool {
+    view.fresh_sample(layout, node).is_none()
+        || change_on(layout, progress, view, Sides::of(layout, progress), node, false).is_some()
+}
+
+/// The next change on a node, and all members that one line of commands can change alike.
+fn change_on(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    sides: Sides,
+    node: NodeIx,
+    holding: bool,
+) -> Option<(MemberChange, Vec<MemberId>)> {
+    // What must not serve goes first, then service grows, and only then it shrinks.
+    let rules: [&dyn Fn(SeatIx) -> Option<MemberChange>; 4] = [
+        &|seat| banish(layout, progress, view, seat),
+        &|seat| admission(layout, progress, view, sides, seat),
+        &|seat| drain(layout, progress, view, sides, seat, holding),
+        &|seat| cut(layout, progress, view, sides, seat),
+    ];
+    let node = &layout.nodes[node];
+    let seats = node.first_seat..node.first_seat + node.seat_count;
+    rules.into_iter().find_map(|rule| {
+        let mut changes = seats.clone().filter_map(|seat| Some((seat, rule(seat)?)));
+        let (first, change) = changes.next()?;
+        let alike = changes.filter(|(_, other)| *other == change).map(|(seat, _)| seat);
+        let seats = std::iter::once(first).chain(alike);
+        Some((change, seats.map(|seat| layout.seats[seat].member.clone()).collect()))
+    })
 }
 
 fn admission(

@@ -38,6 +38,8 @@ pub struct NodeView {
     pub samples: VecDeque<Sample>,
     /// When the exchanges that fail since began to.
     pub failing_since_ms: Option<u64>,
+    /// Changes there that have been answered and have had no effect, up to now.
+    pub in_vain: Option<InVain>,
     /// When it was last asked.
     pub asked_ms: Option<u64>,
     /// An exchange with it is under way.
@@ -69,6 +71,31 @@ pub struct Sample {
     pub seats: Vec<Option<MemberReading>>,
 }
 
+/// Tries of a change, one after another, none of which has had an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InVain {
+    /// When the first of them was answered.
+    pub since_ms: u64,
+    /// When the last was.
+    pub last_ms: u64,
+}
+
+impl InVain {
+    /// One more try; one after a pause of more than `pause_ms_max` has nothing to do with those
+    /// before it.
+    #[must_use]
+    pub fn again(before: Option<Self>, now_ms: u64, pause_ms_max: u64) -> Self {
+        let recent = before.filter(|it| now_ms <= it.last_ms + pause_ms_max);
+        Self { since_ms: recent.map_or(now_ms, |it| it.since_ms), last_ms: now_ms }
+    }
+
+    /// They have gone on for longer than this, and still do.
+    #[must_use]
+    pub fn lasts(self, now_ms: u64, longer_than_ms: u64) -> bool {
+        self.since_ms + longer_than_ms < now_ms && now_ms <= self.last_ms + longer_than_ms
+    }
+}
+
 /// One server.
 #[derive(Clone, Debug, Default)]
 pub struct ServerView {
@@ -78,6 +105,8 @@ pub struct ServerView {
     pub service: Option<Reading<ServiceReading>>,
     /// Enabled flag.
     pub flag: Option<Reading<bool>>,
+    /// Changes of it that have been answered and have had no effect, up to now.
+    pub flag_in_vain: Option<InVain>,
     /// Deployment threads, oldest first.
     pub threads: VecDeque<Reading<Vec<ThreadRow>>>,
     /// Ping ids, oldest first.

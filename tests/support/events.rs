@@ -101,8 +101,10 @@ pub(crate) fn hold_reasons() -> Vec<HoldReason> {
         HoldReason::SomebodyElse { what: what.clone() },
         HoldReason::DeploymentUnderLoad { server: server.clone() },
         HoldReason::FloorLost { node: node.clone(), pool: "retail".into() },
-        HoldReason::BalancerUnknown { node },
+        HoldReason::BalancerUnknown { node: node.clone() },
+        HoldReason::BalancerIgnores { node },
         HoldReason::ConsoleUnknown,
+        HoldReason::ConsoleIgnores { server: server.clone() },
         HoldReason::LoginRefused { why: "Invalid username or password.".into() },
         HoldReason::ServerUnknown { server },
         HoldReason::UnknownWord { what: "thread state `Snoozing`".into() },
@@ -163,6 +165,7 @@ fn results() -> Vec<ActionResult> {
         tested(true, None),
         tested(false, Some("GET /Shop: 503")),
         ActionResult::Refused { why: "No such server.".into() },
+        ActionResult::NoEffect { why: "Permission denied".into() },
         ActionResult::Unknown { why: "connection reset".into() },
     ]
 }

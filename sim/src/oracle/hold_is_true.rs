@@ -3,10 +3,10 @@ use evenkeel::journal::HoldReason;
 use evenkeel_fakes::truth::OldConsole;
 
 use crate::nemesis::Fault;
-use crate::nemesis::fault::ServiceCenterFault;
+use crate::nemesis::fault::{BalancerFault, ServiceCenterFault};
 
 use super::ground::{CONSOLE_INSTALL, Member, Server, ended_well, same_version};
-use super::{Context, Excuse, Ground, longest};
+use super::{Context, Excuse, Ground, Incident, longest};
 
 /// Why a hold's reason is not so; `None` when it is.
 pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context) -> Option<String> {
@@ -54,6 +54,18 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             let holds = !ground.node_up(node.as_str()) || unknown(node.as_str(), ground, context);
             (holds, format!("{node} answers"))
         }
+        HoldReason::BalancerIgnores { node } => {
+            let holds = context.faults.incidents().any(|it| {
+                ignores(&it.fault, node.as_str())
+                    && it.from_ms + context.policy.unknown_ms_max <= ground.now_ms
+                    && it.until_ms.is_none()
+            });
+            (holds, format!("{node} does what it is asked"))
+        }
+        HoldReason::ConsoleIgnores { server } => (
+            felt(ground, context, |it| matches!(it, ServiceCenterFault::DisableIgnored { .. })),
+            format!("{server}'s flag becomes what it is set to"),
+        ),
         HoldReason::ConsoleUnknown => {
             (consoles_are_out(ground, context), "a server has a console that answers".into())
         }
@@ -78,6 +90,17 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
         }
     };
     (!holds).then_some(why)
+}
+
+/// A node answers changes and does not make them.
+fn ignores(fault: &Fault, node: &str) -> bool {
+    matches!(
+        fault,
+        Fault::Balancer(
+            BalancerFault::OkWithoutEffect { node: at, .. }
+                | BalancerFault::ProseForError { node: at, .. }
+        ) if at == node
+    )
 }
 
 /// A fault of Service Center is felt now.
@@ -189,6 +212,15 @@ pub(super) fn just_ceased(
         HoldReason::BalancerUnknown { node } => {
             let upset = faults.reload_excuse(node.as_str());
             longest(reached(node.as_str()).into_iter().chain(upset))
+        }
+        HoldReason::BalancerIgnores { node } => {
+            let ended = |it: &Incident| {
+                let until_ms = it.until_ms.filter(|_| ignores(&it.fault, node.as_str()))?;
+                // Whoever asked in vain rests before the next try.
+                let end_ms = faults.end_with(node.as_str(), until_ms, faults.bounds.react);
+                Some(Excuse::until(it.fault.kind().name, node.as_str(), end_ms))
+            };
+            longest(faults.incidents().filter_map(ended))
         }
         HoldReason::ConsoleUnknown => {
             let of = |it| [came_back(it), healed(it), faults.cut_off_excuse(it, 0, ground.now_ms)];

@@ -92,6 +92,14 @@ fn why(reason: &HoldReason, standing: &Standing) -> String {
         HoldReason::BalancerUnknown { node } => {
             format!("balancer node {node} has not been readable for too long")
         }
+        HoldReason::BalancerIgnores { node } => format!(
+            "balancer node {node} answers, and changes of members have had no effect for too long; \
+             `evenkeel history` has its words. They are tried again until they have one"
+        ),
+        HoldReason::ConsoleIgnores { server } => format!(
+            "{server}'s Enabled flag is set in Service Center again and again, and has stayed as it \
+             is for too long. It is tried until it changes"
+        ),
         HoldReason::ConsoleUnknown => {
             "no Service Center console has answered for too long".to_owned()
         }

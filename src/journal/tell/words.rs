@@ -74,6 +74,7 @@ pub(super) fn outcome(id: u64, of: Option<&Action>, result: &ActionResult) -> St
         ActionResult::Done { evidence } => format!("done ({})", one_line(evidence)),
         ActionResult::Tested { reading, .. } => tested(reading),
         ActionResult::Refused { why } => format!("refused: {}", one_line(why)),
+        ActionResult::NoEffect { why } => format!("without effect: {}", one_line(why)),
         ActionResult::Unknown { why } => {
             format!("not known whether it was done ({}); it will be read", one_line(why))
         }

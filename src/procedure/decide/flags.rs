@@ -58,6 +58,17 @@ fn baseline_flag(layout: &Layout, progress: &Progress, server: ServerIx) -> Opti
     progress.baseline.as_ref()?.enabled.get(&layout.servers[server].name).copied()
 }
 
+/// A server's flag is not known to be as it shall be.
+pub(super) fn is_not_as_wanted(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> bool {
+    let wanted = wanted_flag(layout, progress, view, server);
+    wanted.is_some_and(|wanted| view.flag(layout, server) != Some(wanted))
+}
+
 /// Flags that are not as they shall be, one at a time: the console serves people too.
 pub(super) fn actions(
     layout: &Layout,
@@ -82,10 +93,14 @@ pub(super) fn actions(
         let aborting = progress.direction == Direction::Aborting;
         // Nothing is deployed to one that stays disabled, so that it would never be proven.
         let finishes = wanted && record.touched;
+        let name = &layout.servers[server].name;
+        // The very change that the run waits for.
+        let insists =
+            matches!(&progress.held, Some(HoldReason::ConsoleIgnores { server }) if server == name);
         let may = match hold {
             Holding::No => true,
             Holding::Finishing => protects || aborting || finishes,
-            Holding::Wholly => protects || aborting,
+            Holding::Wholly => protects || aborting || insists,
         };
         if !may {
             continue;
@@ -96,7 +111,7 @@ pub(super) fn actions(
         }
         decision.actions.push(Action::Flag {
             via: layout.servers[via].name.clone(),
-            server: layout.servers[server].name.clone(),
+            server: name.clone(),
             enabled: wanted,
         });
         return;

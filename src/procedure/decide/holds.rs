@@ -7,10 +7,11 @@ use super::super::fitness::{in_rotation_among, is_fit};
 use super::super::layout::{Layout, SeatIx, ServerIx};
 use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::{in_rotation, is_young, server_is_quiet};
-use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms};
+use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms, wants_change};
 use super::super::steps::{current_stage, may_begin, stage_done, step};
-use super::super::view::View;
+use super::super::view::{InVain, View};
 use super::console_faces;
+use super::flags;
 use super::rescue::{spared, under_floor};
 
 /// Drifts that are put right before the run holds: once may be an accident.
@@ -36,6 +37,7 @@ pub(super) fn reason(layout: &Layout, progress: &Progress, view: &View) -> Optio
         .or_else(|| under_load(layout, progress, view))
         .or_else(|| floor_lost(layout, progress, view))
         .or_else(|| unreadable(layout, progress, view))
+        .or_else(|| ignored(layout, progress, view))
         .or_else(|| drain_overdue(layout, progress, view))
         .or_else(|| server_failed(layout, progress))
 }
@@ -175,6 +177,25 @@ fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
         .map(|other| &progress.servers[other])
         .any(|other| other.rescued_ms.is_some() && !other.touched);
     !record.left_out && ((turn && open) || ((last || soaks || is_missed) && serves))
+}
+
+/// A change that is still wanted is answered every time, and nothing changes: a balancer's API that
+/// may only be read, a server that follows another, a page that shows what is no longer so.
+fn ignored(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    let lasts = |in_vain: Option<InVain>| {
+        in_vain.is_some_and(|it| it.lasts(view.now_ms, layout.policy().unknown_ms_max))
+    };
+    let node = (0..layout.nodes.len()).find(|&node| {
+        lasts(view.nodes[node].in_vain) && wants_change(layout, progress, view, node)
+    });
+    if let Some(node) = node {
+        return Some(HoldReason::BalancerIgnores { node: layout.nodes[node].name.clone() });
+    }
+    let server = layout.front_ends().find(|&server| {
+        lasts(view.servers[server].flag_in_vain)
+            && flags::is_not_as_wanted(layout, progress, view, server)
+    })?;
+    Some(HoldReason::ConsoleIgnores { server: layout.servers[server].name.clone() })
 }
 
 fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {

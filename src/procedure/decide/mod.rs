@@ -92,7 +92,9 @@ pub fn decide(layout: &Layout, progress: &Progress, view: &View) -> Decision {
         return decision;
     }
     let holding = Holding::by(hold.as_ref());
-    rotation::reconcile(layout, progress, view, hold.is_some(), &mut decision);
+    // Where changes are without effect, those are what the run waits for.
+    let insists = matches!(hold, Some(HoldReason::BalancerIgnores { .. }));
+    rotation::reconcile(layout, progress, view, hold.is_some() && !insists, &mut decision);
     flags::actions(layout, progress, view, holding, &mut decision);
     if holding != Holding::Wholly && progress.direction == Direction::Forward {
         let finishing = holding == Holding::Finishing;
