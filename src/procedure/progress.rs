@@ -15,9 +15,11 @@ use crate::journal::{
     Verdict, Wanted,
 };
 
-use super::action::{Action, JobKind};
+use crate::names::NodeName;
+
+use super::action::{Action, JobKind, MemberChange};
 use super::layout::{Layout, Seat, ServerIx};
-use super::readings::{JobReading, MemberReading};
+use super::readings::{JobReading, MemberId, MemberReading};
 
 pub use server::succeeded;
 
@@ -28,6 +30,8 @@ pub struct Progress {
     pub baseline: Option<Arc<Baseline>>,
     /// Its members by seat: what is asked of them is asked at every decision.
     pub baseline_seats: Option<Vec<Option<MemberReading>>>,
+    /// By seat: we drained it and have not admitted it since, whatever became of it.
+    pub drained_seats: Vec<bool>,
     /// By server.
     pub servers: Vec<ServerProgress>,
     /// What the farm has reached, and when.
@@ -155,7 +159,11 @@ impl Progress {
     /// No progress.
     #[must_use]
     pub fn new(layout: &Layout) -> Self {
-        Self { servers: vec![ServerProgress::default(); layout.servers.len()], ..Self::default() }
+        Self {
+            servers: vec![ServerProgress::default(); layout.servers.len()],
+            drained_seats: vec![false; layout.seats.len()],
+            ..Self::default()
+        }
     }
 
     /// The farm has reached a milestone.
@@ -242,6 +250,9 @@ impl Progress {
                     server.job_ended_ms = now_ms;
                 });
             }
+            (Action::Balancer { node, members, change }, ActionResult::Done { .. }) => {
+                self.moved(layout, node, members, *change);
+            }
             (Action::Test { server }, ActionResult::Tested { reading, version, start }) => {
                 self.with(layout, server, |server| {
                     // A round at a host that did not answer beside it says nothing.
@@ -259,6 +270,25 @@ impl Progress {
                 });
             }
             _ => {}
+        }
+    }
+
+    fn moved(
+        &mut self,
+        layout: &Layout,
+        node: &NodeName,
+        members: &[MemberId],
+        change: MemberChange,
+    ) {
+        let drained = match change {
+            MemberChange::Drain => true,
+            MemberChange::Admit => false,
+            MemberChange::Maintain | MemberChange::Weight(_) | MemberChange::Cut => return,
+        };
+        for (seat, ours) in layout.seats.iter().zip(&mut self.drained_seats) {
+            if layout.nodes[seat.node].name == *node && members.contains(&seat.member) {
+                *ours = drained;
+            }
         }
     }
 

@@ -258,8 +258,9 @@ fn drain(
     }
     let server = &progress.servers[place.server];
     let unfit = !is_fit(progress, place.server);
-    if holding && !unfit && !server.quiet && progress.direction == Direction::Forward {
-        return None; // a hold begins nothing new
+    let begun = server.quiet || progress.drained_seats[seat];
+    if holding && !unfit && !begun && progress.direction == Direction::Forward {
+        return None; // a hold begins nothing new; what a reload put back goes out again
     }
     can_be_spared(layout, progress, view, sides, seat).then_some(MemberChange::Drain)
 }

@@ -7,7 +7,7 @@
 //! target version, lost to a fault, or left out because a person asked for it, and both versions
 //! serve for `policy.switch_ms_max` at most, however often the orchestrator changes its mind, and
 //! one bound for the effect that ends it. Only a person who has traffic moved again, back or forth,
-//! gives it that time anew.
+//! gives it that time anew; and nobody ends it while the orchestrator is out.
 //!
 //! Allowed to fail:
 //! * a rescue: from the crash of a member of the pool on, or of its applications, since service goes before one version;
@@ -49,7 +49,7 @@ impl Invariant for OneVersionInRotation {
         "the members of a pool that get new requests run one version, but for the switch"
     }
 
-    fn told(&mut self, event: &Event, _: &Ground, context: &Context) -> Vec<Finding> {
+    fn told(&mut self, event: &Event, ground: &Ground, context: &Context) -> Vec<Finding> {
         let moves =
             |what: &Wanted| matches!(what, Wanted::Retry { server: None } | Wanted::FallBack);
         if let Event::Decided(request) = event
@@ -57,6 +57,7 @@ impl Invariant for OneVersionInRotation {
         {
             for mixed in self.lanes.values_mut() {
                 mixed.before_ms = 0;
+                mixed.since_ms = mixed.since_ms.map(|_| ground.now_ms);
             }
         }
         if let Event::Decided(request) = event
@@ -86,7 +87,8 @@ impl Invariant for OneVersionInRotation {
                     && !excuse(node, &servers, ground, context)
                         .is_some_and(|it| it.covers(span.from_ms))
                 {
-                    mixed.before_ms += span.from_ms - since_ms;
+                    let out_ms = context.faults.out_ms(since_ms, span.from_ms);
+                    mixed.before_ms += (span.from_ms - since_ms).saturating_sub(out_ms);
                 }
                 continue;
             }

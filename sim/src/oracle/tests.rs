@@ -339,6 +339,19 @@ fn a_switch_that_does_not_end_breaks_one_version_in_rotation() {
     assert_eq!(broken(&story.end_anyhow()), [("one_version_in_rotation", until_s)]);
 }
 
+/// Goal: nobody ends a switch while the orchestrator is out. Method: that is so for five minutes of a
+/// switch, and the loaded half comes back once more.
+#[test]
+fn time_in_which_nobody_can_act_is_not_the_switchs() {
+    let mut story = Story::new();
+    story.at(10).drain([1, 2]).at(20).upgrade([1, 2]).at(1_000).admit([1, 2]);
+    story.at(1_010).strike(away()).at(1_310).over(0);
+    story.at(1_400).drain([3, 4]).at(1_500).admit([3, 4]).at(9_000);
+    let used_ms = 400_000 - 300_000 - bounds().start_ms;
+    let left_ms = Policy::default().switch_ms_max - used_ms + bounds().of(bounds().react);
+    assert_eq!(broken(&story.end_anyhow()), [("one_version_in_rotation", 1_500 + left_ms / 1_000)]);
+}
+
 /// Goal: a rescue may mix versions. Method: a loaded member crashes, and a proven one is admitted
 /// before its half is complete.
 #[test]

@@ -179,6 +179,24 @@ impl Faults {
         })
     }
 
+    /// For how long, of the time between two instants, faults kept the orchestrator from acting at all.
+    #[must_use]
+    pub fn out_ms(&self, from_ms: u64, to_ms: u64) -> u64 {
+        let mut out_ms = 0;
+        // Those that overlap count once.
+        let mut counted_ms = from_ms;
+        let outages = self.disturbances.iter().map(|(_, it)| it);
+        let everywhere = |it: &&Disturbance| it.with.is_empty() && matches!(it.costs, Cost::Outage);
+        for it in outages.filter(everywhere) {
+            let (begins_ms, ends_ms) = (it.from_ms.max(counted_ms), it.until_ms.min(to_ms));
+            if begins_ms < ends_ms {
+                out_ms += ends_ms - begins_ms;
+                counted_ms = ends_ms;
+            }
+        }
+        out_ms
+    }
+
     fn end_among(&self, from_ms: u64, bound: Bound, of: impl Fn(&Disturbance) -> bool) -> u64 {
         let mut end_ms = from_ms.saturating_add(self.bounds.of(bound));
         for (_, it) in self.disturbances.iter().filter(|(_, it)| of(it)) {
