@@ -141,8 +141,9 @@ fn of_pool(pool: &Pool) -> Vec<Hazard> {
             format!(
                 "{name} forwards connections, not requests: a client with an open connection \
                  keeps sending new requests to a drained member, so a drain takes as long as the \
-                 longest connection. Use `mode http`, or expect the drain's deadline to pass \
-                 (`drain_after_deadline`)."
+                 longest connection. Use `mode http`, or expect the drain's deadline to pass: with \
+                 `drain_after_deadline = \"wait\"` busy clients can keep a drain from ever ending, \
+                 and the switch then runs out of time (`switch_ms_max`) and falls back."
             ),
         );
     }
