@@ -70,6 +70,7 @@ fn main() {
 
 /// The engine as a rehearsal uses it: a zone, a pool, a balancer and a front-end, advanced second
 /// by second.
+#[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
 fn evenkeel(seed: u64) -> Measured {
     let spec = farm();
     let mut load = TrafficSpec::of(&spec, &UsersTruth::default());
