@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `speed` | simulated time over wall time without faults, one core, at no less than one exchange a simulated second (below that it would be a figure about idling, and the benchmark fails); beside it the umbrella crate `turmoil` | 20,000 |
 //! | `doubled` | the same with every duration doubled: cost follows events, not time | at most 1.2 times the cost |
+//! | `busy` | `retail` with 2,000 users' requests a second, each with its exact fate: wall time of a run without faults | 2.5 s |
 //! | `faults` | runs a second with `--faults full`, one core | 4 |
 //! | `campaign` | `--faults full` on two cores: time for 1,000 seeds, and the most memory the process had | 130 s, 200 MB |
 //! | `growth` | cost of an event (a packet, a change, a record, a fault) on farms of 4, 16, 64 and 256 front-ends | at most 2 times as much on the largest |
@@ -51,6 +52,9 @@ const RATIO_GOAL: f64 = 20_000.0;
 const DOUBLED_COST_MAX: f64 = 1.2;
 /// Doubled durations must leave the number of exchanges as it was, or costs compare nothing.
 const EXCHANGES_DIFFER_MAX: f64 = 0.1;
+/// How many times the users of `retail` (250 requests a second) make 2,000, and the goal of a run.
+const BUSY_TIMES: u64 = 8;
+const BUSY_RUN_S_GOAL: f64 = 2.5;
 /// Runs a second with every fault.
 const FAULTY_RUNS_PER_S_GOAL: f64 = 4.0;
 /// Seeds of the campaign, unless `EVENKEEL_BENCH_SEEDS` says another number.
@@ -78,6 +82,9 @@ fn main() {
     }
     if wanted("doubled") {
         doubled(&retail);
+    }
+    if wanted("busy") {
+        busy();
     }
     if wanted("faults") {
         faults(&retail);
@@ -128,6 +135,13 @@ fn doubled(retail: &Scenario) {
     let (plain, slow) = (median(plain), median(slow));
     slow.tell("retail, durations doubled");
     check_doubled(&plain, &slow, cost);
+}
+
+fn busy() {
+    let farm = farms::busier(BUSY_TIMES);
+    let figures = median((0..RUNS).map(|_| measure(&farm)).collect());
+    figures.tell("retail, 2,000 requests a second");
+    tell_goal(figures.wall.as_secs_f64() <= BUSY_RUN_S_GOAL, &format!("{BUSY_RUN_S_GOAL} s a run"));
 }
 
 fn check_doubled(plain: &Figures, slow: &Figures, cost: f64) {

@@ -1,4 +1,5 @@
-//! The farms that are measured: `retail`, `retail` at half the pace, and farms of any size.
+//! The farms that are measured: `retail`, `retail` at half the pace and with many more users, and
+//! farms of any size.
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -48,11 +49,31 @@ pub(crate) fn doubled(scenario: &Scenario) -> Scenario {
         &mut policy.soak_ms,
         &mut policy.soak_test_every_ms,
         &mut policy.unknown_ms_max,
+        &mut policy.warm_up_ms,
     ] {
         *ms *= 2;
     }
     slow.plan_hash = slow.plan.hash();
     slow
+}
+
+/// The same farm with so many times the users, on servers that can do so many times as much.
+pub(crate) fn busier(times: u64) -> Scenario {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let folder = tempfile::tempdir().expect("there is room for a farm file");
+    let text = fs::read_to_string(from.join("retail.farm.toml")).expect("retail has a farm file");
+    let busier = text.lines().map(|line| match line.split_once(" = ") {
+        Some((name @ ("load_rps" | "capacity_rps"), number)) => {
+            let rps: u64 = number.parse().expect("requests a second are a whole number");
+            format!("{name} = {}\n", times * rps)
+        }
+        _ => format!("{line}\n"),
+    });
+    let file = folder.path().join("retail.toml");
+    fs::write(folder.path().join("retail.farm.toml"), busier.collect::<String>())
+        .and_then(|()| fs::copy(from.join("retail.toml"), &file))
+        .expect("there is room for a scenario");
+    Scenario::load(&file).expect("the busier farm can be rehearsed")
 }
 
 /// One zone on so many equal front-ends behind two nodes. A quarter of them is upgraded at a time,
