@@ -63,7 +63,8 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             (holds, format!("{node} does what it is asked"))
         }
         HoldReason::ConsoleIgnores { server } => (
-            felt(ground, context, |it| matches!(it, ServiceCenterFault::DisableIgnored { .. })),
+            felt(ground, context, |it| matches!(it, ServiceCenterFault::DisableIgnored { .. }))
+                || consoles_are_stale(ground, context),
             format!("{server}'s flag becomes what it is set to"),
         ),
         HoldReason::ConsoleUnknown => {
@@ -101,6 +102,13 @@ fn ignores(fault: &Fault, node: &str) -> bool {
                 | BalancerFault::ProseForError { node: at, .. }
         ) if at == node
     )
+}
+
+/// Nobody has a new console on the new database yet, and old ones show what was so before it.
+fn consoles_are_stale(ground: &Ground, context: &Context) -> bool {
+    context.old_console == OldConsole::Stale
+        && ground.database_new
+        && !ground.servers.values().any(|it| it.console_new)
 }
 
 /// A fault of Service Center is felt now.

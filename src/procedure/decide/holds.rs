@@ -115,6 +115,16 @@ fn floor_lost(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
     None
 }
 
+/// A job is under way: it may be the very one that brings consoles back (old ones may fail on a new
+/// database, or go on showing what was so before), and it has a deadline of its own.
+fn is_working(progress: &Progress) -> bool {
+    progress.servers.iter().any(|server| {
+        !server.left_out
+            && server.failure.is_none()
+            && server.job.as_ref().is_some_and(|job| job.ended.is_none())
+    })
+}
+
 fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
     let too_long = |since: Option<u64>| {
         since.is_some_and(|since| since + layout.policy().unknown_ms_max < view.now_ms)
@@ -122,16 +132,9 @@ fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
     if let Some(node) = view.nodes.iter().position(|node| too_long(node.failing_since_ms)) {
         return Some(HoldReason::BalancerUnknown { node: layout.nodes[node].name.clone() });
     }
-    // A job under way may be the very one that brings consoles back (old ones may fail on a new
-    // database); it has a deadline of its own.
-    let working = progress.servers.iter().any(|server| {
-        !server.left_out
-            && server.failure.is_none()
-            && server.job.as_ref().is_some_and(|job| job.ended.is_none())
-    });
     let silent = |server: ServerIx| too_long(view.servers[server].console_failing_since_ms);
     // Whose consoles may be believed at all is asked only when one of them is silent.
-    if !working && (0..layout.servers.len()).any(silent) {
+    if !is_working(progress) && (0..layout.servers.len()).any(silent) {
         let mut faces = console_faces(layout, progress).peekable();
         if faces.peek().is_some() && faces.all(silent) {
             return Some(HoldReason::ConsoleUnknown);
@@ -191,8 +194,14 @@ fn ignored(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReas
     if let Some(node) = node {
         return Some(HoldReason::BalancerIgnores { node: layout.nodes[node].name.clone() });
     }
+    if is_working(progress) {
+        return None;
+    }
+    // What consoles did before the last job ended says nothing of those that it left.
+    let jobs_ended_ms = progress.servers.iter().map(|server| server.job_ended_ms).max();
+    let since = |it: InVain| InVain { since_ms: it.since_ms.max(jobs_ended_ms.unwrap_or(0)), ..it };
     let server = layout.front_ends().find(|&server| {
-        lasts(view.servers[server].flag_in_vain)
+        lasts(view.servers[server].flag_in_vain.map(since))
             && flags::is_not_as_wanted(layout, progress, view, server)
     })?;
     Some(HoldReason::ConsoleIgnores { server: layout.servers[server].name.clone() })
