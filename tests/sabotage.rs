@@ -2,6 +2,7 @@
 //! the guard keeps the bugs of `decide` from doing harm.
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,9 +35,8 @@ const INVARIANTS: [&str; 12] = [
 
 /// Events that a shrunk failure may have: more, and nobody understands it at a glance.
 const EVENTS_MAX: usize = 5;
-/// Runs that shrinking may take here, and again where that leaves too many events, which are dropped
-/// first. As a command it takes more, to make what is left simpler.
-const SHRINK_RUNS_MAX: [u32; 2] = [8, 200];
+/// Runs that this may take; most bugs need a handful.
+const SHRINK_RUNS_MAX: u32 = 200;
 
 /// Goal: an oracle that has never seen a bug is not known to see any, and what it sees arrives small.
 /// Method: plant each known bug on the farm of six servers and rehearse seed after seed without the
@@ -87,12 +87,13 @@ fn too_large(hunt: &Hunt<'_>, failures: &[(&'static Sabotage, Catch)]) -> Vec<St
                 schedule: hunt.run(planted, caught.seed).schedule,
                 planted: Some(planted),
             };
-            let events = |runs_max| {
-                let shrunk = shrink(&case, caught.invariant, runs_max, |_, _| {});
-                let shrunk = shrunk.expect("what was caught is caught in its seed again");
-                shrunk.case.schedule.planned.len()
+            let small_enough = |_, events| match events > EVENTS_MAX {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
             };
-            if SHRINK_RUNS_MAX.into_iter().all(|runs_max| events(runs_max) > EVENTS_MAX) {
+            let shrunk = shrink(&case, caught.invariant, SHRINK_RUNS_MAX, small_enough);
+            let shrunk = shrunk.expect("what was caught is caught in its seed again");
+            if shrunk.case.schedule.planned.len() > EVENTS_MAX {
                 let before = case.schedule.planned.len();
                 let row = format!("{}: more than {EVENTS_MAX} of {before} events", sabotage.name);
                 large.lock().expect("nobody panicked").push(row);

@@ -1,6 +1,7 @@
 //! A failure that was kept is all that its replay needs, and what is none is refused. That every
 //! planted bug's failure is made small is shown where they are caught, in `tests/sabotage.rs`.
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use evenkeel_sim::failure::{Case, Failure};
@@ -35,7 +36,7 @@ fn caught(scenario: &Scenario, sabotage: &'static Sabotage) -> Option<Shrunk> {
         schedule: outcome.schedule,
         planted: Some(planted),
     };
-    shrink(&case, found.invariant, RUNS_MAX, |_, _| {})
+    shrink(&case, found.invariant, RUNS_MAX, |_, _| ControlFlow::Continue(()))
 }
 
 /// Goal: a kept failure is all that a replay needs. Method: keep a shrunk one in a scratch folder,

@@ -1,6 +1,7 @@
 //! What is done about a violation: it is shrunk, told and kept.
 use std::fs;
 use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Case, Failure};
@@ -14,6 +15,7 @@ pub(super) fn shrink(case: &Case, broke: &str, runs_max: u32) -> Option<Shrunk> 
         if terminal {
             eprint!("\rshrinking: {runs} of at most {runs_max} runs, {events} events ");
         }
+        ControlFlow::Continue(())
     });
     if terminal {
         eprintln!();

@@ -25,21 +25,10 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             !in_rotation_everywhere(server.as_str(), ground),
             format!("{server} is not being drained"),
         ),
-        HoldReason::SwitchOverdue | HoldReason::SoakBad { .. } | HoldReason::FellBack => {
-            let sick = context.updating.iter().any(|server| !ground.ready(server));
-            // As long as a person holds it the switch does not go on, and its deadline passes.
-            let policy = &context.policy;
-            let lately_ms = match reason {
-                HoldReason::FellBack => policy.switch_ms_max + policy.drain_ms_max,
-                _ => policy.switch_ms_max,
-            };
-            let was_held = !matches!(reason, HoldReason::SoakBad { .. })
-                && context.faults.held_since(ground.now_ms.saturating_sub(lately_ms));
-            (
-                sick || was_held || context.faults.may_need_a_person(),
-                "every updating server is fit and nothing struck".into(),
-            )
-        }
+        HoldReason::SwitchOverdue | HoldReason::SoakBad { .. } | HoldReason::FellBack => (
+            something_struck(reason, ground, context),
+            "every updating server is fit and nothing struck".into(),
+        ),
         HoldReason::DeploymentUnderLoad { server } => (
             ground
                 .servers
@@ -55,16 +44,10 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             (holds, format!("{node} answers"))
         }
         HoldReason::BalancerIgnores { node } => {
-            let holds = context.faults.incidents().any(|it| {
-                ignores(&it.fault, node.as_str())
-                    && it.from_ms + context.policy.unknown_ms_max <= ground.now_ms
-                    && it.until_ms.is_none()
-            });
-            (holds, format!("{node} does what it is asked"))
+            (is_ignoring(node.as_str(), ground, context), format!("{node} does what it is asked"))
         }
         HoldReason::ConsoleIgnores { server } => (
-            felt(ground, context, |it| matches!(it, ServiceCenterFault::DisableIgnored { .. }))
-                || consoles_are_stale(ground, context),
+            flags_are_ignored(ground, context),
             format!("{server}'s flag becomes what it is set to"),
         ),
         HoldReason::ConsoleUnknown => {
@@ -93,6 +76,29 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
     (!holds).then_some(why)
 }
 
+/// An updating server is sick, or was, or the switch stood still.
+fn something_struck(reason: &HoldReason, ground: &Ground, context: &Context) -> bool {
+    let sick = context.updating.iter().any(|server| !ground.ready(server));
+    // As long as a person holds it the switch does not go on, and its deadline passes.
+    let policy = &context.policy;
+    let lately_ms = match reason {
+        HoldReason::FellBack => policy.switch_ms_max + policy.drain_ms_max,
+        _ => policy.switch_ms_max,
+    };
+    let was_held = !matches!(reason, HoldReason::SoakBad { .. })
+        && context.faults.held_since(ground.now_ms.saturating_sub(lately_ms));
+    sick || was_held || context.faults.may_need_a_person()
+}
+
+/// For long enough now a node has answered changes and not made them.
+fn is_ignoring(node: &str, ground: &Ground, context: &Context) -> bool {
+    context.faults.incidents().any(|it| {
+        ignores(&it.fault, node)
+            && it.from_ms + context.policy.unknown_ms_max <= ground.now_ms
+            && it.until_ms.is_none()
+    })
+}
+
 /// A node answers changes and does not make them.
 fn ignores(fault: &Fault, node: &str) -> bool {
     matches!(
@@ -104,11 +110,13 @@ fn ignores(fault: &Fault, node: &str) -> bool {
     )
 }
 
-/// Nobody has a new console on the new database yet, and old ones show what was so before it.
-fn consoles_are_stale(ground: &Ground, context: &Context) -> bool {
-    context.old_console == OldConsole::Stale
+/// Consoles do not set flags, or nobody has a new one on the new database yet and old ones show what
+/// was so before it.
+fn flags_are_ignored(ground: &Ground, context: &Context) -> bool {
+    let stale = context.old_console == OldConsole::Stale
         && ground.database_new
-        && !ground.servers.values().any(|it| it.console_new)
+        && !ground.servers.values().any(|it| it.console_new);
+    stale || felt(ground, context, |it| matches!(it, ServiceCenterFault::DisableIgnored { .. }))
 }
 
 /// A fault of Service Center is felt now.

@@ -8,6 +8,8 @@
 //! happens as it did before.
 mod simpler;
 
+use std::ops::ControlFlow;
+
 use crate::failure::Case;
 use crate::nemesis::{Planned, Schedule};
 use crate::world::Outcome;
@@ -23,23 +25,25 @@ pub struct Shrunk {
     pub events_before: usize,
     /// Runs that it took.
     pub runs: u32,
-    /// The budget was spent before nothing more could be left out.
+    /// The budget was spent, or it was small enough, before nothing more could be left out.
     pub cut_short: bool,
 }
 
-/// Shrinks a failure within a budget of runs; `progress` is told runs and events after each run.
-/// `None` when the case does not break `invariant`.
+/// Shrinks a failure within a budget of runs; `progress` is told runs and events after each run, and
+/// may say that this is small enough. `None` when the case does not break `invariant`.
 pub fn shrink(
     case: &Case,
     invariant: &str,
     runs_max: u32,
-    progress: impl FnMut(u32, usize),
+    progress: impl FnMut(u32, usize) -> ControlFlow<()>,
 ) -> Option<Shrunk> {
     let outcome = case.run(None);
     if !breaks(&outcome, invariant) {
         return None;
     }
-    let mut search = Search { best: case.clone(), outcome, invariant, runs: 1, runs_max, progress };
+    let best = case.clone();
+    let mut search =
+        Search { best, outcome, invariant, runs: 1, runs_max, progress, is_enough: false };
     search.leave_out_what_did_not_strike();
     search.drop_events();
     search.drop_servers();
@@ -49,7 +53,7 @@ pub fn shrink(
     Some(Shrunk {
         events_before: case.schedule.planned.len(),
         runs: search.runs,
-        cut_short: search.runs >= runs_max,
+        cut_short: search.is_enough || search.runs >= runs_max,
         case: search.best,
         outcome: search.outcome,
     })
@@ -66,12 +70,14 @@ struct Search<'a, P> {
     runs: u32,
     runs_max: u32,
     progress: P,
+    /// Whoever is told of the progress has said so.
+    is_enough: bool,
 }
 
-impl<P: FnMut(u32, usize)> Search<'_, P> {
+impl<P: FnMut(u32, usize) -> ControlFlow<()>> Search<'_, P> {
     /// Runs a candidate, and keeps it when it still fails the same way.
     fn keeps(&mut self, candidate: Case) -> bool {
-        if self.runs >= self.runs_max {
+        if self.is_enough || self.runs >= self.runs_max {
             return false;
         }
         self.runs += 1;
@@ -81,7 +87,8 @@ impl<P: FnMut(u32, usize)> Search<'_, P> {
             self.best = candidate;
             self.outcome = outcome;
         }
-        (self.progress)(self.runs, self.best.schedule.planned.len());
+        let events = self.best.schedule.planned.len();
+        self.is_enough = (self.progress)(self.runs, events).is_break();
         kept
     }
 
