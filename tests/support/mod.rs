@@ -7,11 +7,13 @@ pub(crate) mod served;
 pub(crate) mod users;
 pub(crate) mod working;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// How often a condition is looked at, and how long in between: 20 s in all, far more than any
@@ -19,10 +21,18 @@ use std::time::Duration;
 const LOOKS_MAX: u32 = 1_000;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
-/// A TCP port of 127.0.0.1 that nobody listened on a moment ago.
+/// A TCP port of 127.0.0.1 that nobody listened on a moment ago, and that no other test of this
+/// process was given: the system may hand out one again as soon as it is free.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-    listener.local_addr().expect("a bound socket has an address").port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().expect("nobody panics with the ports in hand");
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+        let port = listener.local_addr().expect("a bound socket has an address").port();
+        if given.insert(port) {
+            return port;
+        }
+    }
 }
 
 /// Looks until `look` finds something.
