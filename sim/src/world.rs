@@ -46,8 +46,9 @@ use strike::Breaker;
 use tap::Tap;
 pub use witness::{Asked, Witness};
 
-/// A run that has not ended by then is stuck: two nights.
-const RUN_MS_MAX: u64 = 48 * 3_600_000;
+/// A run that has not ended by then is stuck: a day. The longest of 4,000 that ended, of farms of 6
+/// and 16 front-ends, took 7 hours.
+const RUN_MS_MAX: u64 = 24 * 3_600_000;
 /// The order of tasks is explored in this share of seeds.
 const YIELDS: (u64, u64) = (1, 2);
 /// The console's password in a rehearsal.
