@@ -220,7 +220,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
 
     /// Whether changes of a place have an effect.
     fn note_effect(&mut self, action: &Action, result: &ActionResult) {
-        let (now_ms, pause_ms_max) = (self.view.now_ms, self.layout.policy().unknown_ms_max);
+        let now_ms = self.view.now_ms;
         let in_vain = match action {
             Action::Balancer { .. } => {
                 let (node, _) = places(&self.layout, action);
@@ -236,7 +236,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         match result {
             ActionResult::Done { .. } => *in_vain = None,
             ActionResult::NoEffect { .. } => {
-                *in_vain = Some(InVain::again(*in_vain, now_ms, pause_ms_max));
+                *in_vain = Some(InVain::again(*in_vain, now_ms));
             }
             _ => {}
         }

@@ -71,6 +71,10 @@ pub struct Sample {
     pub seats: Vec<Option<MemberReading>>,
 }
 
+/// The longest pause between two tries of a change that belong together: a rest of seconds, and a
+/// minute for the longest exchange. After a longer one somebody was silent, which is another matter.
+const PAUSE_MS_MAX: u64 = 90_000;
+
 /// Tries of a change, one after another, none of which has had an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InVain {
@@ -81,18 +85,17 @@ pub struct InVain {
 }
 
 impl InVain {
-    /// One more try; one after a pause of more than `pause_ms_max` has nothing to do with those
-    /// before it.
+    /// One more try, which goes on from those before it unless there was a pause.
     #[must_use]
-    pub fn again(before: Option<Self>, now_ms: u64, pause_ms_max: u64) -> Self {
-        let recent = before.filter(|it| now_ms <= it.last_ms + pause_ms_max);
+    pub fn again(before: Option<Self>, now_ms: u64) -> Self {
+        let recent = before.filter(|it| now_ms <= it.last_ms + PAUSE_MS_MAX);
         Self { since_ms: recent.map_or(now_ms, |it| it.since_ms), last_ms: now_ms }
     }
 
     /// They have gone on for longer than this, and still do.
     #[must_use]
     pub fn lasts(self, now_ms: u64, longer_than_ms: u64) -> bool {
-        self.since_ms + longer_than_ms < now_ms && now_ms <= self.last_ms + longer_than_ms
+        self.since_ms + longer_than_ms < now_ms && now_ms <= self.last_ms + PAUSE_MS_MAX
     }
 }
 
@@ -303,5 +306,26 @@ fn push<T>(readings: &mut VecDeque<Reading<T>>, policy: &Policy, reading: Readin
     readings.push_back(reading);
     while readings.len() > needed && readings[1].at_ms <= from_ms {
         readings.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: tries in vain are a reason to call somebody only while they go on. Method: a try every
+    /// three seconds for so long; the same with a silence in between; and a silence at the end.
+    #[test]
+    fn tries_in_vain_last_as_long_as_they_go_on() {
+        let tries = |from_ms, to_ms, before| {
+            let every = (from_ms..=to_ms).step_by(3_000);
+            every.fold(before, |before, now_ms| Some(InVain::again(before, now_ms)))
+        };
+        let lasts = |it: Option<InVain>, now_ms| it.is_some_and(|it| it.lasts(now_ms, 900_000));
+        let all_along = tries(0, 903_000, None);
+        assert!(lasts(all_along, 903_000) && !lasts(tries(0, 897_000, None), 897_000));
+        let silent_since = tries(0, 3_000, None);
+        assert!(!lasts(silent_since, 900_100), "nobody has answered since");
+        assert!(!lasts(tries(600_000, 910_000, silent_since), 910_000), "it began again");
     }
 }
