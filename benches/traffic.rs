@@ -12,6 +12,9 @@
 //! cargo bench --bench traffic
 //! cargo bench --bench traffic -- engine
 //! ```
+#[path = "support/specimen.rs"]
+mod specimen;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::black_box;
@@ -22,6 +25,8 @@ use evenkeel_fakes::spec::Spec;
 use evenkeel_sim::random::Keyed;
 use evenkeel_sim::traffic::{Balancing, PoolLoad, Traffic, TrafficSpec, UsersTruth};
 
+use specimen::farm;
+
 /// As the program has it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -29,6 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Simulated seconds of one measurement.
 const SECONDS: u64 = 400;
 const FRONT_ENDS: usize = 8;
+const CAPACITY_RPS: u32 = 40;
 /// Workers of a front-end of 40 requests a second by default.
 const WORKERS: usize = 11;
 /// Of the eight at 80 % of their capacity.
@@ -43,9 +49,9 @@ fn main() {
     group.sample_size(20).measurement_time(Duration::from_secs(5));
     let fewest = PoolLoad { balancing: Balancing::LeastConnections, ..PoolLoad::default() };
     let specimens = [
-        ("engine", farm(RPS), PoolLoad::default()),
-        ("overloaded", farm(2 * RPS), PoolLoad::default()),
-        ("fewest", farm(RPS), fewest),
+        ("engine", farm(FRONT_ENDS, RPS, CAPACITY_RPS), PoolLoad::default()),
+        ("overloaded", farm(FRONT_ENDS, 2 * RPS, CAPACITY_RPS), PoolLoad::default()),
+        ("fewest", farm(FRONT_ENDS, RPS, CAPACITY_RPS), fewest),
         ("retail", retail(), PoolLoad::default()),
     ];
     for (name, spec, pool) in specimens {
@@ -63,32 +69,6 @@ fn main() {
         .bench_function("lindley", |bencher| bencher.iter(|| lindley(black_box(&draws), requests)));
     group.finish();
     criterion.final_summary();
-}
-
-fn farm(load_rps: u32) -> Spec {
-    let front_ends: String = (1..=FRONT_ENDS)
-        .map(|n| {
-            format!(
-                "[[front_end]]\nname = \"fe-{n}\"\naddress = \"10.0.1.{n}\"\nzones = [\"a\"]\n\
-                 capacity_rps = 40\nmembers = {{ pa = \"m{n}\" }}\n"
-            )
-        })
-        .collect();
-    let text = format!(
-        r#"
-        name = "bench"
-        stack = "dotnet"
-        version_from = "11.1.0.1"
-        version_to = "11.2.0.1"
-        controller = "fe-1"
-        service_center = {{ user = "admin" }}
-        zone = [ {{ name = "a", public_name = "a.example", load_rps = {load_rps} }} ]
-        balancer = [ {{ name = "lb-1", api = "10.0.0.1:9999" }} ]
-        pool = [ {{ name = "pa", zone = "a" }} ]
-        {front_ends}
-        "#
-    );
-    toml::from_str(&text).expect("the specimen is a farm")
 }
 
 fn retail() -> Spec {

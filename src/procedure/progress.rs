@@ -14,7 +14,6 @@ use crate::journal::{
     ActionResult, Baseline, Event, FarmMilestone, HoldReason, Notice, Request, ServerFailure,
     Verdict, Wanted,
 };
-
 use crate::names::NodeName;
 
 use super::action::{Action, JobKind, MemberChange};
