@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use evenkeel::farm::{self, Policy};
-use evenkeel::journal::{Baseline, Event, FarmMilestone, Milestone, Request, Wanted};
+use evenkeel::journal::tell::way_out;
+use evenkeel::journal::{Baseline, Event, FarmMilestone, HoldReason, Milestone, Request, Wanted};
 use evenkeel::names::ServerName;
 use evenkeel::plan;
 use evenkeel::procedure::action::{Action, JobKind, MemberChange};
-use evenkeel::procedure::decide::decide;
+use evenkeel::procedure::decide::{decide, ways_out};
 use evenkeel::procedure::guard;
 use evenkeel::procedure::idle::{Deployment, deployment};
 use evenkeel::procedure::layout::Layout;
@@ -282,4 +283,25 @@ fn the_same_state_gives_the_same_decision() {
     let once = decide(&bench.layout, &bench.progress, &bench.view);
     assert_eq!(once, decide(&bench.layout, &bench.progress, &bench.view));
     assert!(!once.events.is_empty(), "fe-1 is quiet: something is to be written down");
+}
+
+/// Goal: whoever leaves a server out reads first whom that overloads. Method: the farm of six, of
+/// whose updating three for 110 requests/s each can answer 60; one fails.
+#[test]
+fn leaving_a_server_out_says_whom_it_overloads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/six.farm.toml");
+    let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
+    let plan = plan::build(&loaded, None).expect("six has a safe plan");
+    let layout = Layout::new(&plan, &plan.hash());
+    let mut progress = Progress::new(&layout);
+    let read = |it: &evenkeel::procedure::layout::Seat| {
+        (layout.nodes[it.node].name.clone(), it.member.clone(), seat(0, 0, 0))
+    };
+    let members = layout.seats.iter().map(read).collect();
+    let baseline = Baseline { members, ..Baseline::default() };
+    progress.apply(&layout, &Event::Baseline(baseline), 0);
+    let reason = HoldReason::ServerFailed { server: "fe-2".into() };
+    let told: Vec<String> = ways_out(&layout, &progress, &reason).iter().map(way_out).collect();
+    let overloads = "fe-5 then gets 65 requests/s and can answer 60";
+    assert!(told.iter().any(|it| it.contains(overloads)), "{told:?}");
 }

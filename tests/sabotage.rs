@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evenkeel_sim::failure::Case;
-use evenkeel_sim::sabotage::hunt::{self, Catch, Hunt};
+use evenkeel_sim::sabotage::hunt::{Catch, Hunt};
 use evenkeel_sim::sabotage::{self, GuardSwitch, Planted, Sabotage};
 use evenkeel_sim::scenario::Scenario;
 use evenkeel_sim::shrink::shrink;
@@ -49,7 +49,7 @@ fn every_planted_bug_is_caught_and_small_and_the_guard_holds() {
     let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
     let hunt = Hunt {
         scenario: &scenario,
-        faults: hunt::faults(),
+        faults: None,
         seeds_max: SEEDS_MAX,
         starts: 1,
         guarded: GUARDED,
@@ -66,6 +66,8 @@ fn every_planted_bug_is_caught_and_small_and_the_guard_holds() {
         if let Some(seed) = row.guarded.as_ref().and_then(|it| it.harmed.first()) {
             wrong.push(format!("{name} did harm in seed {seed}, with the guard on"));
         }
+        wrong
+            .extend(row.red_without.iter().map(|seed| format!("seed {seed} is red without a bug")));
     });
     let caught_by: BTreeSet<_> = failures.iter().map(|(_, caught)| caught.invariant).collect();
     let idle = INVARIANTS.into_iter().filter(|invariant| !caught_by.contains(invariant));
@@ -84,7 +86,7 @@ fn too_large(hunt: &Hunt<'_>, failures: &[(&'static Sabotage, Catch)]) -> Vec<St
                 scenario: hunt.scenario.clone(),
                 without: Vec::new(),
                 seed: caught.seed,
-                schedule: hunt.run(planted, caught.seed).schedule,
+                schedule: hunt.run(sabotage, Some(planted.guard), caught.seed).schedule,
                 planted: Some(planted),
             };
             let small_enough = |_, events| match events > EVENTS_MAX {

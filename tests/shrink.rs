@@ -1,12 +1,13 @@
 //! A failure that was kept is all that its replay needs, and what is none is refused. That every
 //! planted bug's failure is made small is shown where they are caught, in `tests/sabotage.rs`.
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use evenkeel_sim::failure::{Case, Failure};
 use evenkeel_sim::report;
-use evenkeel_sim::sabotage::hunt::{self, Hunt};
+use evenkeel_sim::sabotage::hunt::Hunt;
 use evenkeel_sim::sabotage::{self, GuardSwitch, Planted, Sabotage};
 use evenkeel_sim::scenario::Scenario;
 use evenkeel_sim::shrink::{Shrunk, shrink};
@@ -24,11 +25,11 @@ fn scenario() -> Scenario {
 /// Hunts a bug without the guard and shrinks what catches it; `None` when nothing does.
 fn caught(scenario: &Scenario, sabotage: &'static Sabotage) -> Option<Shrunk> {
     let one = NonZeroUsize::MIN;
-    let (seeds_max, faults) = (SEEDS_MAX, hunt::faults());
+    let (seeds_max, faults) = (SEEDS_MAX, None);
     let hunt = Hunt { scenario, faults, seeds_max, starts: 1, guarded: 0, jobs: one };
-    let found = hunt.catch(sabotage, 0)?;
+    let found = hunt.catch(sabotage, 0, &mut BTreeSet::new())?;
     let planted = Planted { sabotage, guard: GuardSwitch::Off };
-    let outcome = hunt.run(planted, found.seed);
+    let outcome = hunt.run(sabotage, Some(planted.guard), found.seed);
     let case = Case {
         scenario: scenario.clone(),
         without: Vec::new(),

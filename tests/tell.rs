@@ -78,7 +78,7 @@ fn a_printed_command_can_be_pasted() {
         r"evenkeel resume 'my plans/retail.plan' --retry 'fe 03'\''s'"
     );
     assert_eq!(
-        command(PLAN, &WayOut::LeaveOut { server: "fe-03".into() }),
+        command(PLAN, &WayOut::LeaveOut { server: "fe-03".into(), overloads: None }),
         "evenkeel resume retail.plan --leave-out fe-03"
     );
     assert_eq!(command(PLAN, &WayOut::Abort), "evenkeel abort retail.plan");

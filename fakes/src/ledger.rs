@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+/// How ids begin of jobs that people do at a machine, without anybody's command.
+pub const BY_HAND: &str = "by-hand-";
+
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {

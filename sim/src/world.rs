@@ -265,6 +265,7 @@ fn context(
         faults: Faults::new(bounds),
         policy: plan.farm.policy.clone(),
         demand: Demand::of(&scenario.spec, load),
+        left_out: BTreeSet::new(),
         told_is_durable: false,
         healed: false,
         old_console: truth.old_console,

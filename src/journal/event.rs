@@ -11,6 +11,8 @@ use crate::names::{NodeName, PoolName, ServerName};
 use crate::procedure::action::{Action, JobKind};
 use crate::procedure::readings::{JobReading, MemberId, MemberReading, TestReading};
 
+use super::way_out::WayOut;
+
 /// Something that happened, or is about to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
@@ -328,31 +330,6 @@ pub enum HoldReason {
     Asked,
     /// The run fell back; a person decides whether to finish the switch again.
     FellBack,
-}
-
-/// What a person can do about a hold.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "way")]
-pub enum WayOut {
-    /// Try again, from where it stands: `resume --retry SERVER`.
-    Retry {
-        /// The server; `None` for the farm.
-        server: Option<ServerName>,
-    },
-    /// A person has done the job; it is verified, not repeated: `resume --by-hand SERVER`.
-    ByHand {
-        /// The server.
-        server: ServerName,
-    },
-    /// Go on without the server: `resume --leave-out SERVER`.
-    LeaveOut {
-        /// The server.
-        server: ServerName,
-    },
-    /// Restore the baseline and end: `abort`.
-    Abort,
-    /// Traffic back to loaded: `fall-back`.
-    FallBack,
 }
 
 /// A person's request.

@@ -5,6 +5,7 @@
 //! not fit the chain is corruption and an error.
 //!
 //! * [`event`] — what can happen: the one typed stream.
+//! * `way_out` — what a person can do about a hold.
 //! * `line` — how a record is written and checked.
 //! * [`file`] — the journal on a real disk.
 //! * [`run_folder`] — the folder beside the plan that holds it.
@@ -22,8 +23,10 @@ pub mod run_folder;
 pub mod standing;
 pub mod steps;
 pub mod tell;
+mod way_out;
 
 pub use event::*;
+pub use way_out::{Overload, WayOut};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,7 @@
 //! Whether those who stay in rotation can carry the users, by the farm file's figures.
+use crate::farm::Half;
+use crate::journal::Overload;
+
 use super::layout::{Bench, Layout, NodeIx, SeatIx, ServerIx};
 use super::progress::Progress;
 use super::view::View;
@@ -22,8 +25,7 @@ pub fn can_do_without(
     planned.all(|&seat| stays(seat)) || is_carried_without(layout, view, leaving, bench.node, stays)
 }
 
-/// Every server beside one that leaves can answer what it gets then, as a node deals it out. A node
-/// is taken for the balancer as a whole: each gets its part of every pool.
+/// Every server beside one that leaves can answer what it gets then, as a node deals it out.
 fn is_carried_without(
     layout: &Layout,
     view: &View,
@@ -31,25 +33,65 @@ fn is_carried_without(
     node: NodeIx,
     stays: impl Fn(SeatIx) -> bool,
 ) -> bool {
+    let weight = |seat: SeatIx| view.seat(layout, seat).map_or(0, |read| read.weight);
+    overloads(layout, leaving, node, weight, stays).next().is_none()
+}
+
+/// Whom it overloads most, at the load of the plan, to leave a server out: its half serves alone
+/// after the switch, and everybody in the end.
+#[must_use]
+pub fn overloaded_without(
+    layout: &Layout,
+    progress: &Progress,
+    left_out: ServerIx,
+) -> Option<Overload> {
+    let baseline = progress.baseline_seats.as_ref()?;
+    let weight = |seat: SeatIx| baseline[seat].as_ref().map_or(0, |read| read.weight);
+    let alone = layout.servers[left_out].half == Some(Half::Updating);
+    let serves = |seat: SeatIx| {
+        let server = layout.seats[seat].server;
+        let in_time = !alone || layout.servers[server].half == Some(Half::Updating);
+        server != left_out && in_time && !progress.servers[server].left_out
+    };
+    let all =
+        (0..layout.nodes.len()).flat_map(|node| overloads(layout, left_out, node, weight, serves));
+    let part =
+        |it: &Overload| it.load_rps * u64::from(u32::MAX) / u64::from(it.capacity_rps.max(1));
+    all.max_by_key(part)
+}
+
+/// Servers beside one that leaves which get more than they can answer, as a node deals it out. A
+/// node is taken for the balancer as a whole: each gets its part of every pool.
+fn overloads(
+    layout: &Layout,
+    leaving: ServerIx,
+    node: NodeIx,
+    weight: impl Fn(SeatIx) -> u32,
+    serves: impl Fn(SeatIx) -> bool,
+) -> impl Iterator<Item = Overload> {
     let mut loads_rps = vec![0.0; layout.servers.len()];
     let mut beside = vec![false; layout.servers.len()];
     for pool in &layout.pools {
         let on_node = pool.benches.iter().find(|bench| bench.node == node);
         let Some(bench) = on_node.or(pool.benches.first()) else { continue };
-        let weight = |seat: SeatIx| view.seat(layout, seat).map_or(0, |read| read.weight);
-        let staying = || bench.seats.iter().copied().filter(|&seat| stays(seat));
-        let weights: u32 = staying().map(weight).sum();
+        let serving = || bench.seats.iter().copied().filter(|&seat| serves(seat));
+        let weights: u32 = serving().map(&weight).sum();
         let with_it = bench.seats.iter().any(|&seat| layout.seats[seat].server == leaving);
-        for seat in staying() {
+        for seat in serving() {
             let server = layout.seats[seat].server;
             loads_rps[server] +=
                 pool.load_rps * f64::from(weight(seat)) / f64::from(weights.max(1));
             beside[server] |= with_it;
         }
     }
-    let capacity_rps = |server: ServerIx| {
-        layout.servers[server].front_end.as_ref().map_or(0, |it| it.capacity_rps)
-    };
-    let carries = |server: ServerIx| loads_rps[server] <= f64::from(capacity_rps(server));
-    (0..layout.servers.len()).all(|server| !beside[server] || carries(server))
+    let entries = layout.servers.iter().zip(loads_rps).zip(beside);
+    entries.filter(|(_, beside)| *beside).filter_map(|((entry, load_rps), _)| {
+        let capacity_rps = entry.front_end.as_ref().map_or(0, |it| it.capacity_rps);
+        let load_rps_ceil = load_rps.ceil() as u64;
+        (load_rps > f64::from(capacity_rps)).then(|| Overload {
+            server: entry.name.clone(),
+            load_rps: load_rps_ceil,
+            capacity_rps,
+        })
+    })
 }

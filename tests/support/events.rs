@@ -1,7 +1,7 @@
 //! Events of every kind: a sample of each for what people read, arbitrary ones for storage.
 use evenkeel::farm::Version;
 use evenkeel::journal::{
-    ActionResult, Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request,
+    ActionResult, Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Overload, Request,
     ServerFailure, Verdict, Wanted, WayOut,
 };
 use evenkeel::names::{NodeName, PoolName, ServerName};
@@ -84,7 +84,11 @@ pub(crate) fn ways_out() -> Vec<WayOut> {
         WayOut::Retry { server: None },
         WayOut::Retry { server: Some(server()) },
         WayOut::ByHand { server: server() },
-        WayOut::LeaveOut { server: server() },
+        WayOut::LeaveOut { server: server(), overloads: None },
+        WayOut::LeaveOut {
+            server: server(),
+            overloads: Some(Overload { server: "fe-05".into(), load_rps: 65, capacity_rps: 60 }),
+        },
         WayOut::Abort,
         WayOut::FallBack,
     ]
@@ -355,7 +359,8 @@ pub(crate) fn arbitrary() -> impl Strategy<Value = Event> {
             Event::Decided(Request { who, ticket, ..request(Wanted::ByHand { server }) })
         }),
         (text(), proptest::collection::vec(name(), 0..3)).prop_map(|(what, servers)| {
-            let ways_out = servers.into_iter().map(|server| WayOut::LeaveOut { server }).collect();
+            let leave_out = |server| WayOut::LeaveOut { server, overloads: None };
+            let ways_out = servers.into_iter().map(leave_out).collect();
             Event::Held { reason: HoldReason::SomebodyElse { what }, ways_out }
         }),
         (text(), text()).prop_map(|(what, why)| Event::Noticed(Notice::Unreadable { what, why })),

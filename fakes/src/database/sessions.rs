@@ -13,6 +13,11 @@ const SESSION_IDLE_MS_MAX: u64 = 20 * 60 * 1_000;
 const FAILURES_MAX: u32 = 5;
 /// How long a user stays locked out ("try again in a few minutes").
 const LOCKED_MS: u64 = 5 * 60 * 1_000;
+/// Logins refused to a locked user after which he is locked out for long. The messages are
+/// documented, their counts are not: an assumption, beyond what a person tries by hand.
+const REFUSALS_MAX: u32 = 20;
+/// For how long then ("try again in 60 minutes").
+const LOCKED_LONG_MS: u64 = 60 * 60 * 1_000;
 /// Sessions and users remembered at most; the oldest go first.
 const KEPT_MAX: usize = 1_000;
 
@@ -25,12 +30,22 @@ pub enum Login {
     Wrong,
     /// `Too many failed login attempts. Please try again in a few minutes.`
     Locked,
+    /// The same, `in 60 minutes`: for whoever does not stop to try.
+    LockedForLong,
 }
 
 #[derive(Debug)]
 struct Failures {
     count: u32,
     last_ms: u64,
+    /// Logins that were refused, right or wrong, since he was locked out.
+    refusals: u32,
+}
+
+impl Failures {
+    fn locked_ms(&self) -> u64 {
+        if self.refusals >= REFUSALS_MAX { LOCKED_LONG_MS } else { LOCKED_MS }
+    }
 }
 
 /// Sessions and failed logins.
@@ -46,17 +61,18 @@ impl Sessions {
     /// a locked user is refused also with the right ones.
     pub fn login(&mut self, now_ms: u64, user: &str, passes: bool) -> Login {
         let user = user.to_lowercase();
-        if let Some(failures) = self.failures.get(&user)
-            && now_ms >= failures.last_ms.saturating_add(LOCKED_MS)
+        if self
+            .failures
+            .get(&user)
+            .is_some_and(|it| now_ms >= it.last_ms.saturating_add(it.locked_ms()))
         {
             self.failures.remove(&user);
         }
         if self.failures.get(&user).is_some_and(|failures| failures.count >= FAILURES_MAX) {
-            return Login::Locked;
+            return self.refuse(now_ms, &user);
         }
         if !passes {
-            drop_oldest(&mut self.failures, |failures| failures.last_ms);
-            let failures = self.failures.entry(user).or_insert(Failures { count: 0, last_ms: 0 });
+            let failures = self.failures_of(now_ms, &user);
             failures.count += 1;
             failures.last_ms = now_ms;
             return Login::Wrong;
@@ -68,6 +84,23 @@ impl Sessions {
         let token = hex(&Sha256::digest(text.as_bytes())[..16]);
         self.last_use_ms.insert(token.clone(), now_ms);
         Login::In(token)
+    }
+
+    /// Refuses a locked user's login, and counts it.
+    pub fn refuse(&mut self, now_ms: u64, user: &str) -> Login {
+        let failures = self.failures_of(now_ms, &user.to_lowercase());
+        failures.refusals += 1;
+        if failures.refusals < REFUSALS_MAX {
+            return Login::Locked;
+        }
+        (failures.count, failures.last_ms) = (FAILURES_MAX, now_ms);
+        Login::LockedForLong
+    }
+
+    fn failures_of(&mut self, now_ms: u64, user: &str) -> &mut Failures {
+        drop_oldest(&mut self.failures, |failures| failures.last_ms);
+        let none = Failures { count: 0, last_ms: now_ms, refusals: 0 };
+        self.failures.entry(user.to_owned()).or_insert(none)
     }
 
     /// Whether a session is valid; if so, this counts as a use of it.
@@ -119,6 +152,20 @@ mod tests {
         assert_eq!(sessions.login(5 * MINUTE - 1, "admin", true), Login::Locked);
         assert!(matches!(sessions.login(1, "other", true), Login::In(_)), "the lock is per user");
         assert!(matches!(sessions.login(5 * MINUTE, "admin", true), Login::In(_)));
+    }
+
+    /// Goal: whoever does not stop to try is locked out for an hour from his last try on. Method:
+    /// twenty logins of a user who is locked out, and the right one an hour later, less and more.
+    #[test]
+    fn who_does_not_stop_to_try_is_locked_out_for_an_hour() {
+        let mut sessions = Sessions::default();
+        for _ in 0..19 {
+            assert_eq!(sessions.refuse(0, "admin"), Login::Locked);
+        }
+        assert_eq!(sessions.refuse(MINUTE, "Admin"), Login::LockedForLong);
+        assert_eq!(sessions.login(60 * MINUTE, "admin", true), Login::LockedForLong);
+        assert_eq!(sessions.login(119 * MINUTE, "admin", true), Login::LockedForLong);
+        assert!(matches!(sessions.login(179 * MINUTE, "admin", true), Login::In(_)));
     }
 
     /// Goal: sessions expire by idleness, not by age. Method: touch one for an hour, then not.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::database::version_parts;
-use crate::ledger::{Event, ServiceState};
+use crate::ledger::{BY_HAND, Event, ServiceState};
 use crate::trouble::Trouble;
 
 use super::mishaps::JobMishap;
@@ -190,7 +190,7 @@ impl FrontEnd {
     /// went well.
     pub(crate) fn do_by_hand(&mut self, around: &mut Around<'_>, kind: Kind) -> bool {
         self.kill_job(around);
-        let id = format!("by-hand-{}", self.jobs.known.len());
+        let id = format!("{BY_HAND}{}", self.jobs.known.len());
         let names = (self.name.clone(), id.clone(), kind.name().to_owned());
         around.note(Event::JobStarted { server: names.0, job: names.1, kind: names.2 });
         let (state, phases) = (JobState::Running, VecDeque::new());

@@ -41,9 +41,13 @@ pub(super) fn answer(
     let passes =
         user.eq_ignore_ascii_case(&farm.spec.service_center.user) && password == farm.password;
     let now_ms = farm.now_ms();
-    let locked = |it: &Trouble| (*it == Trouble::LockedOut).then_some(Login::Locked);
-    let locked = farm.meet(locked);
-    match locked.unwrap_or_else(|| farm.database.sessions.login(now_ms, &user, passes)) {
+    let locked = farm.meet(|it: &Trouble| (*it == Trouble::LockedOut).then_some(()));
+    let sessions = &mut farm.database.sessions;
+    let login = match locked {
+        Some(()) => sessions.refuse(now_ms, &user),
+        None => sessions.login(now_ms, &user, passes),
+    };
+    match login {
         Login::In(token) => Answer {
             cookie: Some(format!("{COOKIE}={token}; path=/; HttpOnly")),
             ..Answer::found("/ServiceCenter/")
@@ -51,6 +55,10 @@ pub(super) fn answer(
         Login::Wrong => show(farm, server, names, "Invalid username or password."),
         Login::Locked => {
             let words = "Too many failed login attempts. Please try again in a few minutes.";
+            show(farm, server, names, words)
+        }
+        Login::LockedForLong => {
+            let words = "Too many failed login attempts. Please try again in 60 minutes.";
             show(farm, server, names, words)
         }
     }

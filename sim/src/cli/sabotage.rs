@@ -5,7 +5,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use crate::nemesis::Choice;
-use crate::sabotage::hunt::{self, Hunt, Row};
+use crate::sabotage::hunt::{Hunt, Row};
 use crate::sabotage::{self, Bug, Sabotage};
 
 use super::Exit;
@@ -31,9 +31,9 @@ pub(super) struct Args {
     /// Seeds under which the guard must keep a bug of `decide` from doing harm
     #[arg(long, value_name = "N", default_value = "100")]
     guarded: u64,
-    /// Which faults may strike beside
-    #[arg(long, value_name = "none|light|full|FAMILY,…", default_value_t = hunt::faults())]
-    faults: Choice,
+    /// Which faults may strike beside; without it those that bring each bug out
+    #[arg(long, value_name = "none|light|full|FAMILY,…")]
+    faults: Option<Choice>,
     /// Only these
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = super::rehearse::sabotage)]
     only: Vec<&'static Sabotage>,
@@ -113,6 +113,11 @@ fn line(hunt: &Hunt<'_>, row: &Row) -> String {
         (None, Bug::Undone(_)) => "nothing to refuse".to_owned(),
         (None, _) => "behind the guard".to_owned(),
     };
+    let mut seeds = seeds;
+    if let Some(seed) = row.red_without.first() {
+        let red = row.red_without.len();
+        seeds += &format!("; **{red} seeds are red without it**, first {seed}");
+    }
     let (name, sentence) = (row.sabotage.name, row.sabotage.sentence);
     format!("| `{name}` | {sentence} | {seeds} | {} | {guarded} |", by.join(", "))
 }

@@ -12,7 +12,8 @@
 //! Allowed to fail for a server while a fault has taken another one out of a pool that both serve:
 //! * a crash: while it is down, and until the best orchestrator could have proven it again and
 //!   put it back ([`super::Bounds::prove`]);
-//! * a failed upgrade: until somebody has mended it, since a person may leave the server out;
+//! * a failed upgrade: until somebody has mended it;
+//! * a person who had it left out, and was told whom that overloads: from then on;
 //! * an operator's change of it: within the bound in which it is enabled and proven again
 //!   ([`super::Faults::edit_excuse`]);
 //! * a deployment that began while it served, because it had enabled itself: until its upgrade
@@ -42,6 +43,8 @@ pub struct Demand {
     lanes: BTreeMap<(String, String), (usize, f64)>,
     /// Requests a second that each server can answer.
     pub(super) capacity: BTreeMap<String, f64>,
+    /// Nobody waits longer in a queue, in milliseconds.
+    pub(super) wait_ms_max: u64,
 }
 
 impl Demand {
@@ -67,7 +70,8 @@ impl Demand {
         }
         let capacity = spec.front_ends.iter();
         let capacity = capacity.map(|it| (it.name.clone(), f64::from(it.capacity_rps))).collect();
-        Self { zones, lanes, capacity }
+        let waits = traffic.servers.values().map(|it| it.limits.wait_ms_max);
+        Self { zones, lanes, capacity, wait_ms_max: waits.max().unwrap_or_default() }
     }
 
     /// Servers that are asked to answer more than they can when users' requests are shared among
@@ -194,6 +198,7 @@ pub(super) fn excuse(server: &str, ground: &Ground, context: &Context) -> Option
     for peer in peers {
         excuses.extend(faults.absence_excuse(peer, ground.servers[peer].ready_since_ms));
         excuses.extend(faults.edit_excuse(peer));
+        excuses.extend(context.left_out.get(peer).map(|it| Excuse::lasting("leave-out", it)));
         if ground.servers[peer].half_deployed() {
             excuses.push(Excuse::lasting("self-enabling", peer));
         }

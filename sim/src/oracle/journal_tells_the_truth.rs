@@ -5,6 +5,7 @@
 //! journal. (What milestones and verdicts claim is `result_is_true`'s to judge.)
 //!
 //! * An intent has a number that no intent had before, and is durable.
+//! * No job starts that no intent was of, but by somebody's hand at the machine.
 //! * `done` means that the effect was there at some instant between intent and outcome: somebody
 //!   may change it again meanwhile, and that is no lie.
 //! * Tests passed: the server itself was asked since the intent.
@@ -15,7 +16,7 @@
 //! Never allowed to fail: there is no fault after which a sound program writes down what it did
 //! not read.
 //!
-//! Sabotage that breaks it: count a job as done that was only accepted; append without syncing;
+//! Sabotage that breaks it: start a job twice; count a job as done that was only accepted; append without syncing;
 //! believe a stale page; test through the balancer.
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,6 +73,8 @@ struct Open {
 pub(super) struct JournalTellsTheTruth {
     open: BTreeMap<u64, Open>,
     numbers: BTreeSet<u64>,
+    /// Ids of jobs that were ever to be started.
+    intended: BTreeSet<String>,
     jobs: Jobs,
 }
 
@@ -86,7 +89,11 @@ impl Invariant for JournalTellsTheTruth {
 
     fn saw(&mut self, sight: &Sight<'_>, ground: &Ground, _context: &Context) -> Vec<Finding> {
         match sight {
-            Sight::Entry(entry) => self.entry(entry, ground),
+            Sight::Entry(entry) => {
+                let unheard_of = self.unheard_of(entry);
+                self.entry(entry, ground);
+                return unheard_of.into_iter().collect();
+            }
             Sight::Tested { intent } => {
                 if let Some(open) = self.open.get_mut(intent) {
                     open.seen |= matches!(open.action, Action::Test { .. });
@@ -115,6 +122,18 @@ impl Invariant for JournalTellsTheTruth {
 }
 
 impl JournalTellsTheTruth {
+    /// A job starts that was never intended.
+    fn unheard_of(&self, entry: &ledger::Entry) -> Option<Finding> {
+        let ledger::Event::JobStarted { server, job, .. } = &entry.event else { return None };
+        let known = self.intended.contains(job) || job.starts_with(ledger::BY_HAND);
+        (!known).then(|| Finding {
+            from_ms: None,
+            subject: job.clone(),
+            what: format!("{job} is started on {server}, and no intent was of it"),
+            excuse: None,
+        })
+    }
+
     fn entry(&mut self, entry: &ledger::Entry, ground: &Ground) {
         self.jobs.entry(entry);
         let may_be_an_effect = matches!(
@@ -140,6 +159,9 @@ impl JournalTellsTheTruth {
         ground: &Ground,
         context: &Context,
     ) -> Option<String> {
+        if let Action::Start { job, .. } = action {
+            self.intended.insert(job.clone());
+        }
         let seen = is_there(action, ground, &self.jobs);
         self.open.insert(id, Open { action: action.clone(), seen });
         if !self.numbers.insert(id) {

@@ -31,7 +31,7 @@ mod zone_always_served;
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::farm::policy::Policy;
-use evenkeel::journal::HoldReason;
+use evenkeel::journal::{HoldReason, Wanted};
 use evenkeel_fakes::ledger::{Entry, Event};
 use evenkeel_fakes::truth::OldConsole;
 use serde::Serialize;
@@ -66,12 +66,25 @@ pub struct Context {
     pub old_console: OldConsole,
     /// What users ask for, and what servers can answer.
     pub demand: Demand,
+    /// Servers that a person had left out: asked for, and decided.
+    pub left_out: BTreeSet<String>,
     /// The record that is being told is on the disk.
     pub told_is_durable: bool,
     /// The second phase has begun: a sufficient core of the farm was healed for good.
     pub healed: bool,
     /// A bug is planted and the guard stands behind it: its refusal is what is hoped for.
     pub guard_may_refuse: bool,
+}
+
+impl Context {
+    fn leave_out(&mut self, event: &evenkeel::journal::Event) {
+        if let evenkeel::journal::Event::Decided(request) = event
+            && let Wanted::LeaveOut { server } = &request.what
+            && self.faults.asked(&request.what)
+        {
+            self.left_out.insert(server.to_string());
+        }
+    }
 }
 
 /// Users' requests that were in flight to a member when its server stopped to answer.
@@ -258,7 +271,7 @@ impl Oracle {
     #[must_use]
     pub fn new(ground: Ground, context: Context) -> Self {
         let invariants: Vec<Box<dyn Invariant>> = vec![
-            Box::new(zone_always_served::ZoneAlwaysServed),
+            Box::<zone_always_served::ZoneAlwaysServed>::default(),
             Box::new(no_user_meets_an_upgrade::NoUserMeetsAnUpgrade),
             Box::<one_version_in_rotation::OneVersionInRotation>::default(),
             Box::new(no_deployment_under_load::NoDeploymentUnderLoad),
@@ -269,7 +282,7 @@ impl Oracle {
             Box::<journal_tells_the_truth::JournalTellsTheTruth>::default(),
             Box::new(one_writer::OneWriter),
             Box::new(strangers_untouched::StrangersUntouched),
-            Box::new(result_is_true::ResultIsTrue),
+            Box::<result_is_true::ResultIsTrue>::default(),
         ];
         Self::with(ground, context, invariants)
     }
@@ -333,6 +346,7 @@ impl Oracle {
     pub fn told(&mut self, at_ms: u64, event: &evenkeel::journal::Event, durable: bool) {
         self.pass(at_ms);
         self.context.told_is_durable = durable;
+        self.context.leave_out(event);
         let span = Span { from_ms: at_ms, to_ms: at_ms };
         self.ask(span, |invariant, ground, context| invariant.told(event, ground, context));
         self.sometimes.told(event, &self.ground);

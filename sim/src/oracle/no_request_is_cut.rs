@@ -16,7 +16,8 @@
 //!   answered with errors;
 //! * after a reload of the node, or another change behind the orchestrator's back: requests that
 //!   were sent within its bound ([`super::Bounds::reload`]) live for as long as requests can,
-//!   and an installer that was started before knows nothing of them.
+//!   and an installer that was started before anybody could read of it
+//!   ([`super::Bounds::react`]) knows nothing of them.
 //!
 //! Sabotage that breaks it: skip the wait of a drain; one zero is quiet; ignore the epoch.
 use std::collections::BTreeMap;
@@ -51,7 +52,7 @@ impl Invariant for NoRequestIsCut {
                     [
                         context.faults.crash_excuse(&lost.server),
                         breaking(&lost.server, ground, context),
-                        late_requests(&lost.member.node, context),
+                        late_requests(lost, ground, context),
                     ]
                     .into_iter()
                     .flatten(),
@@ -121,9 +122,19 @@ fn breaking(server: &str, ground: &Ground, context: &Context) -> Option<Excuse> 
     context.faults.sick_excuse(server, broke_at_ms.filter(|at_ms| *at_ms == ground.now_ms))
 }
 
-/// Requests that a node sent after its state was changed live on after that was put right.
-fn late_requests(node: &str, context: &Context) -> Option<Excuse> {
-    let excuse = context.faults.reload_excuse(node)?;
-    let until_ms = excuse.until_ms.map(|until_ms| until_ms + REQUEST_MS_MAX);
-    Some(Excuse { until_ms, ..excuse })
+/// Requests that a node sent after its state was changed live on after that was put right; whoever
+/// starts a job once he could have read of the change waits for them.
+fn late_requests(lost: &Lost, ground: &Ground, context: &Context) -> Option<Excuse> {
+    let faults = &context.faults;
+    let jobs = &ground.servers.get(&lost.server)?.jobs;
+    let job_since_ms = jobs.values().map(|job| job.since_ms).min();
+    let unread = |at_ms: u64| {
+        let react = faults.bounds.react;
+        job_since_ms.is_none_or(|it| at_ms == u64::MAX || it <= faults.end(at_ms, react))
+    };
+    let upsets = faults.upset_excuses(&lost.member.node).filter(|(at_ms, _)| unread(*at_ms));
+    longest(upsets.map(|(_, excuse)| {
+        let until_ms = excuse.until_ms.map(|until_ms| until_ms + REQUEST_MS_MAX);
+        Excuse { until_ms, ..excuse }
+    }))
 }

@@ -36,8 +36,6 @@ struct Mixed {
 #[derive(Default)]
 pub(super) struct OneVersionInRotation {
     lanes: BTreeMap<String, Mixed>,
-    /// Servers that a person had left out: asked for, and decided.
-    left_out: BTreeSet<String>,
 }
 
 impl Invariant for OneVersionInRotation {
@@ -49,7 +47,7 @@ impl Invariant for OneVersionInRotation {
         "the members of a pool that get new requests run one version, but for the switch"
     }
 
-    fn told(&mut self, event: &Event, ground: &Ground, context: &Context) -> Vec<Finding> {
+    fn told(&mut self, event: &Event, ground: &Ground, _context: &Context) -> Vec<Finding> {
         let moves =
             |what: &Wanted| matches!(what, Wanted::Retry { server: None } | Wanted::FallBack);
         if let Event::Decided(request) = event
@@ -60,12 +58,6 @@ impl Invariant for OneVersionInRotation {
                 mixed.since_ms = mixed.since_ms.map(|_| ground.now_ms);
             }
         }
-        if let Event::Decided(request) = event
-            && let Wanted::LeaveOut { server } = &request.what
-            && context.faults.asked(&request.what)
-        {
-            self.left_out.insert(server.to_string());
-        }
         Vec::new()
     }
 
@@ -73,7 +65,7 @@ impl Invariant for OneVersionInRotation {
         let mut findings = Vec::new();
         for ((node, pool), members) in ground.lanes() {
             let servers: Vec<&str> = members.iter().map(|(_, it)| it.server.as_str()).collect();
-            let needed = servers.iter().copied().filter(|it| !self.left_out.contains(*it));
+            let needed = servers.iter().copied().filter(|it| !context.left_out.contains(*it));
             let versions: BTreeSet<&str> = members
                 .iter()
                 .filter(|(_, it)| it.eligible())

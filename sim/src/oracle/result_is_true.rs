@@ -1,13 +1,13 @@
 //! **The result is true**: what the journal claims of a server when it claims it, and the verdict,
-//! agree with ground truth.
+//! agree with ground truth; a soak that is over has lasted as long as the policy says.
 //!
 //! Why: people decide on the journal; a resumed run does too.
 //!
 //! Allowed to fail: for a server that crashed, or a node that was reloaded, so shortly before that
 //! the best orchestrator could not have known; so for one whose applications broke, or whose flag an operator changed.
 //!
-//! Sabotage that breaks it: trust a stale page; record an outcome that was not read back.
-use evenkeel::journal::{Event, Milestone, Wanted};
+//! Sabotage that breaks it: forget the soak; trust a stale page; record an outcome that was not read back.
+use evenkeel::journal::{Event, FarmMilestone, Milestone, Wanted};
 use evenkeel::names::ServerName;
 
 use super::everyone_ends_upgraded::members_changed;
@@ -15,7 +15,11 @@ use super::ground::{Server, same_version};
 use super::no_user_meets_an_upgrade::unfitness;
 use super::{Context, Finding, Ground, Invariant, RunVerdict, longest};
 
-pub(super) struct ResultIsTrue;
+#[derive(Default)]
+pub(super) struct ResultIsTrue {
+    /// When the soak began, the last time that it did.
+    soak_began_ms: Option<u64>,
+}
 
 impl Invariant for ResultIsTrue {
     fn name(&self) -> &'static str {
@@ -27,6 +31,9 @@ impl Invariant for ResultIsTrue {
     }
 
     fn told(&mut self, event: &Event, ground: &Ground, context: &Context) -> Vec<Finding> {
+        if let Event::FarmReached { milestone, .. } = event {
+            return self.soak(*milestone, ground.now_ms, context).into_iter().collect();
+        }
         let Event::Reached { server: name, milestone, .. } = event else { return Vec::new() };
         let Some(server) = ground.servers.get(name.as_str()) else {
             return vec![Finding {
@@ -96,6 +103,27 @@ impl Invariant for ResultIsTrue {
             // The other verdicts claim nothing of the farm.
             RunVerdict::Held { .. } | RunVerdict::Stuck | RunVerdict::Broken { .. } => Vec::new(),
         }
+    }
+}
+
+impl ResultIsTrue {
+    fn soak(
+        &mut self,
+        milestone: FarmMilestone,
+        now_ms: u64,
+        context: &Context,
+    ) -> Option<Finding> {
+        if milestone == FarmMilestone::SoakBegan {
+            self.soak_began_ms = Some(now_ms);
+        }
+        let lasted_ms = self.soak_began_ms.map_or(0, |since_ms| now_ms - since_ms);
+        let soak_ms = context.policy.soak_ms;
+        (milestone == FarmMilestone::Soaked && lasted_ms < soak_ms).then(|| Finding {
+            from_ms: None,
+            subject: "soak".to_owned(),
+            what: format!("the journal claims a soak of {soak_ms} ms after {lasted_ms} ms"),
+            excuse: None,
+        })
     }
 }
 

@@ -79,6 +79,7 @@ impl Story {
             floors: BTreeMap::new(),
             old_console: OldConsole::Works,
             demand: Demand::of(&spec(), &TrafficSpec::of(&spec(), &UsersTruth::default())),
+            left_out: BTreeSet::new(),
             told_is_durable: false,
             healed: false,
             guard_may_refuse: false,
@@ -154,7 +155,8 @@ impl Story {
 
     fn begin_upgrade(&mut self, n: u32) -> &mut Self {
         let (server, job, kind) = (fe(n), format!("job-{n}"), "front-end-upgrade".to_owned());
-        self.entry(Event::JobStarted { server, job, kind })
+        self.intend(n)
+            .entry(Event::JobStarted { server, job, kind })
             .entry(Event::Service { server: fe(n), state: ServiceState::Stopped })
             .entry(Event::Applications { server: fe(n), state: ApplicationState::Unavailable })
     }

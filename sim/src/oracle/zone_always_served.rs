@@ -17,17 +17,25 @@
 //!   reload after it is up again;
 //! * while the checks of a member flap that would serve otherwise, and until it is back;
 //! * while members that would serve fail their checks under more load than they can carry all
-//!   together, for as long as [`super::capacity_covers_load`] excuses that load: a cascade has one
-//!   cause, and is judged once;
+//!   together, for as long as [`super::capacity_covers_load`] excuses that load, and until nobody
+//!   waits any more who came meanwhile and a member that passes is back: a cascade has one cause,
+//!   and is judged once;
 //! * after an operator disabled a member, which may have stopped its Deployment Service, within the
 //!   bound in which it is enabled and proven again ([`super::Faults::edit_excuse`]).
 //!
 //! Sabotage that breaks it: drain the last member; stop loaded before updating is started at step
 //! 5; no rescue.
+use std::collections::BTreeMap;
+
 use super::ground::{Member, MemberKey};
 use super::{Context, Excuse, Finding, Ground, Invariant, Span, capacity_covers_load, longest};
 
-pub(super) struct ZoneAlwaysServed;
+#[derive(Default)]
+pub(super) struct ZoneAlwaysServed {
+    /// Servers that failed their checks under more load than they can carry: until when, as far as
+    /// that was excused, and by what.
+    crowded: BTreeMap<String, (u64, Excuse)>,
+}
 
 impl Invariant for ZoneAlwaysServed {
     fn name(&self) -> &'static str {
@@ -38,7 +46,7 @@ impl Invariant for ZoneAlwaysServed {
         "at every instant a fit, serving member of every pool gets new requests on every node"
     }
 
-    fn over(&mut self, _span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {
+    fn over(&mut self, span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {
         let mut findings = Vec::new();
         for ((node, pool), members) in ground.lanes() {
             if members.iter().any(|(_, it)| it.eligible() && ground.ready(&it.server)) {
@@ -58,7 +66,7 @@ impl Invariant for ZoneAlwaysServed {
                 excuse: longest(
                     excuse(node, &servers, ground, context)
                         .into_iter()
-                        .chain(kept_out(node, &members, ground, context)),
+                        .chain(self.kept_out(span, node, &members, ground, context)),
                 ),
             });
         }
@@ -66,23 +74,40 @@ impl Invariant for ZoneAlwaysServed {
     }
 }
 
-/// Members that would serve, were it not for checks of theirs that flap, or that load lets fail.
-fn kept_out(
-    node: &str,
-    members: &[(&MemberKey, &Member)],
-    ground: &Ground,
-    context: &Context,
-) -> Vec<Excuse> {
-    let would_serve = |it: &Member| it.admin == 0 && it.weight > 0 && ground.ready(&it.server);
-    let overloaded = context.demand.overloaded(ground, |it| it.node_up && would_serve(it));
-    let of = |it: &Member| {
-        let crowded = overloaded
-            .contains_key(&*it.server)
-            .then(|| capacity_covers_load::excuse(&it.server, ground, context));
-        [context.faults.flap_excuse(node, &it.server), crowded.flatten()].into_iter().flatten()
-    };
-    let down = members.iter().filter(|(_, it)| !it.up && would_serve(it));
-    down.flat_map(|(_, it)| of(it)).collect()
+impl ZoneAlwaysServed {
+    /// The excuses of members that would serve, were it not for checks of theirs that flap, or that
+    /// load lets fail.
+    fn kept_out(
+        &mut self,
+        span: Span,
+        node: &str,
+        members: &[(&MemberKey, &Member)],
+        ground: &Ground,
+        context: &Context,
+    ) -> Vec<Excuse> {
+        let faults = &context.faults;
+        let would_serve = |it: &Member| it.admin == 0 && it.weight > 0 && ground.ready(&it.server);
+        let overloaded = context.demand.overloaded(ground, |it| it.node_up && would_serve(it));
+        let mut excuses = Vec::new();
+        for (_, member) in members.iter().filter(|(_, it)| !it.up && would_serve(it)) {
+            let server = &member.server;
+            excuses.extend(faults.flap_excuse(node, server));
+            if !overloaded.contains_key(server.as_str()) {
+                excuses.extend(self.crowded.get(server).map(|(since_ms, cause)| {
+                    let empty_ms = since_ms.saturating_add(context.demand.wait_ms_max);
+                    let end_ms = faults.end(empty_ms, faults.bounds.back);
+                    Excuse { until_ms: Some(end_ms), ..cause.clone() }
+                }));
+                continue;
+            }
+            if let Some(cause) = capacity_covers_load::excuse(server, ground, context) {
+                let until_ms = cause.until_ms.map_or(span.to_ms, |ms| ms.min(span.to_ms));
+                self.crowded.insert(server.clone(), (until_ms, cause.clone()));
+                excuses.push(cause);
+            }
+        }
+        excuses
+    }
 }
 
 fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> Option<Excuse> {

@@ -1,5 +1,5 @@
 //! Hunts: how many seeds a planted bug takes to be caught, and what the guard makes of it.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -13,27 +13,29 @@ use crate::world::{Order, Outcome, rehearse};
 
 use super::{Bug, GuardSwitch, Planted, Sabotage};
 
-/// The kinds of faults under which bugs are hunted unless somebody wants others: one or two of each
-/// part of the world, in every seed. A list of its own, so that the seeds which catch a bug stay
-/// the same while the catalogue grows.
+/// The kinds of faults under which every bug is hunted: one or two of each part of the world, in
+/// every seed. A list of its own, so that the seeds which catch a bug stay the same while the
+/// catalogue grows.
 const FAULTS: &str = "latency,lost-response,balancer-reload,front-end-crash,installer-fails,\
     orchestrator-crash";
 
-/// The faults under which bugs are hunted.
+/// The faults under which a bug is hunted unless somebody wants others.
 ///
 /// # Panics
 /// A kind has left the catalogue: a mistake of this crate's.
 #[must_use]
-pub fn faults() -> Choice {
-    FAULTS.parse().unwrap_or_else(|error| panic!("{error}"))
+pub fn faults(sabotage: &Sabotage) -> Choice {
+    let kinds: Vec<&str> =
+        std::iter::once(FAULTS).chain(sabotage.brought_out_by.iter().copied()).collect();
+    kinds.join(",").parse().unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// How long and on what bugs are hunted.
 pub struct Hunt<'a> {
     /// What is rehearsed.
     pub scenario: &'a Scenario,
-    /// Which faults may strike.
-    pub faults: Choice,
+    /// Which faults may strike; `None` for each bug's own ([`faults`]).
+    pub faults: Option<Choice>,
     /// Seeds after which a bug counts as not caught.
     pub seeds_max: u64,
     /// How often each hunt is repeated, with seeds of its own.
@@ -75,6 +77,8 @@ pub struct Row {
     pub catches: Vec<Option<Catch>>,
     /// What the guard made of it; `None` where there is nothing that a guard could refuse.
     pub guarded: Option<Guarded>,
+    /// Seeds that are red without the bug too: they catch nothing, and are findings of their own.
+    pub red_without: BTreeSet<u64>,
 }
 
 impl Row {
@@ -98,30 +102,48 @@ impl Row {
         by
     }
 
-    /// Every hunt ended, the expected invariant was the first in some, and the guard held.
+    /// Every hunt ended, the expected invariant was the first in some, the guard held, and nothing
+    /// was wrong without the bug.
     #[must_use]
     pub fn as_expected(&self) -> bool {
         self.seeds().is_some()
             && self.caught_by().contains_key(self.sabotage.caught_by)
             && self.guarded.as_ref().is_none_or(|it| it.harmed.is_empty())
+            && self.red_without.is_empty()
     }
 }
 
 impl Hunt<'_> {
-    /// Runs one seed with a bug in it.
+    /// Runs one seed under the faults of a bug, with the bug in it where there is a guard to tell
+    /// what stands behind it, and without where there is none.
     #[must_use]
-    pub fn run(&self, planted: Planted, seed: u64) -> Outcome {
-        let faults = Source::Drawn(self.faults.clone());
-        rehearse(Order { planted: Some(planted), ..Order::new(self.scenario, seed, &faults) })
+    pub fn run(
+        &self,
+        sabotage: &'static Sabotage,
+        guard: Option<GuardSwitch>,
+        seed: u64,
+    ) -> Outcome {
+        let choice = self.faults.clone().unwrap_or_else(|| faults(sabotage));
+        let faults = Source::Drawn(choice);
+        let planted = guard.map(|guard| Planted { sabotage, guard });
+        rehearse(Order { planted, ..Order::new(self.scenario, seed, &faults) })
     }
 
-    /// Hunts a bug from a seed on, without the guard.
-    #[must_use]
-    pub fn catch(&self, sabotage: &'static Sabotage, first: u64) -> Option<Catch> {
-        let planted = Planted { sabotage, guard: GuardSwitch::Off };
+    /// Hunts a bug from a seed on, without the guard. What is wrong without the bug too is no
+    /// catch; such seeds are added to `red_without`.
+    pub fn catch(
+        &self,
+        sabotage: &'static Sabotage,
+        first: u64,
+        red_without: &mut BTreeSet<u64>,
+    ) -> Option<Catch> {
         (first..first + self.seeds_max).find_map(|seed| {
-            let outcome = self.run(planted, seed);
+            let outcome = self.run(sabotage, Some(GuardSwitch::Off), seed);
             let violation = outcome.judgement.violations.first()?;
+            if !self.run(sabotage, None, seed).judgement.violations.is_empty() {
+                red_without.insert(seed);
+                return None;
+            }
             Some(Catch { seeds: seed - first + 1, invariant: violation.invariant, seed })
         })
     }
@@ -132,10 +154,9 @@ impl Hunt<'_> {
         if !matches!(sabotage.bug, Bug::Decide(_)) {
             return None;
         }
-        let planted = Planted { sabotage, guard: GuardSwitch::On };
         let mut guarded = Guarded::default();
         for seed in 0..self.guarded {
-            let outcome = self.run(planted, seed);
+            let outcome = self.run(sabotage, Some(GuardSwitch::On), seed);
             let refused = matches!(
                 outcome.verdict,
                 RunVerdict::Held { reason: HoldReason::GuardRefused { .. } }
@@ -151,9 +172,10 @@ impl Hunt<'_> {
 
     fn row(&self, sabotage: &'static Sabotage) -> Row {
         // Hunts share no seed, so that each is a sample of its own.
-        let catches =
-            (0..self.starts).map(|start| self.catch(sabotage, start * self.seeds_max)).collect();
-        Row { sabotage, catches, guarded: self.guard(sabotage) }
+        let mut red_without = BTreeSet::new();
+        let mut catch = |start| self.catch(sabotage, start * self.seeds_max, &mut red_without);
+        let catches = (0..self.starts).map(&mut catch).collect();
+        Row { sabotage, catches, guarded: self.guard(sabotage), red_without }
     }
 
     /// Hunts all of these bugs, and tells each in their order.

@@ -57,6 +57,8 @@ pub struct Sabotage {
     pub caught_by: &'static str,
     /// Where it is.
     pub bug: Bug,
+    /// Kinds of faults that bring it out, beside those of every hunt.
+    pub brought_out_by: &'static [&'static str],
 }
 
 impl Sabotage {

@@ -144,7 +144,7 @@ impl Machine {
         );
         // Somebody's script that answers a refused login by letting it be tried again.
         let loops = self.bug() == Some(PortBug::LoginLoop);
-        let machine = self.clone();
+        let (machine, mut tries) = (self.clone(), 0);
         let world = World {
             dial: wires.clone(),
             launcher: Launching::new(Shells::new(wires, self.network.shells.clone()), self.bug()),
@@ -154,7 +154,8 @@ impl Machine {
             inbox: self.post.inbox(loops),
             password: PASSWORD.to_owned().into(),
             watch: Box::new(move |record| {
-                if loops && is_refused_login(&record.event) {
+                if loops && is_refused_login(&record.event) && tries < LOOP_TRIES_MAX {
+                    tries += 1;
                     machine.post.put(machine.request("a script", RETRY_ALL, record.at));
                 }
                 watch(record);
@@ -343,6 +344,8 @@ impl WallClock for Wall {
     }
 }
 
+/// A script gives up after this many tries, so that a run ends: long after the damage is done.
+const LOOP_TRIES_MAX: u32 = 100;
 /// A script's answer to everything.
 const RETRY_ALL: Wanted = Wanted::Retry { server: None };
 

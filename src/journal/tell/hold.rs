@@ -154,8 +154,16 @@ pub fn way_out(way: &WayOut) -> String {
         WayOut::ByHand { server } => {
             format!("once you have done {server}'s work by hand: verifies it and goes on")
         }
-        WayOut::LeaveOut { server } => {
-            format!("goes on without {server}, which stays out of rotation and is not upgraded")
+        WayOut::LeaveOut { server, overloads } => {
+            let short = overloads.as_ref().map(|it| {
+                format!(
+                    "; {} then gets {} requests/s and can answer {}: some of them are answered \
+                     late or not at all, until the load falls",
+                    it.server, it.load_rps, it.capacity_rps
+                )
+            });
+            let short = short.unwrap_or_default();
+            format!("goes on without {server}, which stays out of rotation and is not upgraded{short}")
         }
         WayOut::Abort => "restores the baseline and ends the run".to_owned(),
         WayOut::FallBack => "moves traffic to the loaded half again, also to servers to which deployment began, then \
@@ -175,7 +183,7 @@ pub fn command(plan: &str, way: &WayOut) -> String {
         WayOut::Retry { server: Some(name) } => server("retry", name),
         WayOut::Retry { server: None } => format!("evenkeel resume {plan} --retry"),
         WayOut::ByHand { server: name } => server("by-hand", name),
-        WayOut::LeaveOut { server: name } => server("leave-out", name),
+        WayOut::LeaveOut { server: name, .. } => server("leave-out", name),
         WayOut::Abort => format!("evenkeel abort {plan}"),
         WayOut::FallBack => format!("evenkeel fall-back {plan}"),
     }

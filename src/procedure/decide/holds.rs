@@ -2,9 +2,11 @@
 use crate::farm::Half;
 use crate::farm::policy::AfterDeadline;
 use crate::journal::{FarmMilestone, HoldReason, WayOut};
+use crate::names::ServerName;
 
 use super::super::fitness::{in_rotation_among, is_fit};
 use super::super::layout::{Layout, SeatIx, ServerIx};
+use super::super::load::overloaded_without;
 use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::{in_rotation, is_young, server_is_quiet};
 use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms, wants_change};
@@ -266,7 +268,7 @@ pub fn ways_out(layout: &Layout, progress: &Progress, reason: &HoldReason) -> Ve
         HoldReason::ServerFailed { server } | HoldReason::ServerUnknown { server } => {
             let retry = WayOut::Retry { server: Some(server.clone()) };
             let by_hand = WayOut::ByHand { server: server.clone() };
-            let leave_out = WayOut::LeaveOut { server: server.clone() };
+            let leave_out = leaving_out(layout, progress, server);
             let record = layout.server(server).map(|ix| &progress.servers[ix]);
             let in_jobs = record.is_some_and(|record| record.touched && record.upgraded.is_none());
             let mut ways = vec![retry];
@@ -279,7 +281,7 @@ pub fn ways_out(layout: &Layout, progress: &Progress, reason: &HoldReason) -> Ve
             ways
         }
         HoldReason::DrainOverdue { server } => {
-            vec![WayOut::LeaveOut { server: server.clone() }]
+            vec![leaving_out(layout, progress, server)]
         }
         _ => vec![WayOut::Retry { server: None }],
     };
@@ -292,6 +294,14 @@ pub fn ways_out(layout: &Layout, progress: &Progress, reason: &HoldReason) -> Ve
     ways
 }
 
+/// Leaving a server out, and what that costs those who stay: a person decides with the figures, since
+/// who is dead for good must be left out all the same.
+fn leaving_out(layout: &Layout, progress: &Progress, server: &ServerName) -> WayOut {
+    let ix = layout.server(server);
+    let overloads = ix.and_then(|ix| overloaded_without(layout, progress, ix));
+    WayOut::LeaveOut { server: server.clone(), overloads }
+}
+
 /// A server may be left out when its half still has somebody for every pool, and it has no job
 /// that is done once for the farm.
 ///
@@ -300,7 +310,7 @@ pub fn ways_out(layout: &Layout, progress: &Progress, reason: &HoldReason) -> Ve
 pub fn may_leave_out(
     layout: &Layout,
     progress: &Progress,
-    server: &crate::names::ServerName,
+    server: &ServerName,
 ) -> Result<(), String> {
     let Some(ix) = layout.server(server) else {
         return Err(format!("{server} is no server of this plan"));

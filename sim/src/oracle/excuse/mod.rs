@@ -306,21 +306,27 @@ impl Faults {
     /// of its process, somebody's hand.
     #[must_use]
     pub fn reload_excuse(&self, node: &str) -> Option<Excuse> {
-        longest(self.incidents.iter().filter_map(|it| self.upset_excuse(it, node)))
+        longest(self.upset_excuses(node).map(|(_, excuse)| excuse))
     }
 
-    fn upset_excuse(&self, it: &Incident, node: &str) -> Option<Excuse> {
+    /// The excuse of each such change, with when it was to be read: never, while it lasts.
+    pub fn upset_excuses(&self, node: &str) -> impl Iterator<Item = (u64, Excuse)> {
+        self.incidents.iter().filter_map(move |it| self.upset_excuse(it, node))
+    }
+
+    fn upset_excuse(&self, it: &Incident, node: &str) -> Option<(u64, Excuse)> {
         let (_, when) = it.fault.upsets().filter(|(upset, _)| *upset == node)?;
         let name = it.fault.kind().name;
         let since_ms = match (when, it.until_ms) {
             (Upset::AtOnce, _) => it.from_ms,
             // Whoever asked it in vain rests before he asks again.
             (Upset::Meanwhile, Some(until_ms)) => until_ms + bounds::REST_MS,
-            (Upset::Meanwhile, None) => return Some(Excuse::lasting(name, node)),
+            (Upset::Meanwhile, None) => return Some((u64::MAX, Excuse::lasting(name, node))),
             (Upset::AtItsEnd, None) => return None,
             (_, Some(until_ms)) => until_ms,
         };
-        Some(Excuse::until(name, node, self.end_with(node, since_ms, self.bounds.reload)))
+        let end_ms = self.end_with(node, since_ms, self.bounds.reload);
+        Some((since_ms, Excuse::until(name, node, end_ms)))
     }
 
     /// The excuse of nodes that are down for whatever waits for all of them: the switch stops

@@ -1,6 +1,7 @@
 //! What users' requests, the balancers' other members, the wires and the journal's words are judged
 //! by.
-use evenkeel::journal::{ActionResult, Event as Told};
+use evenkeel::journal::{ActionResult, Event as Told, Request};
+use evenkeel::names::ServerName;
 use evenkeel::procedure::action::{Action, MemberChange};
 use evenkeel::procedure::readings::{JobReading, MemberId, TestReading};
 
@@ -11,6 +12,13 @@ fn member(n: u32) -> MemberKey {
 }
 
 impl Story {
+    /// The upgrade of a front-end is intended, under a number that no intent of a test has.
+    pub(super) fn intend(&mut self, n: u32) -> &mut Self {
+        let (server, job) = (ServerName::from(fe(n)), format!("job-{n}"));
+        let action = Action::Start { server, kind: JobKind::FrontEndUpgrade, job };
+        self.told(Told::Intent { id: 1_000_000 + self.ordinal, action })
+    }
+
     fn saw(&mut self, sight: &Sight<'_>) -> &mut Self {
         self.oracle.saw(self.now_s * 1_000, sight);
         self
@@ -50,6 +58,30 @@ fn too_few_members_break_capacity_covers_load() {
     let judgement = story.end_anyhow();
     assert_eq!(broken(&judgement), []);
     assert!(judgement.excused.iter().any(|it| it.invariant == "capacity_covers_load"));
+}
+
+/// Goal: what those who stay then lack is a person's decision where somebody was left out, and a
+/// violation where the run goes without him of its own. Method: the same drains after a run took a
+/// server out that a person asked to leave out, and one that nobody asked for.
+#[test]
+fn a_server_that_a_person_leaves_out_excuses_what_the_others_lack() {
+    let left_out = |asked: bool| {
+        let mut story = Story::new();
+        story.oracle.context.demand.capacity.values_mut().for_each(|rps| *rps = 5.0);
+        let what = Wanted::LeaveOut { server: "fe-3".into() };
+        if asked {
+            story.oracle.strike(5_000, Struck::Asked { what: what.clone() });
+        }
+        let (who, plan_hash, at) = ("maria".into(), "1".into(), jiff::Timestamp::UNIX_EPOCH);
+        let request = Request { what, who, ticket: None, plan_hash, at };
+        story.at(6).told(Told::Decided(request));
+        story.at(10).drain([1, 2]).at(20).admin(3, 8).at(30);
+        story.end_anyhow()
+    };
+    assert_eq!(broken(&left_out(false)), [("capacity_covers_load", 20)]);
+    let judgement = left_out(true);
+    assert_eq!(broken(&judgement), []);
+    assert!(judgement.excused.iter().any(|it| it.excuse.fault == "leave-out"));
 }
 
 /// Goal: users who are turned away by a queue are a violation; what piled up while a machine was
