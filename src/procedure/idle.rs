@@ -117,7 +117,9 @@ fn pings_agree(
 }
 
 /// A module's id is that of every proven server that serves the module and was read, and one was
-/// read where there is any: right after a resume nothing has been, and that is no agreement.
+/// read where there is any: right after a resume nothing has been, and that is no agreement. Who
+/// was never read and has been silent for so long that a reading would be stale is nobody to agree
+/// with: the only other server of a pool may be dead.
 fn agrees_with_proven(
     layout: &Layout,
     progress: &Progress,
@@ -126,17 +128,23 @@ fn agrees_with_proven(
     module: &String,
     id: &String,
 ) -> bool {
+    let policy = layout.policy();
+    let stale_ms = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
+    let silent = |ix: ServerIx| {
+        let since_ms = view.servers[ix].host_failing_since_ms;
+        since_ms.is_some_and(|since_ms| since_ms + stale_ms <= view.now_ms)
+    };
     let (mut proven, mut read) = (0_usize, 0_usize);
     for (ix, record) in progress.servers.iter().enumerate() {
         let compares = ix != but && record.proven.is_some() && !record.left_out;
         if !compares || !layout.servers[ix].modules.contains(module) {
             continue;
         }
-        proven += 1;
         match view.servers[ix].pings.back().and_then(|ids| ids.value.get(module)) {
             Some(reference) if reference != id => return false,
-            Some(_) => read += 1,
-            None => {}
+            Some(_) => (proven, read) = (proven + 1, read + 1),
+            None if silent(ix) => {}
+            None => proven += 1,
         }
     }
     proven == 0 || read > 0

@@ -10,8 +10,8 @@
 //! * where old consoles fail on a new database, or go on showing what was so before it, and did
 //!   before that bound was over: until it is over since the job ended well that brought the first new
 //!   one, and was read to have;
-//! * while some pool of it has nobody to stand in: no other fit living member in rotation; or while
-//!   the others could not carry the users without it.
+//! * where deployment began before that bound was over: while some pool of it has nobody to stand
+//!   in, no other fit living member in rotation, or the others could not carry the users without it.
 //!
 //! For whoever was admitted early, since a pool had nobody: while that is so.
 //!
@@ -43,13 +43,14 @@ impl Invariant for NoDeploymentUnderLoad {
             let faults = &context.faults;
             let is_needed = nobody_stands_in(&member.server, ground);
             let rescued = is_needed && !server.touched && context.updating.contains(&member.server);
+            let began_ms = server.deploying_since_ms;
             let enabled = server.enabled_itself_at_ms.map(|at_ms| {
-                match is_needed || context.demand.needs(&member.server, ground) {
-                    true => Excuse::lasting("self-enabling", &member.server),
-                    false => match flag_end(at_ms, ground, context) {
-                        Some(end_ms) => Excuse::until("self-enabling", &member.server, end_ms),
-                        None => Excuse::lasting("self-enabling", &member.server),
-                    },
+                let end_ms = flag_end(at_ms, ground, context);
+                let too_soon = end_ms.is_none_or(|end_ms| began_ms <= Some(end_ms));
+                let stays = is_needed || context.demand.needs(&member.server, ground);
+                match end_ms.filter(|_| !(stays && too_soon)) {
+                    Some(end_ms) => Excuse::until("self-enabling", &member.server, end_ms),
+                    None => Excuse::lasting("self-enabling", &member.server),
                 }
             });
             findings.push(Finding {

@@ -10,7 +10,9 @@
 //! gives it that time anew; and nobody ends it while the orchestrator is out.
 //!
 //! Allowed to fail:
-//! * a rescue: from the crash of a member of the pool on, or of its applications, since service goes before one version;
+//! * a rescue: from the crash of a member of the pool on, or of its applications, since service goes
+//!   before one version; and from the crash of a server beside a member of the pool in another pool,
+//!   since whoever stands in there serves in all of its pools;
 //! * a rescue because an operator disabled a member, which may have stopped its Deployment Service,
 //!   within the bound in which it is enabled and proven again ([`super::Faults::edit_excuse`]);
 //! * while a node is down, and within the bound of a switch after it is up again: nobody is stopped
@@ -125,7 +127,8 @@ fn switch_end<'a>(
 
 fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> Option<Excuse> {
     let faults = &context.faults;
-    let dead = servers.iter().filter_map(|server| faults.crashed_at(server).map(|at| (at, server)));
+    let beside = beside(servers, ground);
+    let dead = beside.iter().filter_map(|server| faults.crashed_at(server).map(|at| (at, server)));
     let rescue = dead.max().map(|(_, server)| Excuse::lasting("front-end-crash", server));
     let sick = servers.iter().filter_map(|server| {
         ground.servers[*server].broke_at_ms?;
@@ -142,4 +145,14 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
             .chain(faults.flap_rescue_excuse(node))
             .chain(faults.lost_node_excuse()),
     )
+}
+
+/// Servers, and those that share any pool with one of them that gets requests.
+fn beside<'a>(servers: &[&'a str], ground: &'a Ground) -> BTreeSet<&'a str> {
+    let lanes = ground.lanes().into_values();
+    let theirs = lanes.filter(|members| {
+        members.iter().any(|(_, it)| it.eligible() && servers.contains(&&*it.server))
+    });
+    let others = theirs.flatten().map(|(_, it)| it.server.as_str());
+    servers.iter().copied().chain(others).collect()
 }

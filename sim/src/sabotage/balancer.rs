@@ -65,7 +65,7 @@ pub(super) const ALL: &[Sabotage] = &[
     },
     Sabotage {
         name: "count-the-sick",
-        sentence: "a member whose health check fails counts as one that stays behind",
+        sentence: "a member whose health check fails counts as one that serves",
         caught_by: "zone_always_served",
         bug: Bug::Decide(count_the_sick),
         brought_out_by: &[],
@@ -281,23 +281,14 @@ fn drain_one_too_many(layout: &Layout, progress: &Progress, view: &View) -> Deci
 }
 
 fn count_the_sick(layout: &Layout, progress: &Progress, view: &View) -> Decision {
-    let mut decision = decide(layout, progress, view);
     let sick = newest(layout, view).any(|(_, read)| read.oper == OperState::Stopped);
-    if !decision.events.is_empty() || !sick {
-        return decision;
+    if !sick {
+        return decide(layout, progress, view);
     }
     let well = reread(layout, view, |_, read| {
         (read.oper, read.check) = (OperState::Running, CheckState::Passing);
     });
-    for action in decide(layout, progress, &well).actions {
-        if let Action::Balancer { node, change: MemberChange::Drain, .. } = &action {
-            let node = layout.nodes.iter().position(|entry| entry.name == *node);
-            if node.is_some_and(|node| at_rest(layout, view, node, &decision)) {
-                decision.actions.push(action);
-            }
-        }
-    }
-    decision
+    decide(layout, progress, &well)
 }
 
 /// Drains of the seats that are not kept are forgotten, and so is that there are such seats.

@@ -22,7 +22,7 @@ pub(super) const ALL: &[Sabotage] = &[
         sentence: "a page that lists no deployment threads is read as all of them idle",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Decide(empty_threads_are_idle),
-        brought_out_by: &["no-threads"],
+        brought_out_by: &["no-threads", "busy-idle-busy"],
     },
     Sabotage {
         name: "busy-threads-are-idle",

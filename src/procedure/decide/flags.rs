@@ -37,10 +37,11 @@ fn wanted_flag(
     let time_enough = view.now_ms > record.job_ended_ms + SELF_ENABLING_MS_MAX
         && view.service(layout, server).is_some_and(|read| read.initialised || !read.running);
     if layout.servers[server].half != Some(Half::Loaded) {
-        // One that was admitted early serves, so nothing may be deployed to it; before its own
-        // upgrade it is as it was, and after it deployment must reach it.
+        // One that was admitted early serves, so nothing may be deployed to it; once it is out again
+        // it is as it was, and after its own upgrade deployment must reach it.
         return match record.touched {
-            false => Some(record.rescued_ms.is_none()),
+            false if record.rescued_ms.is_some() => Some(false),
+            false => is_out(layout, view, server).then_some(true),
             true => (record.upgraded.is_some() && time_enough).then_some(true),
         };
     }
@@ -52,6 +53,12 @@ fn wanted_flag(
     }
     let ensured = record.jobs_done.contains(&JobKind::EnsureDeploymentService);
     (ensured && time_enough).then_some(true)
+}
+
+/// No member of a server gets new requests, on any node.
+fn is_out(layout: &Layout, view: &View, server: ServerIx) -> bool {
+    let seats = &layout.servers[server].seats;
+    seats.iter().all(|&seat| view.seat(layout, seat).is_some_and(|read| !read.admin.ready()))
 }
 
 fn baseline_flag(layout: &Layout, progress: &Progress, server: ServerIx) -> Option<bool> {
@@ -194,7 +201,9 @@ fn ensuring_is_overdue(
     record.upgraded.is_some()
         && record.jobs_done.contains(&JobKind::EnsureDeploymentService)
         && record.job.as_ref().is_none_or(|job| job.ended.is_some())
-        && view.now_ms > record.job_ended_ms + layout.policy().initialise_ms_max
+        && view.now_ms
+            > record.job_ended_ms.max(view.servers[server].host_back_ms)
+                + layout.policy().initialise_ms_max
         && view.service(layout, server).is_some_and(|read| !works(read))
 }
 

@@ -167,7 +167,9 @@ fn verify_by_hand(
         _ if view.servers[server].service.as_ref().is_some_and(|read| {
             let well = read.value.running && read.value.initialised;
             let patience_ms = if well { patience_ms(layout) } else { 0 };
-            read.at_ms > record.job_ended_ms + layout.policy().initialise_ms_max + patience_ms
+            // A machine that was away starts its services as it comes back.
+            let since_ms = record.job_ended_ms.max(view.servers[server].host_back_ms);
+            read.at_ms > since_ms + layout.policy().initialise_ms_max + patience_ms
         }) =>
         {
             decision.events.push(not_initialised(layout, record, view, server));

@@ -33,7 +33,9 @@ pub fn deployment_since_ms(layout: &Layout, progress: &Progress, server: ServerI
                 return None;
             }
             let jobs = layout.updating_stages.iter().flat_map(|stage| &stage.servers);
-            let last_ms = jobs.map(|(server, _)| progress.servers[*server].job_ended_ms).max();
+            // Or was given up: whoever waited for it has all his time from then on.
+            let ended_ms = |record: &ServerProgress| record.job_ended_ms.max(record.failed_ms);
+            let last_ms = jobs.map(|(server, _)| ended_ms(&progress.servers[*server])).max();
             Some(upgraded_ms.max(last_ms.unwrap_or(0)))
         }
         Half::Loaded => Some(upgraded_ms.max(record.ensured_ms?)),
