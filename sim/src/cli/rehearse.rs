@@ -6,11 +6,14 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use evenkeel::place::Place;
+
 use crate::campaign::crash_points::CrashPoints;
 use crate::campaign::{Campaign, Summary, Told};
 use crate::failure::Case;
 use crate::nemesis::Choice;
 use crate::oracle::Bounds;
+use crate::report::page::Page;
 use crate::report::{json, text};
 use crate::sabotage::{self, GuardSwitch, Planted, Sabotage};
 
@@ -29,7 +32,7 @@ const EXCUSES_SHOWN: usize = 10;
 #[command(after_help = "\
 Examples:
   evenkeel-sim rehearse scenarios/retail.toml
-  evenkeel-sim rehearse my-farm.plan.json --seeds 200 --jobs 4
+  evenkeel-sim rehearse my-farm.plan.json --seeds 200 --jobs 4 --report my-farm.html
   evenkeel-sim rehearse scenarios/tiny.toml --seed 17 --faults front-end-crash,balancer-reload
   evenkeel-sim rehearse scenarios/tiny.toml --crash-points --jobs 2
 
@@ -75,6 +78,9 @@ pub(super) struct Args {
     /// Where violations are kept [default: the folder `regressions` beside the file]
     #[arg(long, value_name = "FOLDER")]
     failures: Option<PathBuf>,
+    /// Writes what this campaign found as one page that needs nothing else
+    #[arg(long, value_name = "FILE.html", conflicts_with = "crash_points")]
+    report: Option<PathBuf>,
     /// Writes every packet, change, record and fault of the first seed to a file
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -116,15 +122,10 @@ pub(super) fn run(args: &Args) -> Exit {
         Ok(place) => place,
         Err(exit) => return exit,
     };
-    let trace: Option<Box<dyn Write>> = match &args.trace {
-        None => None,
-        Some(path) => match File::create(path) {
-            Ok(file) => Some(Box::new(BufWriter::new(file))),
-            Err(error) => {
-                eprintln!("{}: the trace cannot be written: {error}", path.display());
-                return Exit::Failed;
-            }
-        },
+    // That they can be written is known before a long campaign.
+    let (report, trace) = match (reserve(args.report.as_deref()), open(args.trace.as_deref())) {
+        (Ok(report), Ok(trace)) => (report, trace),
+        (Err(exit), _) | (_, Err(exit)) => return exit,
     };
     let campaign = Campaign {
         scenario: &scenario,
@@ -133,7 +134,7 @@ pub(super) fn run(args: &Args) -> Exit {
         planted: args.sabotage.map(|sabotage| Planted { sabotage, guard: args.guard }),
         jobs: args.jobs,
     };
-    let (summary, violated, written) = tell(&campaign, trace, args.json);
+    let (summary, violated, written) = tell(&campaign, trace, args.json, report);
     // Also when nobody reads the answers any more: the campaign was run to its end.
     let certified = certificate.map(|place| certificate::write(place, &campaign, &summary));
     let told = written.and_then(|()| {
@@ -156,6 +157,25 @@ pub(super) fn run(args: &Args) -> Exit {
     }
 }
 
+fn open(path: Option<&Path>) -> Result<Option<Box<dyn Write>>, Exit> {
+    let Some(path) = path else { return Ok(None) };
+    match File::create(path) {
+        Ok(file) => Ok(Some(Box::new(BufWriter::new(file)))),
+        Err(error) => {
+            eprintln!("{}: the trace cannot be written: {error}", path.display());
+            Err(Exit::Failed)
+        }
+    }
+}
+
+fn reserve(path: Option<&Path>) -> Result<Option<Place>, Exit> {
+    path.map(Place::reserve).transpose().map_err(|error| {
+        let path = path.unwrap_or(Path::new("")).display();
+        eprintln!("{path}: the report cannot be written: {error}");
+        Exit::Failed
+    })
+}
+
 /// The first violation of each invariant.
 type Violated = BTreeMap<&'static str, Case>;
 
@@ -173,28 +193,29 @@ fn keep_each(violated: Violated, runs_max: u32, folder: &Path, to_program: bool)
     Ok(())
 }
 
-/// Runs a campaign and tells it on stdout.
-fn tell(
-    campaign: &Campaign<'_>,
-    trace: Option<Box<dyn Write>>,
-    to_program: bool,
-) -> (Summary, Violated, io::Result<()>) {
-    let mut out = io::stdout().lock();
-    let progress = io::stderr().is_terminal() && !io::stdout().is_terminal();
-    let count = campaign.seeds.end() - campaign.seeds.start() + 1;
-    let (mut written, mut excuses, mut wall) = (Ok(()), Vec::new(), Duration::ZERO);
-    let mut bounds: Option<Bounds> = None;
-    let mut violated = Violated::new();
-    let (mut runs, mut more) = (0, 0);
-    if !to_program {
-        written = writeln!(out, "{}", text::head(campaign));
-    }
-    let summary = campaign.run(trace, |told: &Told| {
-        runs += 1;
-        wall += told.wall;
-        bounds = Some(told.outcome.bounds);
+/// What is kept of runs: a campaign's memory does not grow with its seeds.
+#[derive(Default)]
+struct Heard {
+    runs: u64,
+    wall: Duration,
+    bounds: Option<Bounds>,
+    violated: Violated,
+    excuses: Vec<String>,
+    /// Excuses beyond those.
+    more: usize,
+    page: Option<Page>,
+}
+
+impl Heard {
+    fn take(&mut self, campaign: &Campaign<'_>, told: &Told) {
+        self.runs += 1;
+        self.wall += told.wall;
+        self.bounds = Some(told.outcome.bounds);
+        if let Some(page) = &mut self.page {
+            page.take(campaign, told);
+        }
         if let Some(violation) = told.outcome.judgement.violations.first() {
-            violated.entry(violation.invariant).or_insert_with(|| Case {
+            self.violated.entry(violation.invariant).or_insert_with(|| Case {
                 scenario: campaign.scenario.clone(),
                 without: Vec::new(),
                 seed: told.outcome.seed,
@@ -202,12 +223,31 @@ fn tell(
                 planted: campaign.planted,
             });
         }
-        // A campaign's memory does not grow with its seeds.
         let mut of_run = text::excuses(&told.outcome);
-        let room = EXCUSES_SHOWN - excuses.len();
-        more += of_run.len().saturating_sub(room);
+        let room = EXCUSES_SHOWN - self.excuses.len();
+        self.more += of_run.len().saturating_sub(room);
         of_run.truncate(room);
-        excuses.extend(of_run);
+        self.excuses.extend(of_run);
+    }
+}
+
+/// Runs a campaign and tells it on stdout.
+fn tell(
+    campaign: &Campaign<'_>,
+    trace: Option<Box<dyn Write>>,
+    to_program: bool,
+    report: Option<Place>,
+) -> (Summary, Violated, io::Result<()>) {
+    let mut out = io::stdout().lock();
+    let progress = io::stderr().is_terminal() && !io::stdout().is_terminal();
+    let count = campaign.seeds.end() - campaign.seeds.start() + 1;
+    let mut written = Ok(());
+    let mut heard = Heard { page: report.as_ref().map(|_| Page::default()), ..Heard::default() };
+    if !to_program {
+        written = writeln!(out, "{}", text::head(campaign));
+    }
+    let summary = campaign.run(trace, |told: &Told| {
+        heard.take(campaign, told);
         let line = match to_program {
             true => json::run(campaign, told),
             false => text::run(campaign, told),
@@ -216,25 +256,31 @@ fn tell(
             written = writeln!(out, "{line}").and_then(|()| out.flush());
         }
         if progress {
-            eprint!("\r{runs} of {count}");
+            eprint!("\r{} of {count}", heard.runs);
         }
     });
     if progress {
         eprintln!();
     }
+    let Heard { wall, bounds, violated, mut excuses, more, page, .. } = heard;
     let wall_s = wall.as_secs_f64();
+    if more > 0 {
+        excuses.push(format!("and {more} more: --json has them all"));
+    }
     if to_program {
         let line = json::summary(campaign, &summary, wall_s);
         written = written.and_then(|()| writeln!(out, "{line}"));
     } else if let Some(bounds) = bounds {
-        if more > 0 {
-            excuses.push(format!("and {more} more: --json has them all"));
-        }
         let mut text = text::summary(campaign, &summary, &bounds, &excuses, wall_s);
         for gap in summary.gaps(&campaign.faults) {
             text.push_str(&format!("gap: {gap}\n"));
         }
         written = written.and_then(|()| write!(out, "{text}"));
+    }
+    if let (Some(place), Some(page)) = (report, page) {
+        let saved = place.save(&page.html(campaign, &summary, &excuses, wall_s));
+        let saved = saved.map_err(|error| io::Error::other(format!("the report: {error}")));
+        written = written.and(saved);
     }
     (summary, violated, written)
 }

@@ -1,9 +1,12 @@
 //! What is said about runs: [`json`] to programs, [`text`] and [`crash_points`] to people;
-//! [`coverage`] of a campaign; [`failure`] with its [`timeline`]; [`tuning`] of a sweep.
+//! [`coverage`] of a campaign, and all of it as a [`page`]; [`failure`] with its [`timeline`];
+//! [`tuning`] of a sweep.
 pub mod coverage;
 pub mod crash_points;
 pub mod failure;
+mod html;
 pub mod json;
+pub mod page;
 pub mod text;
 pub mod timeline;
 pub mod tuning;

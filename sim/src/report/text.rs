@@ -61,7 +61,8 @@ pub fn run(campaign: &Campaign<'_>, told: &Told) -> String {
     text
 }
 
-fn violations(campaign: &Campaign<'_>, outcome: &Outcome) -> String {
+/// What was broken in a run, the last events before it, and how to see it again.
+pub(super) fn violations(campaign: &Campaign<'_>, outcome: &Outcome) -> String {
     let mut text = String::new();
     for violation in &outcome.judgement.violations {
         let at = clock(violation.at_ms);
@@ -93,35 +94,8 @@ pub fn summary(
     wall_s: f64,
 ) -> String {
     let mut text = String::new();
-    let (first, last) = (campaign.seeds.start(), campaign.seeds.end());
-    line(
-        &mut text,
-        &format!(
-            "\nseeds {first} to {last}: {} of {} ended done, {} held, {} with a violation",
-            share(summary.done, summary.runs),
-            summary.runs,
-            summary.held,
-            summary.violated
-        ),
-    );
-    if summary.nobody_needed > 0 {
-        line(
-            &mut text,
-            &format!(
-                "of {} without a fault after which a person may be needed, {} ended done",
-                summary.nobody_needed, summary.nobody_needed_done
-            ),
-        );
-    }
-    if summary.healed > 0 {
-        line(
-            &mut text,
-            &format!(
-                "{} called a person and had a core of their farm healed; of them {} ended done",
-                summary.healed, summary.healed_done
-            ),
-        );
-    }
+    line(&mut text, "");
+    verdicts(campaign, summary).iter().for_each(|it| line(&mut text, it));
     text.push_str(&super::coverage::text(&summary.coverage, &campaign.faults));
     if !excuses.is_empty() {
         line(&mut text, &format!("excused in {} runs, as invariants state:", summary.excused));
@@ -133,6 +107,31 @@ pub fn summary(
     line(&mut text, &speed(summary, wall_s));
     line(&mut text, &format!("not rehearsed: {}", NOT_REHEARSED.join(", ")));
     text
+}
+
+/// How the runs ended, in sentences.
+pub(super) fn verdicts(campaign: &Campaign<'_>, summary: &Summary) -> Vec<String> {
+    let (first, last) = (campaign.seeds.start(), campaign.seeds.end());
+    let mut sentences = vec![format!(
+        "seeds {first} to {last}: {} of {} ended done, {} held, {} with a violation",
+        share(summary.done, summary.runs),
+        summary.runs,
+        summary.held,
+        summary.violated
+    )];
+    if summary.nobody_needed > 0 {
+        sentences.push(format!(
+            "of {} without a fault after which a person may be needed, {} ended done",
+            summary.nobody_needed, summary.nobody_needed_done
+        ));
+    }
+    if summary.healed > 0 {
+        sentences.push(format!(
+            "{} called a person and had a core of their farm healed; of them {} ended done",
+            summary.healed, summary.healed_done
+        ));
+    }
+    sentences
 }
 
 /// How long excuses last.
@@ -175,7 +174,7 @@ pub fn excuses(outcome: &Outcome) -> Vec<String> {
 }
 
 /// Why a run did not end done, in a line; `None` when it did.
-fn why_not_done(outcome: &Outcome) -> Option<String> {
+pub(super) fn why_not_done(outcome: &Outcome) -> Option<String> {
     match &outcome.verdict {
         RunVerdict::Done { left_out } if left_out.is_empty() => None,
         RunVerdict::Done { left_out } => Some(format!("left out {}", left_out.join(", "))),
@@ -195,7 +194,7 @@ fn share(part: u64, of: u64) -> String {
 }
 
 #[allow(clippy::cast_precision_loss)] // milliseconds of a campaign are far below 2^53
-fn speed(summary: &Summary, wall_s: f64) -> String {
+pub(super) fn speed(summary: &Summary, wall_s: f64) -> String {
     let simulated_s = summary.simulated_ms as f64 / 1_000.0;
     let hours = simulated_s / 3_600.0;
     let factor = simulated_s / wall_s.max(0.001);

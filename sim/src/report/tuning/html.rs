@@ -1,30 +1,18 @@
 //! A sweep as one page that needs nothing else: no script, no font, no picture from elsewhere.
-use std::fmt::Write;
-
 use crate::report::NOT_REHEARSED;
+use crate::report::html::{escaped, open, put};
 use crate::tune::figures::{Figure, TIME};
 
-use super::svg::escaped;
 use super::{Told, fate, hurt, picture, shown, split_name};
 
-/// Legible in light and in dark, on a telephone and on paper.
 const STYLE: &str = "\
-:root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--paper:#fff;--edge:#d3d9e0;--hot:#d9480f;--line:#1864ab;--good:#2b8a3e}\
-@media(prefers-color-scheme:dark){:root{--ink:#e6eaf0;--soft:#9aa5b4;--paper:#14181f;--edge:#333c48;--hot:#ff8a4c;--line:#74b3ee;--good:#69db7c}}\
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:72em;margin:2em auto;padding:0 1em}\
-h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}\
-.box{border:1px solid var(--edge);border-left:5px solid var(--good);padding:.2em 1em}\
-pre{overflow-x:auto}\
 .pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(22em,1fr));gap:1.2em}\
 figure{margin:0;border:1px solid var(--edge);padding:.6em}figcaption{font-weight:600;font-size:.92em}\
 svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:var(--ink)}\
 .cell{fill:var(--hot);stroke:var(--edge)}.grid{stroke:var(--edge)}\
 .band{fill:var(--line);fill-opacity:.2}.line{fill:none;stroke:var(--line);stroke-width:2}.dot{fill:var(--line)}\
 .other{fill:var(--soft);fill-opacity:.45}.front{fill:var(--line)}.chosen{fill:var(--good)}\
-.table{overflow-x:auto}table{border-collapse:collapse;font-size:.86em;white-space:nowrap}\
-td,th{border:1px solid var(--edge);padding:.15em .5em;text-align:right}th{position:sticky;top:0;background:var(--paper)}\
-td.words{text-align:left}tr.chosen td{font-weight:600}tr.dropped td{color:var(--soft)}\
-.soft{color:var(--soft)}";
+tr.chosen td{font-weight:600}tr.dropped td{color:var(--soft)}";
 
 /// Figures that the table has besides time, users hurt and calls.
 const SHOWN: [&str; 8] = [
@@ -41,12 +29,8 @@ const SHOWN: [&str; 8] = [
 /// The page.
 #[must_use]
 pub fn html(told: &Told<'_>) -> String {
-    let name = escaped(&told.sweep.scenario.plan.farm.name);
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>Timing of {name}</title>\n\
-         <style>{STYLE}</style>\n</head>\n<body>\n<h1>Drain and poll timing of {name}</h1>\n"
-    );
+    let title = format!("Drain and poll timing of {}", told.sweep.scenario.plan.farm.name);
+    let mut page = open(&title, STYLE);
     let farm = &told.sweep.scenario.plan.farm;
     put(
         &mut page,
@@ -162,8 +146,4 @@ fn soaks(page: &mut String, told: &Told<'_>) {
         put(page, &format!("<li>{} s: {minutes} minutes</li>", soak_ms / 1_000));
     }
     put(page, "</ul>");
-}
-
-fn put(page: &mut String, words: &str) {
-    writeln!(page, "{words}").expect("a String can be written");
 }

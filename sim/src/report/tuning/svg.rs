@@ -4,6 +4,7 @@
 //! description for whoever does not see it.
 use std::fmt::Write;
 
+use crate::report::html::escaped;
 use crate::tune::stats::Estimate;
 
 /// Width and height of a picture.
@@ -257,9 +258,4 @@ fn inner() -> (f64, f64) {
 
 fn count(count: usize) -> f64 {
     f64::from(u32::try_from(count).expect("an axis has few values"))
-}
-
-/// A text as HTML.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
