@@ -344,7 +344,11 @@ impl Progress {
             Notice::JobInVain { server, kind, .. } => {
                 with(server, &|server| server.job_in_vain(*kind, now_ms));
             }
-            Notice::Recovered { server } => with(server, &|server| server.forgive(now_ms)),
+            Notice::Recovered { server } => with(server, &|server| match server.failure {
+                // What shows that deployment is over after all is not to be shown twice.
+                Some(ServerFailure::NotDeployed { .. }) => server.failure = None,
+                _ => server.forgive(now_ms),
+            }),
             // What one reading shows is one happening, however many members it concerns.
             Notice::Drifted { .. } if self.drifted_ms == Some(now_ms) => {}
             Notice::Drifted { .. } => {

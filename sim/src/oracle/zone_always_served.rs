@@ -10,7 +10,7 @@
 //!   of the node, and the effect that brings another one in ([`super::Bounds::death`]);
 //! * the same for one whose applications broke by themselves, which only its tests tell
 //!   ([`super::Bounds::sick`]);
-//! * within the proving bound after the first of its members became whole;
+//! * within the proving bound after the first of its members became whole, and could be read to be;
 //! * within the bound after a reload of the node, or after somebody else changed a member there;
 //! * while the node's process is down, when the node serves nobody at all: users reach another one,
 //!   where there is one, and every invariant holds there as always; and within the bound of a
@@ -123,10 +123,11 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
     let mut excuses: Vec<Excuse> = faults.reload_excuse(node).into_iter().collect();
     excuses.extend(servers.iter().filter_map(|server| faults.edit_excuse(server)));
     for (died_ms, server, name, bound) in crashes.max_by_key(|it| it.0).into_iter().chain(broken) {
-        let bounds = faults.bounds;
         // Whoever is whole has yet to be proven before he may serve; the first of them counts.
-        let ready = servers.iter().filter_map(|server| ground.servers[*server].ready_since_ms);
-        let proven_ms = ready.map(|ready_ms| faults.end(ready_ms, bounds.prove)).min();
+        let proven_ms = servers.iter().filter_map(|server| {
+            Some(faults.proven_end(server, ground.servers[*server].ready_since_ms?))
+        });
+        let proven_ms = proven_ms.min();
         excuses.push(match proven_ms {
             None => Excuse::lasting(name, server),
             Some(proven_ms) => {

@@ -66,7 +66,12 @@ fn under_load(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
     let serves = |server: &ServerIx| {
         let record = &progress.servers[*server];
         let needed = |&seat: &SeatIx| stuck(seat) || is_stood_in_for(layout, progress, view, seat);
-        record.tainted && !record.taint_accepted && layout.servers[*server].seats.iter().any(needed)
+        // Traffic that goes back waits for every loaded server, and for this one in vain.
+        let awaited = progress.direction == Direction::FallingBack
+            && !progress.reached(FarmMilestone::FellBack)
+            && !record.left_out;
+        let unfit = record.tainted && !record.taint_accepted;
+        unfit && (awaited || layout.servers[*server].seats.iter().any(needed))
     };
     let server = layout.half(Half::Loaded).find(serves)?;
     Some(HoldReason::DeploymentUnderLoad { server: layout.servers[server].name.clone() })

@@ -272,6 +272,12 @@ impl Fault {
         }
     }
 
+    /// While it lasts, whether deployment to this server is over cannot be read.
+    #[must_use]
+    pub fn hides_threads_of(&self, server: &str) -> bool {
+        matches!(self, Self::ServiceCenter(fault) if fault.hides_threads_of(server))
+    }
+
     /// Whoever met it is without a console until a person says otherwise.
     #[must_use]
     pub fn shuts_out(&self) -> bool {

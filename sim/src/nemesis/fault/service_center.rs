@@ -227,6 +227,16 @@ impl ServiceCenterFault {
         )
     }
 
+    /// While it lasts, whether deployment to this server is over cannot be read.
+    pub(super) fn hides_threads_of(&self, whose: &str) -> bool {
+        match self {
+            Self::NoThreads { server, .. }
+            | Self::ThreadInError { server, .. }
+            | Self::UnknownWord { server, .. } => server == whose,
+            _ => false,
+        }
+    }
+
     /// A refused login is not tried again until a person says so.
     pub(super) fn shuts_out(&self) -> bool {
         matches!(self, Self::Lockout { .. })

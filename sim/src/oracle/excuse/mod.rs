@@ -142,6 +142,16 @@ impl Faults {
         self.incidents.iter().any(|it| which(&it.fault) && it.felt_ms().is_some_and(felt))
     }
 
+    /// When the best orchestrator has proven a server that is ready since an instant: its threads may
+    /// tell nothing for a while.
+    #[must_use]
+    pub fn proven_end(&self, server: &str, ready_ms: u64) -> u64 {
+        let hides = |it: &&Incident| it.fault.hides_threads_of(server);
+        let felt = self.incidents.iter().filter(hides).filter_map(Incident::felt_ms);
+        let legible_ms = felt.map(|(_, until_ms)| until_ms).max().unwrap_or(0);
+        self.end(ready_ms.max(legible_ms), self.bounds.prove)
+    }
+
     /// When the best orchestrator has read or set a flag that changed at an instant: consoles may
     /// be out by then, or while it does so.
     #[must_use]
