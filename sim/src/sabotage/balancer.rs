@@ -1,6 +1,6 @@
 //! Bugs of `decide` about traffic: drains, admissions, weights, capacity, rescue.
 use evenkeel::farm::Half;
-use evenkeel::journal::FarmMilestone;
+use evenkeel::journal::{Event, FarmMilestone, Notice};
 use evenkeel::procedure::action::{Action, MemberChange};
 use evenkeel::procedure::decide::{Decision, decide};
 use evenkeel::procedure::fitness::is_fit;
@@ -281,14 +281,29 @@ fn drain_one_too_many(layout: &Layout, progress: &Progress, view: &View) -> Deci
 }
 
 fn count_the_sick(layout: &Layout, progress: &Progress, view: &View) -> Decision {
+    let mut decision = decide(layout, progress, view);
     let sick = newest(layout, view).any(|(_, read)| read.oper == OperState::Stopped);
-    if !sick {
-        return decide(layout, progress, view);
+    if !decision.events.is_empty() || !sick {
+        return decision;
     }
     let well = reread(layout, view, |_, read| {
         (read.oper, read.check) = (OperState::Running, CheckState::Passing);
     });
-    decide(layout, progress, &well)
+    let Decision { mut events, actions } = decide(layout, progress, &well);
+    // Whoever stands in for the sick goes, and whoever is drained beside them.
+    events.retain(|event| matches!(event, Event::Noticed(Notice::RescueEnded { .. })));
+    if !events.is_empty() {
+        return Decision { events, actions: Vec::new() };
+    }
+    for action in actions {
+        if let Action::Balancer { node, change: MemberChange::Drain, .. } = &action {
+            let node = layout.nodes.iter().position(|entry| entry.name == *node);
+            if node.is_some_and(|node| at_rest(layout, view, node, &decision)) {
+                decision.actions.push(action);
+            }
+        }
+    }
+    decision
 }
 
 /// Drains of the seats that are not kept are forgotten, and so is that there are such seats.
