@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// Seeds under which the guard must keep a bug of `decide` from doing harm
     #[arg(long, value_name = "N", default_value = "100")]
     guarded: u64,
-    /// Which faults may strike beside; without it those that bring each bug out
+    /// Which faults may strike beside; without it those that suit each bug
     #[arg(long, value_name = "none|light|full|FAMILY,…")]
     faults: Option<Choice>,
     /// Only these

@@ -11,8 +11,10 @@
 //!
 //! Allowed to fail:
 //! * a rescue: from the crash of a member of the pool on, or of its applications, since service goes
-//!   before one version; and from the crash of a server beside a member of the pool in another pool,
-//!   since whoever stands in there serves in all of its pools;
+//!   before one version;
+//! * the same while a crashed server is gone that shares another pool with a member of this one, and
+//!   until whoever stands in there, and so in all of his pools, has left again
+//!   ([`super::Bounds::rescue`]);
 //! * a rescue because an operator disabled a member, which may have stopped its Deployment Service,
 //!   within the bound in which it is enabled and proven again ([`super::Faults::edit_excuse`]);
 //! * while a node is down, and within the bound of a switch after it is up again: nobody is stopped
@@ -127,12 +129,17 @@ fn switch_end<'a>(
 
 fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> Option<Excuse> {
     let faults = &context.faults;
-    let beside = beside(servers, ground);
-    let dead = beside.iter().filter_map(|server| faults.crashed_at(server).map(|at| (at, server)));
+    let dead = servers.iter().filter_map(|server| faults.crashed_at(server).map(|at| (at, server)));
     let rescue = dead.max().map(|(_, server)| Excuse::lasting("front-end-crash", server));
     let sick = servers.iter().filter_map(|server| {
         ground.servers[*server].broke_at_ms?;
         Some(Excuse::lasting(faults.sickness(server)?, server))
+    });
+    let gone = beside(servers, ground).into_iter().filter_map(|server| {
+        faults.crashed_at(server)?;
+        let back_ms = ground.servers[server].ready_since_ms;
+        let end_ms = back_ms.map_or(u64::MAX, |ms| faults.end(ms, faults.bounds.rescue));
+        Some(Excuse::until("front-end-crash", server, end_ms))
     });
     let edited = servers.iter().filter_map(|server| faults.edit_excuse(server));
     longest(
@@ -140,6 +147,7 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
             .reload_excuse(node)
             .into_iter()
             .chain(rescue)
+            .chain(gone)
             .chain(sick)
             .chain(edited)
             .chain(faults.flap_rescue_excuse(node))
@@ -147,12 +155,11 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
     )
 }
 
-/// Servers, and those that share any pool with one of them that gets requests.
+/// Servers that share any pool with one of these that gets requests.
 fn beside<'a>(servers: &[&'a str], ground: &'a Ground) -> BTreeSet<&'a str> {
     let lanes = ground.lanes().into_values();
     let theirs = lanes.filter(|members| {
         members.iter().any(|(_, it)| it.eligible() && servers.contains(&&*it.server))
     });
-    let others = theirs.flatten().map(|(_, it)| it.server.as_str());
-    servers.iter().copied().chain(others).collect()
+    theirs.flatten().map(|(_, it)| it.server.as_str()).collect()
 }

@@ -10,7 +10,7 @@ use evenkeel::procedure::quiet::in_rotation;
 use evenkeel::procedure::readings::{CheckState, MemberReading, OperState};
 use evenkeel::procedure::view::View;
 
-use super::{Bug, Sabotage, with};
+use super::{Bug, Hunted, Sabotage, with};
 
 /// Bugs about traffic.
 pub(super) const ALL: &[Sabotage] = &[
@@ -19,91 +19,91 @@ pub(super) const ALL: &[Sabotage] = &[
         sentence: "requests in flight are not waited for",
         caught_by: "no_request_is_cut",
         bug: Bug::Decide(skip_the_drain_wait),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "one-zero-is-quiet",
         sentence: "a server counts as quiet as soon as one reading of one member shows zero",
         caught_by: "no_request_is_cut",
         bug: Bug::Decide(one_zero_is_quiet),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "ignore-the-epoch",
         sentence: "a balancer process that has just begun is believed about requests in flight",
         caught_by: "no_request_is_cut",
         bug: Bug::Decide(ignore_the_epoch),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "cut-instead-of-waiting",
         sentence: "what is in flight on a drained member is cut at once",
         caught_by: "no_request_is_cut",
         bug: Bug::Decide(cut_instead_of_waiting),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "remove-before-add",
         sentence: "step 5 stops the loaded servers before it starts the updating ones",
         caught_by: "zone_always_served",
         bug: Bug::Decide(remove_before_add),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "drain-everybody",
         sentence: "step 1 drains every member of a node at once",
         caught_by: "zone_always_served",
         bug: Bug::Decide(drain_everybody),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "drain-one-too-many",
         sentence: "step 1 drains a loaded server with the updating ones",
         caught_by: "capacity_covers_load",
         bug: Bug::Decide(drain_one_too_many),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "count-the-sick",
         sentence: "a member whose health check fails counts as one that serves",
         caught_by: "zone_always_served",
         bug: Bug::Decide(count_the_sick),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "forget-the-second-pool",
         sentence: "a server is drained in its first pool only",
         caught_by: "no_user_meets_an_upgrade",
         bug: Bug::Decide(forget_the_second_pool),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "forget-the-last-node",
         sentence: "the last balancer node is never told to drain anybody",
         caught_by: "no_user_meets_an_upgrade",
         bug: Bug::Decide(forget_the_last_node),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "rescue-the-unfit",
         sentence: "a pool under its floor is given whoever passes the health check",
         caught_by: "no_user_meets_an_upgrade",
         bug: Bug::Decide(rescue_the_unfit),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "admit-each-when-proven",
         sentence: "an updating server is admitted as soon as it is proven, not with the others",
         caught_by: "one_version_in_rotation",
         bug: Bug::Decide(admit_each_when_proven),
-        brought_out_by: &[],
+        hunted: Hunted::Without(&["front-end-crash"]),
     },
     Sabotage {
         name: "leave-a-weight",
         sentence: "an upgraded member is warmed up with half its weight, and left there",
         caught_by: "everyone_ends_upgraded",
         bug: Bug::Decide(leave_a_weight),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
 ];
 

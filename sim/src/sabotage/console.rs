@@ -6,7 +6,7 @@ use evenkeel::procedure::layout::Layout;
 use evenkeel::procedure::progress::Progress;
 use evenkeel::procedure::view::View;
 
-use super::{Bug, Sabotage, with};
+use super::{Bug, Hunted, Sabotage, with};
 
 /// Bugs about flags.
 pub(super) const ALL: &[Sabotage] = &[
@@ -15,21 +15,21 @@ pub(super) const ALL: &[Sabotage] = &[
         sentence: "step 2 is taken for done",
         caught_by: "no_deployment_under_load",
         bug: Bug::Decide(skip_disable),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "enable-too-early",
         sentence: "a loaded server is enabled again once Service Center is upgraded",
         caught_by: "no_deployment_under_load",
         bug: Bug::Decide(enable_too_early),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "never-enable",
         sentence: "step 7 takes for granted that a started Deployment Service enables its server",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Decide(never_enable),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
 ];
 

@@ -11,7 +11,7 @@ use crate::oracle::RunVerdict;
 use crate::scenario::Scenario;
 use crate::world::{Order, Outcome, rehearse};
 
-use super::{Bug, GuardSwitch, Planted, Sabotage};
+use super::{Bug, GuardSwitch, Hunted, Planted, Sabotage};
 
 /// The kinds of faults under which every bug is hunted: one or two of each part of the world, in
 /// every seed. A list of its own, so that the seeds which catch a bug stay the same while the
@@ -25,8 +25,12 @@ const FAULTS: &str = "latency,lost-response,balancer-reload,front-end-crash,inst
 /// A kind has left the catalogue: a mistake of this crate's.
 #[must_use]
 pub fn faults(sabotage: &Sabotage) -> Choice {
-    let kinds: Vec<&str> =
-        std::iter::once(FAULTS).chain(sabotage.brought_out_by.iter().copied()).collect();
+    let usual = FAULTS.split(',');
+    let kinds: Vec<&str> = match sabotage.hunted {
+        Hunted::Usually => usual.collect(),
+        Hunted::With(kinds) => usual.chain(kinds.iter().copied()).collect(),
+        Hunted::Without(kinds) => usual.filter(|kind| !kinds.contains(kind)).collect(),
+    };
     kinds.join(",").parse().unwrap_or_else(|error| panic!("{error}"))
 }
 

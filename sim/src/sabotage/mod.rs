@@ -57,8 +57,19 @@ pub struct Sabotage {
     pub caught_by: &'static str,
     /// Where it is.
     pub bug: Bug,
-    /// Kinds of faults that bring it out, beside those of every hunt.
-    pub brought_out_by: &'static [&'static str],
+    /// The faults under which it is hunted.
+    pub hunted: Hunted,
+}
+
+/// The faults under which a bug is hunted: those of every hunt, or nearly ([`hunt::faults`]).
+#[derive(Clone, Copy, Debug)]
+pub enum Hunted {
+    /// Those.
+    Usually,
+    /// Beside those, kinds that bring it out.
+    With(&'static [&'static str]),
+    /// Those but for kinds that excuse what it does.
+    Without(&'static [&'static str]),
 }
 
 impl Sabotage {

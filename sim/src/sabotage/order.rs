@@ -8,7 +8,7 @@ use evenkeel::procedure::progress::{Direction, Progress};
 use evenkeel::procedure::readings::JobReading;
 use evenkeel::procedure::view::View;
 
-use super::{Bug, Sabotage, with};
+use super::{Bug, Hunted, Sabotage, with};
 
 /// Bugs about order.
 pub(super) const ALL: &[Sabotage] = &[
@@ -17,42 +17,42 @@ pub(super) const ALL: &[Sabotage] = &[
         sentence: "step 6 begins as soon as traffic is switched",
         caught_by: "result_is_true",
         bug: Bug::Decide(forget_the_soak),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "upgrade-loaded-too-early",
         sentence: "a loaded server is upgraded as soon as an updating one is",
         caught_by: "no_user_meets_an_upgrade",
         bug: Bug::Decide(upgrade_loaded_too_early),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "forget-the-controller",
         sentence: "step 3 begins with the front-ends",
         caught_by: "zone_always_served",
         bug: Bug::Decide(forget_the_controller),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "start-again-while-running",
         sentence: "a job that runs is taken for one that never started, and started under a new id",
         caught_by: "run_ends_or_holds",
         bug: Bug::Decide(start_again_while_running),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "leave-one-out",
         sentence: "the last updating server is taken for upgraded",
         caught_by: "one_version_in_rotation",
         bug: Bug::Decide(leave_one_out),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "touch-mark-not-set",
         sentence: "an installer is started without writing down that its server is touched",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Decide(touch_mark_not_set),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
 ];
 

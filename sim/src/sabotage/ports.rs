@@ -9,7 +9,7 @@ use std::io;
 
 use evenkeel::ports::{Command, Finished, Launcher, Storage};
 
-use super::{Bug, Sabotage};
+use super::{Bug, Hunted, Sabotage};
 
 pub use wire::{Memory, Tapped, Wiretap};
 
@@ -47,77 +47,77 @@ pub(super) const ALL: &[Sabotage] = &[
         sentence: "every start is sent twice, the second time under an id of its own",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Port(PortBug::StartTwice),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "retry-blindly",
         sentence: "a start whose answer was lost is sent again as another job",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Port(PortBug::RetryBlindly),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "skip-read-back",
         sentence: "a job that was accepted counts as done: what became of it is not asked",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Port(PortBug::SkipReadBack),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "append-without-sync",
         sentence: "the journal is appended to and never synced",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Port(PortBug::AppendWithoutSync),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "effect-before-intent",
         sentence: "an intent is written to the disk with the record after it",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Port(PortBug::EffectBeforeIntent),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "stale-page-trusted",
         sentence: "Service Center's pages come from a cache that is two minutes old",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Port(PortBug::StalePage),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "resume-without-observing",
         sentence: "a resumed run begins with what the one before had read",
         caught_by: "no_user_meets_an_upgrade",
         bug: Bug::Port(PortBug::ResumeWithoutObserving),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "test-through-the-balancer",
         sentence: "application tests are sent to the balancer and answered by whoever serves",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Port(PortBug::TestThroughTheBalancer),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "change-strangers",
         sentence: "a drain of one member is sent for every member that the pool lists",
         caught_by: "strangers_untouched",
         bug: Bug::Port(PortBug::ChangeStrangers),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "login-in-a-loop",
         sentence: "a refused login is tried again at once",
         caught_by: "run_ends_or_holds",
         bug: Bug::Port(PortBug::LoginLoop),
-        brought_out_by: &["lockout"],
+        hunted: Hunted::With(&["lockout"]),
     },
     Sabotage {
         name: "no-lock",
         sentence: "a second orchestrator is started beside the first",
         caught_by: "one_writer",
         bug: Bug::Port(PortBug::NoLock),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
 ];
 

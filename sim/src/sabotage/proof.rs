@@ -6,7 +6,7 @@ use evenkeel::procedure::progress::Progress;
 use evenkeel::procedure::readings::{ThreadRow, ThreadState};
 use evenkeel::procedure::view::View;
 
-use super::{Bug, Sabotage, with};
+use super::{Bug, Hunted, Sabotage, with};
 
 /// Bugs about proof.
 pub(super) const ALL: &[Sabotage] = &[
@@ -15,28 +15,28 @@ pub(super) const ALL: &[Sabotage] = &[
         sentence: "a server of the target version counts as proven",
         caught_by: "no_user_meets_an_upgrade",
         bug: Bug::Decide(admit_on_version_alone),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "empty-threads-are-idle",
         sentence: "a page that lists no deployment threads is read as all of them idle",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Decide(empty_threads_are_idle),
-        brought_out_by: &["no-threads", "busy-idle-busy"],
+        hunted: Hunted::With(&["no-threads", "busy-idle-busy"]),
     },
     Sabotage {
         name: "busy-threads-are-idle",
         sentence: "the first deployment thread is taken for all of them",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Decide(busy_threads_are_idle),
-        brought_out_by: &["busy-idle-busy"],
+        hunted: Hunted::With(&["busy-idle-busy"]),
     },
     Sabotage {
         name: "ignore-failed-tests",
         sentence: "tests that fail are taken for flaky",
         caught_by: "journal_tells_the_truth",
         bug: Bug::Decide(ignore_failed_tests),
-        brought_out_by: &["shallow-ping"],
+        hunted: Hunted::With(&["shallow-ping"]),
     },
 ];
 

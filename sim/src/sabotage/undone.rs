@@ -8,7 +8,7 @@ use evenkeel::procedure::layout::Layout;
 use evenkeel::procedure::progress::Progress;
 use evenkeel::procedure::view::View;
 
-use super::{Bug, Sabotage, with};
+use super::{Bug, Hunted, Sabotage, with};
 
 /// Bugs of omission.
 pub(super) const ALL: &[Sabotage] = &[
@@ -17,28 +17,28 @@ pub(super) const ALL: &[Sabotage] = &[
         sentence: "a flag that was disabled once is never looked at again",
         caught_by: "no_deployment_under_load",
         bug: Bug::Undone(ignore_self_enabling),
-        brought_out_by: &["enables-itself"],
+        hunted: Hunted::With(&["enables-itself"]),
     },
     Sabotage {
         name: "no-rescue",
         sentence: "a pool under its floor is left alone",
         caught_by: "zone_always_served",
         bug: Bug::Undone(no_rescue),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "forget-the-reload",
         sentence: "who was drained once is not drained again after a reload",
         caught_by: "no_user_meets_an_upgrade",
         bug: Bug::Undone(forget_the_reload),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
     Sabotage {
         name: "hold-at-the-first-lost-poll",
         sentence: "a balancer that does not answer once is given up",
         caught_by: "run_ends_or_holds",
         bug: Bug::Undone(hold_at_the_first_lost_poll),
-        brought_out_by: &[],
+        hunted: Hunted::Usually,
     },
 ];
 
