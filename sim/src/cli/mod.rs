@@ -14,8 +14,11 @@ mod sabotage;
 mod shrink;
 mod tune;
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+
+use evenkeel::place::Place;
 
 use clap::{Parser, Subcommand};
 
@@ -74,6 +77,17 @@ pub fn main() -> ExitCode {
         Exit::WrongUse => 2,
         Exit::Violation => 4,
     })
+}
+
+/// Where a file will be written: that it can be is known before long work.
+fn reserve(path: Option<&Path>) -> Result<Option<Place>, Exit> {
+    let Some(path) = path else { return Ok(None) };
+    Place::reserve(path).map(Some).map_err(|error| unwritten(path, &error))
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Exit {
+    eprintln!("{}: it cannot be written: {error}", path.display());
+    Exit::Failed
 }
 
 /// What is to be rehearsed; what is wrong with it is told.

@@ -18,7 +18,7 @@ use crate::report::{json, text};
 use crate::sabotage::{self, GuardSwitch, Planted, Sabotage};
 
 use super::crash_points::{self, Which};
-use super::{Exit, certificate, keep};
+use super::{Exit, certificate, keep, reserve};
 
 /// Seeds of a campaign for which nobody said how many: half a minute's worth, and each family of
 /// faults strikes in about ten of them.
@@ -166,14 +166,6 @@ fn open(path: Option<&Path>) -> Result<Option<Box<dyn Write>>, Exit> {
             Err(Exit::Failed)
         }
     }
-}
-
-fn reserve(path: Option<&Path>) -> Result<Option<Place>, Exit> {
-    path.map(Place::reserve).transpose().map_err(|error| {
-        let path = path.unwrap_or(Path::new("")).display();
-        eprintln!("{path}: the report cannot be written: {error}");
-        Exit::Failed
-    })
 }
 
 /// The first violation of each invariant.

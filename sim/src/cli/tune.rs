@@ -1,7 +1,7 @@
 //! `evenkeel-sim tune`: sweeps drain and poll timing, tells figures, recommends a policy.
 use std::io::{self, IsTerminal, Write};
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use evenkeel::place::Place;
@@ -11,7 +11,7 @@ use crate::report::tuning::{Told, csv, html, json, text};
 use crate::tune::grid::{Grid, Words};
 use crate::tune::{Progress, Sweep};
 
-use super::Exit;
+use super::{Exit, reserve, unwritten};
 
 /// Seeds of those that are not dropped: Student's interval is a fifth wider than with any number.
 const SEEDS: &str = "12";
@@ -129,17 +129,7 @@ pub(super) fn run(args: &Args) -> Exit {
 
 /// Where the table and the page will be written: that they can be is known before a long sweep.
 fn places(args: &Args) -> Result<[Option<Place>; 2], Exit> {
-    let reserve = |path: &Option<PathBuf>| {
-        let place =
-            path.as_deref().map(|path| Place::reserve(path).map_err(|e| unwritten(path, &e)));
-        place.transpose()
-    };
-    Ok([reserve(&args.csv)?, reserve(&args.report)?])
-}
-
-fn unwritten(path: &Path, error: &io::Error) -> Exit {
-    eprintln!("{}: it cannot be written: {error}", path.display());
-    Exit::Failed
+    Ok([reserve(args.csv.as_deref())?, reserve(args.report.as_deref())?])
 }
 
 fn refused(mistakes: &[String]) -> Exit {

@@ -13,7 +13,7 @@ use super::{NOT_REHEARSED, text, verdict};
 const STYLE: &str = "\
 .box.red{border-left-color:var(--hot)}\
 .seeds{display:flex;flex-wrap:wrap;gap:2px}.seeds i{width:9px;height:9px;background:var(--good);opacity:.55}\
-.seeds i.held,.key .held{background:var(--line);opacity:1}.seeds i.aborted{background:var(--soft)}\
+.seeds i.held{background:var(--line);opacity:1}.seeds i.aborted{background:var(--soft)}\
 .seeds i.violated{background:var(--hot);opacity:1;outline:1px solid var(--ink)}\
 .seeds i.part{background:linear-gradient(135deg,var(--good) 50%,var(--line) 50%);opacity:1}\
 td.never{color:var(--hot);font-weight:600}summary{cursor:pointer}";

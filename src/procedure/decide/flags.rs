@@ -11,7 +11,7 @@ use super::super::quiet::in_rotation;
 use super::super::readings::ServiceReading;
 use super::super::steps::{everyone_in, may_begin};
 use super::super::view::View;
-use super::jobs::not_initialised;
+use super::jobs::{is_out, not_initialised};
 use super::{Decision, Holding, console_for};
 
 /// How long a started Deployment Service is given to enable its front-end by itself: twice its
@@ -53,12 +53,6 @@ fn wanted_flag(
     }
     let ensured = record.jobs_done.contains(&JobKind::EnsureDeploymentService);
     (ensured && time_enough).then_some(true)
-}
-
-/// No member of a server gets new requests, on any node.
-fn is_out(layout: &Layout, view: &View, server: ServerIx) -> bool {
-    let seats = &layout.servers[server].seats;
-    seats.iter().all(|&seat| view.seat(layout, seat).is_some_and(|read| !read.admin.ready()))
 }
 
 fn baseline_flag(layout: &Layout, progress: &Progress, server: ServerIx) -> Option<bool> {

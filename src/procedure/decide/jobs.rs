@@ -389,7 +389,7 @@ fn others_serve(layout: &Layout, view: &View, server: ServerIx) -> bool {
 }
 
 /// Fresh readings of every node show that the server gets no new requests.
-fn is_out(layout: &Layout, view: &View, server: ServerIx) -> bool {
+pub(super) fn is_out(layout: &Layout, view: &View, server: ServerIx) -> bool {
     let seats = &layout.servers[server].seats;
     seats.iter().all(|&seat| view.seat(layout, seat).is_some_and(|read| !read.admin.ready()))
 }
