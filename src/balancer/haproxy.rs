@@ -21,8 +21,9 @@ use crate::procedure::readings::{MemberId, NodeReading};
 use super::{BalancerError, PoolMembers};
 use text::{Facts, Headers, Roster};
 
-/// Everything about a node in one exchange, so that the parts belong together.
-const OBSERVE: &str = "show info;show servers state;show stat";
+/// Everything about a node in one exchange, so that the parts belong together; of `show stat` the
+/// rows of servers alone (type 4, see HAProxy's management guide, "show stat").
+const OBSERVE: &str = "show info;show servers state;show stat -1 4 -1";
 
 /// Largest answer taken: a member takes half a kilobyte of `show stat`, so this holds ten thousand.
 const ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;

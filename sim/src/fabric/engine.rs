@@ -4,47 +4,28 @@
 //! rustls ask for it) although a run never leaves its thread: a socket carries its host's number
 //! and finds the engine by itself.
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
-use turmoil_net::{EnterGuard, KernelConfig, Net, Packet, TcpSegment, Transport};
 
+use super::connection::Voice;
 use super::link::{Held, Latency, Link};
+use super::packet::{End, Packet};
 use super::record::{Fate, Record};
 use super::root::{Ready, SlotWaker};
+use super::sockets::{Key, Sockets};
 use super::{HostId, Setup};
 use crate::random::Keyed;
 
 thread_local! {
     static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
-    /// Whether a socket was touched since the last drain. Most polls touch none, and a drain looks
-    /// at every socket of every host.
-    static DIRTY: Cell<bool> = const { Cell::new(false) };
     /// Numbers the runs of this thread, so that a socket which outlives its run is recognised.
     static RUNS: Cell<u64> = const { Cell::new(0) };
-}
-
-/// The largest packet, as with the jumbo frames that data centres use: what nodes tell of a farm
-/// in one answer takes two packets, not nine.
-const MTU_BYTES: u32 = 9_000;
-
-/// Bare acknowledgements alone need no drain while something else arrives within this time.
-const SOON_MS: u64 = 2;
-
-/// Says that a socket was touched: it may have left packets with its kernel.
-#[inline]
-pub(super) fn touch() {
-    DIRTY.set(true);
-}
-
-/// Whether packets may be waiting in a kernel.
-#[inline]
-pub(super) fn is_dirty() -> bool {
-    DIRTY.get()
 }
 
 /// Whether the run with this number is still going on on this thread.
@@ -60,12 +41,16 @@ pub(super) fn with<R>(act: impl FnOnce(&mut Engine) -> R) -> R {
     })
 }
 
+/// Whether a socket has something to send.
+pub(super) fn is_unsent() -> bool {
+    ENGINE.with_borrow(|engine| engine.as_ref().is_some_and(|engine| engine.sockets.is_unsent()))
+}
+
 /// Installs an engine; it is removed when the guard goes.
 pub(super) fn install(setup: Setup, ready: Arc<Ready>) -> Installed {
     assert!(ENGINE.with_borrow(Option::is_none), "a fabric runs on this thread already");
     let run = RUNS.get() + 1;
     RUNS.set(run);
-    DIRTY.set(false);
     ENGINE.set(Some(Engine::new(setup, run, ready)));
     Installed(())
 }
@@ -96,8 +81,6 @@ pub(super) enum Power {
 pub(super) struct Host {
     pub(super) name: String,
     pub(super) ip: IpAddr,
-    /// The kernel its sockets live in.
-    pub(super) kernel: turmoil_net::HostId,
     pub(super) power: Power,
     /// It stands still: its tasks are not polled, its packets wait.
     pub(super) frozen: bool,
@@ -111,9 +94,6 @@ pub(super) struct Host {
     links: Vec<Option<Link>>,
 }
 
-/// Both ends of a TCP connection: the host's own, the other's.
-pub(super) type Flow = (SocketAddr, SocketAddr);
-
 /// What happens at an instant.
 #[derive(Debug)]
 pub(super) enum Event {
@@ -121,16 +101,9 @@ pub(super) enum Event {
     Arrive(Packet),
     /// Senders of what is held between two hosts may give up.
     GiveUp(HostId, HostId),
-    /// A connection that its owner dropped has waited long enough for a dead peer's end.
-    Orphan(Flow),
-}
-
-/// The socket layer: hosts can be added only before it is entered.
-enum Layer {
-    Open(Box<Net>),
-    Entered(EnterGuard),
-    /// While it changes from one to the other.
-    Entering,
+    /// A connection that its owner dropped, this end first, has waited long enough for a dead
+    /// peer's end.
+    Orphan(End, End),
 }
 
 /// Everything of one run but its futures.
@@ -142,22 +115,10 @@ pub(super) struct Engine {
     by_ip: BTreeMap<IpAddr, HostId>,
     pub(super) names: BTreeMap<String, IpAddr>,
     default_latency: Latency,
-    layer: Layer,
+    pub(super) sockets: Sockets,
     queue: BTreeMap<(u64, u64), Event>,
     /// Numbers what enters the queue: equal instants keep their order.
     queued: u64,
-    /// The buffer that `egress_all` fills, kept for its allocation.
-    buffer: Vec<Packet>,
-    /// Bare acknowledgements have arrived since the last drain.
-    pub(super) acknowledged: bool,
-    /// Half-open connections, server's end first, and what the missing ACK must acknowledge (K2).
-    pub(super) half_open: BTreeMap<Flow, u32>,
-    /// Connections dropped by their owner before the end of the other's bytes (K3).
-    pub(super) abandoned: BTreeSet<Flow>,
-    /// Lost connections, lower end first, and how many of their two resets are under way.
-    pub(super) severed: BTreeMap<Flow, u8>,
-    /// Connections on which nothing comes through any more, sender's end first.
-    pub(super) silenced: BTreeSet<Flow>,
     /// The run explores the order of tasks.
     pub(super) yields: bool,
     /// Hosts whose tasks are to be dropped, and who waits for it.
@@ -169,9 +130,6 @@ pub(super) struct Engine {
 
 impl Engine {
     fn new(setup: Setup, run: u64, ready: Arc<Ready>) -> Self {
-        // Retransmission is counted in passes, not in time: any latency above it would reset
-        // connections. Nothing is ever lost here, so it is not needed.
-        let kernels = KernelConfig::default().retx_threshold(u32::MAX).mtu(MTU_BYTES);
         Self {
             run,
             keyed: Keyed::new(setup.seed),
@@ -180,15 +138,9 @@ impl Engine {
             by_ip: BTreeMap::new(),
             names: BTreeMap::new(),
             default_latency: setup.links,
-            layer: Layer::Open(Box::new(Net::with_config(kernels))),
+            sockets: Sockets::default(),
             queue: BTreeMap::new(),
             queued: 0,
-            buffer: Vec::new(),
-            acknowledged: false,
-            half_open: BTreeMap::new(),
-            abandoned: BTreeSet::new(),
-            severed: BTreeMap::new(),
-            silenced: BTreeSet::new(),
             yields: setup.yields,
             crashes: Vec::new(),
             connections: 0,
@@ -198,18 +150,14 @@ impl Engine {
     }
 
     pub(super) fn add_host(&mut self, name: &str, ip: IpAddr) -> HostId {
-        let Layer::Open(net) = &mut self.layer else {
-            panic!("{name} must be added before the first socket is opened: the network is fixed")
-        };
         assert!(!self.names.contains_key(name), "the name {name} is taken");
-        let kernel = net.add_host(ip);
+        self.sockets.add_host();
         let host = HostId(self.hosts.len());
         self.names.insert(name.to_owned(), ip);
         self.by_ip.insert(ip, host);
         self.hosts.push(Host {
             name: name.to_owned(),
             ip,
-            kernel,
             power: Power::On,
             frozen: false,
             tasks: Rc::new(LocalSet::new()),
@@ -243,83 +191,54 @@ impl Engine {
         self.hosts[from.0].links[to.0].as_mut().expect("made just above")
     }
 
-    /// The socket layer, entered: no host can be added from now on.
-    pub(super) fn enter(&mut self) -> &EnterGuard {
-        if let Layer::Open(_) = self.layer {
-            let Layer::Open(net) = std::mem::replace(&mut self.layer, Layer::Entering) else {
-                unreachable!("just seen to be open")
-            };
-            self.layer = Layer::Entered(net.enter());
-        }
-        let Layer::Entered(guard) = &self.layer else {
-            unreachable!("entering is over when this returns")
-        };
-        guard
-    }
-
-    /// Drains, unless that can wait. A drain looks at every socket of every host, and two in five
-    /// packets are bare acknowledgements: those let a kernel send something only when the other
-    /// side's window was full, and free what was closed. Neither is lost by waiting until the
-    /// network is about to fall silent.
-    pub(super) fn drain_in_time(&mut self) {
-        let soon = self.next_ms().is_some_and(|next_ms| next_ms <= self.now_ms + SOON_MS);
-        if is_dirty() || (self.acknowledged && !soon) {
-            self.drain();
-        }
-    }
-
-    /// Takes every packet that the kernels have produced and sends it on its way.
+    /// Sends everything that sockets have to send on its way.
     pub(super) fn drain(&mut self) {
-        let acknowledged = std::mem::take(&mut self.acknowledged);
-        if !(DIRTY.replace(false) || acknowledged) || matches!(self.layer, Layer::Open(_)) {
-            return;
+        let mut unsent = self.sockets.take_unsent();
+        for key in unsent.drain(..) {
+            if let Some((packet, voice)) = self.sockets.next_packet(key) {
+                self.admit(packet, voice);
+            }
         }
-        let mut packets = std::mem::take(&mut self.buffer);
-        self.enter().egress_all(&mut packets);
-        for packet in packets.drain(..) {
-            self.admit(packet);
-        }
-        self.buffer = packets;
+        self.sockets.give_back(unsent);
     }
 
-    /// A packet that a kernel emitted: to be dropped, lost, held or sent.
-    fn admit(&mut self, packet: Packet) {
-        let from = self.host_at(packet.src).expect("kernels send from their own addresses");
-        if self.host(from).power == Power::Off {
-            self.record.packet(self.now_ms, &packet, Fate::Dead);
-            return;
-        }
-        let Some(to) = self.host_at(packet.dst) else {
-            // As a router without a route that says nothing: only the caller's timeout ends it.
-            self.record.packet(self.now_ms, &packet, Fate::Nowhere);
-            return;
+    /// Who is to be woken, now that the engine is not in use.
+    pub(super) fn take_woken(&mut self, woken: &mut Vec<Waker>) {
+        std::mem::swap(&mut self.sockets.woken, woken);
+    }
+
+    /// A packet that a socket sends: to be dropped, lost, held or sent.
+    pub(super) fn admit(&mut self, packet: Packet, voice: Voice) {
+        let (from, to) = (packet.from.host, packet.to.host);
+        let fate = match voice {
+            _ if self.host(from).power == Power::Off => Some(Fate::Dead),
+            Voice::Severed => Some(Fate::Severed),
+            Voice::Silenced => Some(Fate::Silenced),
+            Voice::Heard if self.answers_silence(&packet) => Some(Fate::Silenced),
+            Voice::Heard => None,
         };
-        if self.is_severed(&packet) {
-            self.record.packet(self.now_ms, &packet, Fate::Severed);
-            return;
-        }
-        self.note_handshake(&packet);
-        if !self.silenced.is_empty() && self.is_silenced(from, to, &packet) {
-            self.record.packet(self.now_ms, &packet, Fate::Silenced);
-            return;
+        if let Some(fate) = fate {
+            return self.record(&packet, fate);
         }
         match self.mishap(from, to, &packet) {
-            Some(mishap) => self.befall(from, to, packet, mishap),
-            None => self.route(from, to, packet),
+            Some(mishap) => self.befall(packet, mishap),
+            None => self.route(packet),
         }
+    }
+
+    pub(super) fn record(&mut self, packet: &Packet, fate: Fate) {
+        self.record.packet(&self.hosts, self.now_ms, packet, fate);
     }
 
     /// Sends a packet, or holds it where it cannot pass.
-    pub(super) fn route(&mut self, from: HostId, to: HostId, packet: Packet) {
+    pub(super) fn route(&mut self, packet: Packet) {
+        let (from, to, now_ms) = (packet.from.host, packet.to.host, self.now_ms);
         if !self.is_passable(from, to) {
-            self.record.packet(self.now_ms, &packet, Fate::Held);
-            let since_ms = self.now_ms;
-            self.hold(from, to, Held { packet, since_ms });
-            return;
+            self.record(&packet, Fate::Held);
+            return self.hold(from, to, Held { packet, since_ms: now_ms });
         }
-        let now_ms = self.now_ms;
-        let due_ms = self.link(from, to).due_ms(now_ms, tcp(&packet).flags);
-        self.record.packet(now_ms, &packet, Fate::DueMs(due_ms));
+        let due_ms = self.link(from, to).due_ms(now_ms, packet.is_opening());
+        self.record(&packet, Fate::DueMs(due_ms));
         self.schedule(due_ms, Event::Arrive(packet));
     }
 
@@ -350,52 +269,65 @@ impl Engine {
             match first.remove() {
                 Event::Arrive(packet) => self.arrive(packet),
                 Event::GiveUp(from, to) => self.give_up(from, to),
-                Event::Orphan(flow) => self.free_orphan(flow),
+                Event::Orphan(local, peer) => self.sockets.free_orphan(local, peer),
             }
+        }
+    }
+
+    /// Closes a connection for its program.
+    pub(super) fn close(&mut self, key: Key) {
+        if self.sockets.connection(key).has_unread() {
+            // What was written before the reset leaves before it.
+            self.drain();
+        }
+        if let Some(reset) = self.sockets.close(key) {
+            self.admit(reset, Voice::Heard);
+        }
+    }
+
+    /// Closes a listening socket.
+    pub(super) fn close_listener(&mut self, listener: (End, u64)) {
+        for reset in self.sockets.close_listener(listener) {
+            self.admit(reset, Voice::Heard);
+        }
+    }
+
+    /// A packet arrives at its destination's sockets.
+    fn arrive(&mut self, packet: Packet) {
+        if let Some(answer) = self.sockets.receive(packet) {
+            self.admit(answer, Voice::Heard);
         }
     }
 
     /// Takes packets between two hosts out of the queue, in order.
     pub(super) fn recall(&mut self, from: HostId, to: HostId) -> Vec<Packet> {
-        let (src, dst) = (self.host(from).ip, self.host(to).ip);
-        let is_ours = |event: &Event| match event {
-            Event::Arrive(packet) => packet.src == src && packet.dst == dst,
-            Event::GiveUp(..) | Event::Orphan(_) => false,
-        };
-        let ours = self.queue.extract_if(.., |_, event| is_ours(event));
-        ours.filter_map(|(_, event)| match event {
-            Event::Arrive(packet) => Some(packet),
-            Event::GiveUp(..) | Event::Orphan(_) => None,
-        })
-        .collect()
+        self.take_packets(|packet| packet.from.host == from && packet.to.host == to)
     }
 
-    /// Takes what a host has sent and nobody has received out of the queue. Resets stay: their
-    /// number is counted.
+    /// Takes what a host has sent and nobody has received out of the queue. Resets stay: nobody
+    /// sends them again.
     pub(super) fn take_under_way(&mut self, from: HostId) -> Vec<Packet> {
         self.drain();
-        let src = self.host(from).ip;
-        let is_ours = |event: &Event| match event {
-            Event::Arrive(packet) => packet.src == src && !tcp(packet).flags.rst,
-            Event::GiveUp(..) | Event::Orphan(_) => false,
-        };
-        let ours = self.queue.extract_if(.., |_, event| is_ours(event));
-        ours.filter_map(|(_, event)| match event {
-            Event::Arrive(packet) => Some(packet),
-            Event::GiveUp(..) | Event::Orphan(_) => None,
-        })
-        .collect()
+        self.take_packets(|packet| packet.from.host == from && !packet.is_reset())
+    }
+
+    fn take_packets(&mut self, is_wanted: impl Fn(&Packet) -> bool) -> Vec<Packet> {
+        let is_wanted = |event: &Event| matches!(event, Event::Arrive(packet) if is_wanted(packet));
+        let taken = self.queue.extract_if(.., |_, event| is_wanted(event));
+        taken
+            .filter_map(|(_, event)| match event {
+                Event::Arrive(packet) => Some(packet),
+                Event::GiveUp(..) | Event::Orphan(..) => None,
+            })
+            .collect()
+    }
+
+    /// The address of one end.
+    pub(super) fn address(&self, end: End) -> SocketAddr {
+        SocketAddr::new(self.host(end.host).ip, end.port)
     }
 
     pub(super) fn host_at(&self, ip: IpAddr) -> Option<HostId> {
         self.by_ip.get(&ip).copied()
-    }
-}
-
-/// The segment of a packet. The fabric has no UDP: `At` offers none.
-pub(super) fn tcp(packet: &Packet) -> &TcpSegment {
-    match &packet.payload {
-        Transport::Tcp(segment) => segment,
-        Transport::Udp(_) => unreachable!("no host of the fabric has UDP sockets"),
     }
 }

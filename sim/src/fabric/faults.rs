@@ -2,12 +2,12 @@
 use std::rc::Rc;
 
 use tokio::task::LocalSet;
-use turmoil_net::Packet;
 
 use super::HostId;
-use super::engine::{Engine, Event, Flow, Power, tcp};
+use super::connection::Voice;
+use super::engine::{Engine, Event, Power};
 use super::link::Held;
-use super::mend::{either_way, ends, reset};
+use super::packet::{End, Packet};
 
 /// How long a sender waits for an acknowledgement before its own kernel breaks the connection:
 /// about what Linux's default of 15 retransmissions comes to.
@@ -62,30 +62,16 @@ impl Engine {
         assert!(!crashing, "{} is still going down", self.host(host).name);
     }
 
-    /// Resets what a dead host's kernel holds and returns its tasks, for the caller to drop outside
-    /// of the engine: their destructors use it.
+    /// Forgets a dead host's sockets and returns its tasks, for the caller to drop outside of the
+    /// engine: their destructors use it.
     pub(super) fn bury(&mut self, host: HostId) -> Rc<LocalSet> {
-        self.purge(host);
-        self.orphan_peers_of(host);
+        self.sockets.purge(host);
+        // Connections that their owners dropped wait for an end that never comes.
+        for (local, peer) in self.sockets.orphans_of(host) {
+            self.schedule(self.now_ms + ORPHAN_MS, Event::Orphan(local, peer));
+        }
         let fresh = Rc::new(LocalSet::new());
         std::mem::replace(&mut self.host_mut(host).tasks, fresh)
-    }
-
-    /// Connections to a dead host that their owners dropped wait for an end that never comes.
-    fn orphan_peers_of(&mut self, host: HostId) {
-        let (ip, due_ms) = (self.host(host).ip, self.now_ms + ORPHAN_MS);
-        let orphans: Vec<Flow> =
-            self.abandoned.iter().filter(|(_, peer)| peer.ip() == ip).copied().collect();
-        for flow in orphans {
-            self.schedule(due_ms, Event::Orphan(flow));
-        }
-    }
-
-    /// Frees a connection whose peer died, unless it was ended meanwhile.
-    pub(super) fn free_orphan(&mut self, (local, peer): Flow) {
-        if self.abandoned.contains(&(local, peer)) {
-            self.arrive(reset(peer, local));
-        }
     }
 
     /// Lets a host's packets pass again. What was held for a dead host now meets a kernel that does
@@ -126,17 +112,9 @@ impl Engine {
         self.link(from, to).restart_order(now_ms);
     }
 
-    /// Keeps a packet until it can pass.
-    ///
-    /// For a dead host only what its sender would send again: bare acknowledgements and resets are
-    /// sent once in life, and the kernel that they were for is gone.
+    /// Keeps a packet until it can pass: for a dead host only what its sender would send again.
     pub(super) fn hold(&mut self, from: HostId, to: HostId, held: Held) {
-        let (segment, flow) = (tcp(&held.packet), ends(&held.packet));
-        let sent_again = segment.flags.syn || segment.flags.fin || !segment.payload.is_empty();
-        if self.host(to).power != Power::On && !sent_again {
-            if segment.flags.rst {
-                self.count_severed(flow);
-            }
+        if self.host(to).power != Power::On && !held.packet.is_sent_again() {
             return;
         }
         let since_ms = held.since_ms;
@@ -150,7 +128,7 @@ impl Engine {
     fn release(&mut self, from: HostId, to: HostId) {
         if self.is_passable(from, to) {
             for held in std::mem::take(&mut self.link(from, to).held) {
-                self.route(from, to, held.packet);
+                self.route(held.packet);
             }
         }
     }
@@ -166,44 +144,21 @@ impl Engine {
                 self.schedule(again_ms, Event::GiveUp(from, to));
                 return;
             }
-            let flags = tcp(&held.packet).flags;
-            let is_dial = flags.syn && !flags.ack;
-            if !is_dial && !flags.rst {
-                let (sender, receiver) = ends(&held.packet);
-                self.arrive(reset(receiver, sender));
+            if !held.packet.is_dial() && held.packet.is_sent_again() {
+                self.sockets.give_up(held.packet.from, held.packet.to);
             }
         }
         self.link(from, to).watched = false;
     }
 
-    /// Breaks a connection: each end gets a reset, after what was sent to it before.
-    pub(super) fn sever(&mut self, from: HostId, to: HostId, (sender, receiver): Flow) {
-        self.severed.insert(either_way((sender, receiver)), 2);
-        self.route(from, to, reset(sender, receiver));
-        self.route(to, from, reset(receiver, sender));
-    }
-
-    /// Whether a packet belongs to a connection that is being broken. One that opens a new
-    /// connection with the same ports does not.
-    pub(super) fn is_severed(&mut self, packet: &Packet) -> bool {
-        if self.severed.is_empty() {
-            return false;
-        }
-        let (flow, flags) = (either_way(ends(packet)), tcp(packet).flags);
-        if flags.syn && !flags.ack {
-            self.severed.remove(&flow);
-        }
-        self.severed.contains_key(&flow)
-    }
-
-    /// One of a broken connection's resets has arrived.
-    pub(super) fn count_severed(&mut self, flow: Flow) {
-        let flow = either_way(flow);
-        if let Some(left) = self.severed.get_mut(&flow) {
-            *left -= 1;
-            if *left == 0 {
-                self.severed.remove(&flow);
+    /// Breaks a connection: each end gets a reset, after what was sent to it before, and nothing
+    /// else passes.
+    pub(super) fn sever(&mut self, one: End, other: End) {
+        for (end, peer) in [(one, other), (other, one)] {
+            if let Some(connection) = self.sockets.find(end, peer) {
+                connection.voice = Voice::Severed;
             }
+            self.route(Packet::reset(end, peer));
         }
     }
 }

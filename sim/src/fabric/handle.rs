@@ -5,10 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use tokio::sync::oneshot;
-use turmoil_net::Packet;
 
 use super::engine::{self, Power};
-use super::mend::ends;
+use super::packet::Packet;
 use super::stream::At;
 use super::{Direction, HostId, Latency, Mishap, Task};
 
@@ -21,12 +20,12 @@ pub struct Fabric {
 
 /// Packets that were taken off the network, in the order in which they were to arrive.
 #[derive(Debug, Default)]
-pub struct UnderWay(Vec<Packet>);
+pub struct UnderWay(Vec<(SocketAddr, Packet)>);
 
 impl UnderWay {
     /// Where they go.
     pub fn receivers(&self) -> impl Iterator<Item = SocketAddr> {
-        self.0.iter().map(|packet| ends(packet).1)
+        self.0.iter().map(|(receiver, _)| *receiver)
     }
 }
 
@@ -35,11 +34,10 @@ impl Fabric {
         Self { _thread: PhantomData }
     }
 
-    /// Adds a host with one address, which its name resolves to. It has a socket layer of its own:
-    /// hosts that share one would talk past the network.
+    /// Adds a host with one address, which its name resolves to.
     ///
     /// # Panics
-    /// The name or the address is taken, or a socket was opened before: the network is fixed then.
+    /// The name or the address is taken.
     pub fn add_host(&self, name: &str, ip: IpAddr) -> HostId {
         engine::with(|engine| engine.add_host(name, ip))
     }
@@ -234,19 +232,17 @@ impl Fabric {
     /// [`Fabric::send_on`] lets it arrive later, however its sender has fared meanwhile.
     #[must_use]
     pub fn take_under_way(&self, from: HostId) -> UnderWay {
-        UnderWay(engine::with(|engine| engine.take_under_way(from)))
+        UnderWay(engine::with(|engine| {
+            let packets = engine.take_under_way(from).into_iter();
+            packets.map(|packet| (engine.address(packet.to), packet)).collect()
+        }))
     }
 
     /// Lets what was taken off the network, and is for this address, go on its way.
     pub fn send_on(&self, under_way: &mut UnderWay, to: SocketAddr) {
         engine::with(|engine| {
-            for packet in under_way.0.extract_if(.., |packet| ends(packet).1 == to) {
-                let (Some(from), Some(to)) =
-                    (engine.host_at(packet.src), engine.host_at(packet.dst))
-                else {
-                    unreachable!("it was under way between two hosts")
-                };
-                engine.route(from, to, packet);
+            for (_, packet) in under_way.0.extract_if(.., |(receiver, _)| *receiver == to) {
+                engine.route(packet);
             }
         });
     }
@@ -271,9 +267,9 @@ impl Fabric {
         });
     }
 
-    /// How many connections a host's socket layer holds, in whatever state: for tests of leaks.
+    /// How many connections a host's kernel holds, in whatever state: for tests of leaks.
     #[must_use]
     pub fn connections_at(&self, host: HostId) -> usize {
-        engine::with(|engine| engine.connections_of(host, |_| true).len())
+        engine::with(|engine| engine.sockets.count(host))
     }
 }

@@ -1,10 +1,8 @@
 //! One direction between two hosts: how long a packet takes, in which order, what is held back.
 use std::collections::VecDeque;
 
-use turmoil_net::{Packet, TcpFlags};
-
 use super::mishap::Mishap;
-
+use super::packet::Packet;
 use crate::random::Stream;
 
 /// How long a packet takes: `base_ms`, plus a draw from `0..=jitter_ms`.
@@ -60,8 +58,8 @@ pub(super) struct Link {
     /// How many of a thousand packets are lost, and sent again.
     loss_permille: u64,
     losses: Stream,
-    /// When the latest packet arrives: none may overtake it, since turmoil-net's receiver drops
-    /// what comes out of order and nothing is sent twice.
+    /// When the latest packet arrives: none may overtake it, since nothing tells a receiver in
+    /// which order packets were sent.
     last_ms: u64,
     /// Cut by a partition.
     pub(super) cut: bool,
@@ -98,8 +96,8 @@ impl Link {
 
     /// How long a packet's losses delay it: a receiver reads nothing past a gap, so what was sent
     /// after it waits too.
-    fn lost_ms(&mut self, flags: TcpFlags) -> u64 {
-        let mut resend_ms = if flags.syn { RESEND_SYN_MS } else { RESEND_MS };
+    fn lost_ms(&mut self, is_opening: bool) -> u64 {
+        let mut resend_ms = if is_opening { RESEND_SYN_MS } else { RESEND_MS };
         let mut lost_ms = 0;
         for _ in 0..LOSSES_MAX {
             if !self.losses.ratio(self.loss_permille, 1_000) {
@@ -112,20 +110,15 @@ impl Link {
     }
 
     /// When a packet that enters now arrives.
-    ///
-    /// A reset arrives at least 1 ms after what was sent before it: turmoil-net's kernel throws
-    /// away received bytes that the application has not read when a reset comes (K4), a real one
-    /// lets it read them first; one millisecond lets it read them here too.
-    pub(super) fn due_ms(&mut self, now_ms: u64, flags: TcpFlags) -> u64 {
+    pub(super) fn due_ms(&mut self, now_ms: u64, is_opening: bool) -> u64 {
         let mut latency_ms = self.latency.base_ms;
         if self.latency.jitter_ms > 0 {
             latency_ms += self.draws.between(0, self.latency.jitter_ms);
         }
         if self.loss_permille > 0 {
-            latency_ms += self.lost_ms(flags);
+            latency_ms += self.lost_ms(is_opening);
         }
-        let due_ms = now_ms + latency_ms.max(1);
-        self.last_ms = due_ms.max(self.last_ms + u64::from(flags.rst));
+        self.last_ms = self.last_ms.max(now_ms + latency_ms.max(1));
         self.last_ms
     }
 

@@ -1,11 +1,11 @@
 //! What befalls the next bytes between two hosts: a lost answer, half of one, one that nobody could
 //! read. Each strikes one connection; packets of others pass.
 use bytes::{Bytes, BytesMut};
-use turmoil_net::{Packet, TcpSegment, Transport};
 
 use super::HostId;
-use super::engine::{Engine, tcp};
-use super::mend::ends;
+use super::connection::Voice;
+use super::engine::Engine;
+use super::packet::{Packet, Segment};
 use super::record::Fate;
 
 /// What befalls the next bytes from one host to another.
@@ -26,66 +26,60 @@ pub enum Mishap {
 impl Engine {
     /// What is to befall this packet: the first with bytes after a mishap was asked for.
     pub(super) fn mishap(&mut self, from: HostId, to: HostId, packet: &Packet) -> Option<Mishap> {
-        if tcp(packet).payload.is_empty() || !self.is_passable(from, to) {
+        if packet.bytes().is_empty() || !self.is_passable(from, to) {
             return None;
         }
         self.link(from, to).mishaps.pop_front()
     }
 
     /// Lets it befall this packet.
-    pub(super) fn befall(&mut self, from: HostId, to: HostId, mut packet: Packet, mishap: Mishap) {
-        let flow = ends(&packet);
-        let segment = tcp_mut(&mut packet);
+    pub(super) fn befall(&mut self, mut packet: Packet, mishap: Mishap) {
+        let (sender, receiver) = (packet.from, packet.to);
         match mishap {
             Mishap::Lost => {
-                self.record.packet(self.now_ms, &packet, Fate::Lost);
-                self.sever(from, to, flow);
+                self.record(&packet, Fate::Lost);
+                self.sever(sender, receiver);
             }
             Mishap::Reset => {
-                halve(segment, false);
-                self.route(from, to, packet);
-                self.sever(from, to, flow);
+                halve(&mut packet, false);
+                self.route(packet);
+                self.sever(sender, receiver);
             }
             Mishap::Silence | Mishap::Cut => {
-                halve(segment, mishap == Mishap::Cut);
-                self.silenced.insert(flow);
-                self.route(from, to, packet);
+                halve(&mut packet, mishap == Mishap::Cut);
+                if let Some(connection) = self.sockets.find(sender, receiver) {
+                    connection.voice = Voice::Silenced;
+                }
+                self.route(packet);
             }
             Mishap::Noise => {
-                segment.payload = noise(&segment.payload);
-                self.route(from, to, packet);
+                if let Segment::Data { bytes, .. } = &mut packet.segment {
+                    *bytes = noise(bytes);
+                }
+                self.route(packet);
             }
         }
     }
 
-    /// Whether a packet is of a connection on which nothing comes through any more one way. It
-    /// ends when the receiver gives up: its kernel's goodbye resets both ends.
-    pub(super) fn is_silenced(&mut self, from: HostId, to: HostId, packet: &Packet) -> bool {
-        let flow = ends(packet);
-        if self.silenced.contains(&flow) {
-            return true;
+    /// Whether a packet is the goodbye of who waited for somebody whom a mishap has silenced: it
+    /// gives up, and the connection is broken off at both ends.
+    pub(super) fn answers_silence(&mut self, packet: &Packet) -> bool {
+        let gives_up = packet.is_end()
+            && (self.sockets.find(packet.to, packet.from))
+                .is_some_and(|connection| connection.voice == Voice::Silenced);
+        if gives_up {
+            self.sever(packet.from, packet.to);
         }
-        let (back, flags) = ((flow.1, flow.0), tcp(packet).flags);
-        let over = flags.syn || flags.fin || flags.rst;
-        if over && self.silenced.remove(&back) && flags.fin {
-            self.sever(from, to, flow);
-            return true;
-        }
-        false
+        gives_up
     }
 }
 
-fn tcp_mut(packet: &mut Packet) -> &mut TcpSegment {
-    match &mut packet.payload {
-        Transport::Tcp(segment) => segment,
-        Transport::Udp(_) => unreachable!("no host of the fabric has UDP sockets"),
+/// Leaves the first half of a packet's bytes, with or without an end after them.
+fn halve(packet: &mut Packet, ends: bool) {
+    if let Segment::Data { bytes, end, .. } = &mut packet.segment {
+        bytes.truncate(bytes.len() / 2);
+        *end = ends;
     }
-}
-
-/// Leaves the first half of a segment's bytes, with or without an end after them.
-fn halve(segment: &mut TcpSegment, end: bool) {
-    segment.payload.truncate(segment.payload.len() / 2);
-    segment.flags.fin = end;
 }
 
 /// As many bytes, each with its high bit set: no text of any protocol here.

@@ -1,26 +1,31 @@
-//! The network of a rehearsal: turmoil-net's socket layer under a scheduler that skips time.
+//! The network of a rehearsal: sockets, links and hosts under a scheduler that skips time.
 //!
 //! [`run`] builds a tokio runtime with a paused clock and one root future that does everything:
-//! it polls the hosts' tasks until none has anything to do, drains the packets that they left with
-//! the socket layer into a queue ordered by (due instant, number), and sleeps until the earliest is
+//! it polls the hosts' tasks until none has anything to do, puts the packets that they left with
+//! their sockets into a queue ordered by (due instant, number), and sleeps until the earliest is
 //! due. Nothing ticks, so the paused clock jumps straight to the next packet or timer, and a day in
-//! which nothing happens costs nothing.
+//! which nothing happens costs nothing. Nothing is looked at but who has something to send, so that
+//! a packet costs as much among a thousand hosts as among two.
 //!
 //! * [`Fabric`] — the handle: hosts, their tasks, links, crash, partition, lost responses.
 //! * [`At`] — one host's network: implements `evenkeel::ports::Dial` and
 //!   `evenkeel_fakes::listen::Listen`.
 //! * `root` — the future that polls the hosts and moves time; `engine` — hosts, queue, delivery;
-//!   `link` — latency, loss, order, what is held back; `faults` — crash, partition, broken flows;
-//!   `mishap` — what befalls single answers; `mend` — the forged packets that make up for defects of
-//!   turmoil-net's kernel; `stream` — sockets that carry their host; `yields` — the order of tasks;
-//!   `record`, `digest`, `panics` — what the names say.
+//!   `packet`, `connection`, `sockets` — TCP as programs see it; `stream` — the sockets that programs
+//!   hold; `link` — latency, loss, order, what is held back; `faults` — crash, partition, broken
+//!   connections; `mishap` — what befalls single answers; `yields` — the order of tasks; `record`,
+//!   `digest`, `panics` — what the names say.
 //!
 //! # What a packet may meet
 //!
-//! Loss is delay: turmoil-net counts retransmissions in passes, not in time, so they are switched
-//! off, packets between two hosts never overtake each other, and what a partition or a dead host
-//! keeps from arriving is *held* and goes on its way afterwards. A link's latency is a whole number
-//! of milliseconds, at least one, because tokio's timers know nothing finer.
+//! Loss is delay: packets between two hosts never overtake each other, and what a partition or a
+//! dead host keeps from arriving is *held* and goes on its way afterwards. A link's latency is a
+//! whole number of milliseconds, at least one, because tokio's timers know nothing finer.
+//!
+//! What a program sees of TCP is what Linux shows it, and `sim/tests/fabric/linux.rs` runs the same
+//! steps on both. Left out, because no program here could tell: acknowledgements that nobody waits
+//! for, the minute for which Linux keeps the port of who closed first (TIME_WAIT), keep-alive probes,
+//! a limit on connections that wait to be accepted.
 //!
 //! # Example
 //!
@@ -35,16 +40,18 @@
 //! });
 //! assert!(matches!(finished.result, Ending::Ended(9_000)));
 //! ```
+mod connection;
 mod digest;
 mod engine;
 mod faults;
 mod handle;
 mod link;
-mod mend;
 mod mishap;
+mod packet;
 mod panics;
 mod record;
 mod root;
+mod sockets;
 mod stream;
 mod task;
 mod yields;
@@ -140,7 +147,7 @@ pub struct Finished<T> {
     pub result: Ending<T>,
     /// How much simulated time it took.
     pub simulated_ms: u64,
-    /// Packets that entered the network, forged ones included.
+    /// Packets that entered the network.
     pub packets: u64,
     /// Connections that a dial or connect completed.
     pub connections: u64,
@@ -152,7 +159,6 @@ pub struct Finished<T> {
 
 /// Runs a body on a network of its own, to its end, a panic or the deadline.
 ///
-/// Every host is added before the first socket is opened: turmoil-net's network cannot grow later.
 /// Runs on different threads, and one after the other on the same thread, are independent.
 ///
 /// # Panics

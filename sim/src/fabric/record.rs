@@ -2,13 +2,11 @@
 //! wanted.
 use std::fmt;
 use std::io::Write;
-use std::net::IpAddr;
-
-use turmoil_net::{Packet, TcpSegment};
 
 use super::HostId;
 use super::digest::Digest;
-use super::engine::tcp;
+use super::engine::Host;
+use super::packet::{End, Packet};
 
 /// What becomes of a packet that enters the network.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +17,6 @@ pub(super) enum Fate {
     Held,
     /// Its sender is dead.
     Dead,
-    /// No host has its destination.
-    Nowhere,
     /// Its connection was lost before.
     Severed,
     /// It is lost, and its connection with it.
@@ -36,10 +32,9 @@ impl Fate {
             Self::DueMs(due_ms) => due_ms,
             Self::Held => u64::MAX,
             Self::Dead => u64::MAX - 1,
-            Self::Nowhere => u64::MAX - 2,
-            Self::Severed => u64::MAX - 3,
-            Self::Lost => u64::MAX - 4,
-            Self::Silenced => u64::MAX - 5,
+            Self::Severed => u64::MAX - 2,
+            Self::Lost => u64::MAX - 3,
+            Self::Silenced => u64::MAX - 4,
         }
     }
 }
@@ -50,7 +45,6 @@ impl fmt::Display for Fate {
             Self::DueMs(due_ms) => write!(out, "due {due_ms}"),
             Self::Held => out.write_str("held"),
             Self::Dead => out.write_str("dead"),
-            Self::Nowhere => out.write_str("nowhere"),
             Self::Severed => out.write_str("severed"),
             Self::Lost => out.write_str("lost"),
             Self::Silenced => out.write_str("silenced"),
@@ -93,68 +87,57 @@ impl Record {
         }
     }
 
-    /// A packet that enters the network.
-    pub(super) fn packet(&mut self, now_ms: u64, packet: &Packet, fate: Fate) {
+    /// A dial to an address that no host has.
+    pub(super) fn nowhere(&mut self, now_ms: u64, host: HostId) {
         self.events += 1;
         self.packets += 1;
-        let segment = tcp(packet);
-        let ports = u64::from(segment.src_port) << 16 | u64::from(segment.dst_port);
+        self.digest.word(now_ms);
+        self.digest.word(NOWHERE - host.0 as u64);
+        if let Some(trace) = &mut self.trace {
+            let line =
+                writeln!(trace, "{now_ms:>12} {:>8} host {} dials nowhere", self.events, host.0);
+            line.expect("the trace can be written");
+        }
+    }
+
+    /// A packet that enters the network.
+    pub(super) fn packet(&mut self, hosts: &[Host], now_ms: u64, packet: &Packet, fate: Fate) {
+        self.events += 1;
+        self.packets += 1;
         let digest = &mut self.digest;
         digest.word(now_ms);
         digest.word(fate.word());
-        address(digest, packet.src);
-        address(digest, packet.dst);
-        digest.word(ports << 8 | flag_bits(segment));
-        digest.word(u64::from(segment.seq) << 32 | u64::from(segment.ack));
-        digest.bytes(&segment.payload);
+        digest.word(end_word(packet.from));
+        digest.word(end_word(packet.to));
+        digest.word(packet.word());
+        digest.bytes(packet.bytes());
         if self.trace.is_some() {
-            self.write(now_ms, packet, fate);
+            self.write(hosts, now_ms, packet, fate);
         }
     }
 
     /// Kept out of line: most runs are not traced.
     #[cold]
-    fn write(&mut self, now_ms: u64, packet: &Packet, fate: Fate) {
-        let segment = tcp(packet);
+    fn write(&mut self, hosts: &[Host], now_ms: u64, packet: &Packet, fate: Fate) {
         let trace = self.trace.as_mut().expect("called for a traced run only");
         let line = writeln!(
             trace,
-            "{now_ms:>12} {:>8} {}:{} > {}:{} [{}] seq {} ack {} len {} {fate}",
+            "{now_ms:>12} {:>8} {}:{} > {}:{} [{}] len {} {fate}",
             self.events,
-            packet.src,
-            segment.src_port,
-            packet.dst,
-            segment.dst_port,
-            flag_letters(segment),
-            segment.seq,
-            segment.ack,
-            segment.payload.len(),
+            hosts[packet.from.host.0].name,
+            packet.from.port,
+            hosts[packet.to.host.0].name,
+            packet.to.port,
+            packet.letters(),
+            packet.bytes().len(),
         );
         line.expect("the trace can be written");
     }
 }
 
-#[inline]
-fn address(digest: &mut Digest, ip: IpAddr) {
-    match ip {
-        IpAddr::V4(ip) => digest.word(u64::from(u32::from(ip))),
-        IpAddr::V6(ip) => digest.bytes(&ip.octets()),
-    }
-}
+/// Less the host's number: a word far from those of fates and of yields.
+const NOWHERE: u64 = u64::MAX / 2;
 
-fn flag_bits(segment: &TcpSegment) -> u64 {
-    let flags = segment.flags;
-    u64::from(flags.syn) << 4
-        | u64::from(flags.ack) << 3
-        | u64::from(flags.fin) << 2
-        | u64::from(flags.rst) << 1
-        | u64::from(flags.psh)
-}
-
-/// tcpdump's letters.
-fn flag_letters(segment: &TcpSegment) -> String {
-    let flags = segment.flags;
-    let letters =
-        [(flags.syn, 'S'), (flags.fin, 'F'), (flags.rst, 'R'), (flags.psh, 'P'), (flags.ack, '.')];
-    letters.into_iter().filter(|(set, _)| *set).map(|(_, letter)| letter).collect()
+fn end_word(end: End) -> u64 {
+    (end.host.0 as u64) << 16 | u64::from(end.port)
 }

@@ -124,6 +124,8 @@ struct Root<'body, T> {
     sleep_ms: u64,
     now_ms: u64,
     polls: u64,
+    /// Kept for its room.
+    woken: Vec<Waker>,
     /// Whose poll it is, for the blame.
     current: usize,
 }
@@ -172,7 +174,7 @@ fn runtime(seed: u64, ready: &Arc<Ready>) -> tokio::runtime::Runtime {
     // library spawned on the runtime itself can leave packets or a panic behind.
     let ready = ready.clone();
     builder.on_thread_park(move || {
-        if engine::is_dirty() || panics::noted() {
+        if engine::is_unsent() || panics::noted() {
             ready.wake_root();
         }
     });
@@ -204,6 +206,7 @@ impl<'body, T> Root<'body, T> {
             sleep_ms: deadline_ms,
             now_ms: 0,
             polls: 0,
+            woken: Vec::new(),
             current: BODY,
         }
     }
@@ -221,6 +224,7 @@ impl<'body, T> Root<'body, T> {
         loop {
             self.read_clock();
             engine::with(|engine| engine.advance(self.now_ms));
+            self.wake();
             while let Some(slot) = self.ready.pop() {
                 if let Some(ending) = self.poll_slot(slot) {
                     return Poll::Ready(ending);
@@ -231,9 +235,10 @@ impl<'body, T> Root<'body, T> {
                 return Poll::Ready(ending);
             }
             let next_ms = engine::with(|engine| {
-                engine.drain_in_time();
+                engine.drain();
                 engine.next_ms()
             });
+            self.wake();
             if !self.ready.is_empty() {
                 continue;
             }
@@ -247,6 +252,13 @@ impl<'body, T> Root<'body, T> {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Wakes the tasks that wait for what has come about, outside of the engine: what they are
+    /// woken by may use it.
+    fn wake(&mut self) {
+        engine::with(|engine| engine.take_woken(&mut self.woken));
+        self.woken.drain(..).for_each(Waker::wake);
     }
 
     fn read_clock(&mut self) {

@@ -1,49 +1,32 @@
 //! Sockets that carry their host.
 //!
-//! turmoil-net finds the kernel of a call by a "current host" of the thread, and numbers its
-//! sockets per kernel: a stream polled or dropped while another host is current reads another
-//! host's socket, or closes its listener. So every socket here sets its host in every poll and in
-//! its drop, and it does not matter which task on which host holds it.
-use std::cell::RefCell;
+//! A socket knows which host's it is, so it does not matter which task on which host holds it.
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 
 use evenkeel::ports::{Address, Dial};
 use evenkeel_fakes::listen::Listen;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 
 use super::HostId;
-use super::engine::{self, Engine, touch};
+use super::engine::{self, Engine};
+use super::packet::End;
+use super::sockets::Key;
 use super::yields::Yields;
-
-/// Half of turmoil-net's receive buffer: a read this large makes its kernel send a window update.
-const WINDOW_UPDATE_BYTES: usize = 32 * 1024;
-
-/// As much as turmoil-net's receive buffer holds: no read brings more.
-const READ_BYTES_MAX: usize = 64 * 1024;
-
-thread_local! {
-    /// What a socket reads into. turmoil-net zeroes a reader's whole spare room before it looks
-    /// whether anything came, which for a page of 500 bytes into a buffer of 32 KiB costs more than
-    /// all the rest of its way; this room is zeroed once.
-    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES_MAX].into());
-}
 
 /// One host's network.
 #[derive(Clone, Copy, Debug)]
 pub struct At {
     host: HostId,
-    kernel: turmoil_net::HostId,
     run: u64,
 }
 
 impl At {
     pub(super) fn new(engine: &Engine, host: HostId) -> Self {
-        Self { host, kernel: engine.host(host).kernel, run: engine.run }
+        Self { host, run: engine.run }
     }
 
     /// The host.
@@ -52,28 +35,9 @@ impl At {
         self.host
     }
 
-    /// Makes the host current for the calls that follow.
-    #[inline]
-    fn enter(self) {
-        turmoil_net::set_current(self.kernel);
-    }
-
     fn open(self, to: SocketAddr) -> Connecting {
-        let yields = engine::with(|engine| {
-            engine.enter();
-            Yields::of(engine, self.host)
-        });
-        Connecting { at: self, inner: Some(Box::pin(TcpStream::connect(to))), yields }
-    }
-
-    fn listen(self, at: SocketAddr) -> io::Result<TcpListener> {
-        self.enter();
-        // Bound at the first poll: turmoil-net's bind awaits nothing.
-        let mut binding = std::pin::pin!(TcpListener::bind(at));
-        match binding.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(bound) => bound,
-            Poll::Pending => unreachable!("turmoil-net binds without waiting"),
-        }
+        let yields = engine::with(|engine| Yields::of(engine, self.host));
+        Connecting { at: self, to, dialled: None, yields }
     }
 }
 
@@ -100,8 +64,7 @@ impl Dial for At {
     type Stream = Stream;
 
     fn dial(&self, to: &Address) -> impl Future<Output = io::Result<Stream>> + Send + 'static {
-        let at = *self;
-        let connecting = resolve(to).map(|to| at.open(to));
+        let connecting = resolve(to).map(|to| self.open(to));
         async move { connecting?.await }
     }
 }
@@ -112,38 +75,38 @@ impl Listen for At {
 
     async fn bind(&self, at: SocketAddr) -> io::Result<Socket> {
         engine::with(|engine| {
-            engine.enter();
-        });
-        let bound = match self.listen(at) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                let cleared = engine::with(|engine| engine.clear_port(self.host, at.port()));
-                cleared
-                    .map_err(|why| {
-                        io::Error::new(io::ErrorKind::AddrInUse, format!("{at} is taken: {why}"))
-                    })
-                    .and_then(|()| self.listen(at))
+            let ip = engine.host(self.host).ip;
+            if at.ip() != ip && !at.ip().is_unspecified() {
+                let what = format!("{at} is no address of {}", engine.host(self.host).name);
+                return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, what));
             }
-            other => other,
-        };
-        let yields = engine::with(|engine| Yields::of(engine, self.host));
-        Ok(Socket { at: *self, inner: Some(bound?), yields })
+            let bound = engine.sockets.listen(self.host, at.port());
+            let (port, number) = bound.map_err(|error| {
+                io::Error::new(error.kind(), format!("{at} is taken: somebody listens there"))
+            })?;
+            let yields = Yields::of(engine, self.host);
+            let address = SocketAddr::new(at.ip(), port);
+            Ok(Socket { at: *self, address, number, yields })
+        })
     }
 
     fn local_addr(socket: &Socket) -> io::Result<SocketAddr> {
-        socket.at.enter();
-        socket.listener().local_addr()
+        Ok(socket.address)
     }
 
     async fn accept(socket: &mut Socket) -> io::Result<(Stream, SocketAddr)> {
-        let (stream, peer) = poll_fn(|context| {
+        poll_fn(|context| {
             if socket.yields.now(context) {
                 return Poll::Pending;
             }
-            socket.at.enter();
-            socket.listener().poll_accept(context)
+            engine::with(|engine| {
+                let key = ready!(engine.sockets.poll_accept(socket.listener(), context))?;
+                let stream = Stream::new(engine, socket.at, key);
+                let peer = stream.peer;
+                Poll::Ready(Ok((stream, peer)))
+            })
         })
-        .await?;
-        Ok((Stream::new(socket.at, stream), peer))
+        .await
     }
 
     async fn connect(&self, to: SocketAddr) -> io::Result<Stream> {
@@ -151,23 +114,31 @@ impl Listen for At {
     }
 }
 
-/// Drops a socket of turmoil-net with its host current; one that outlives its run is forgotten,
-/// since the kernel that it belongs to is gone.
-fn release<T>(at: At, inner: Option<T>) {
-    if engine::is_live(at.run) {
-        at.enter();
-        drop(inner);
-        touch();
-    } else {
-        std::mem::forget(inner);
-    }
-}
-
-/// A connection being made.
+/// A connection being made. It is dialled when it is first polled.
 struct Connecting {
     at: At,
-    inner: Option<Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>>,
+    to: SocketAddr,
+    dialled: Option<Dialled>,
     yields: Yields,
+}
+
+/// Where a dial went.
+enum Dialled {
+    To(Key),
+    /// No host has the address: as with a router that says nothing, only the caller's deadline
+    /// ends it.
+    Nowhere,
+}
+
+impl Connecting {
+    fn dial(&self, engine: &mut Engine) -> io::Result<Dialled> {
+        let Some(host) = engine.host_at(self.to.ip()) else {
+            engine.record.nowhere(engine.now_ms, self.at.host);
+            return Ok(Dialled::Nowhere);
+        };
+        let to = End { host, port: self.to.port() };
+        engine.sockets.dial(self.at.host, to).map(Dialled::To)
+    }
 }
 
 impl Future for Connecting {
@@ -177,19 +148,27 @@ impl Future for Connecting {
         if self.yields.now(context) {
             return Poll::Pending;
         }
-        self.at.enter();
-        touch();
-        let inner = self.inner.as_mut().expect("there until dropped");
-        inner.as_mut().poll(context).map_ok(|stream| {
-            engine::with(|engine| engine.connections += 1);
-            Stream::new(self.at, stream)
+        engine::with(|engine| {
+            if self.dialled.is_none() {
+                self.dialled = Some(self.dial(engine)?);
+            }
+            let Some(Dialled::To(key)) = self.dialled else { return Poll::Pending };
+            ready!(engine.sockets.connection(key).poll_open(context))?;
+            // From here on it is the stream's to close.
+            self.dialled = Some(Dialled::Nowhere);
+            engine.connections += 1;
+            Poll::Ready(Ok(Stream::new(engine, self.at, key)))
         })
     }
 }
 
 impl Drop for Connecting {
     fn drop(&mut self) {
-        release(self.at, self.inner.take());
+        if let Some(Dialled::To(key)) = self.dialled
+            && engine::is_live(self.at.run)
+        {
+            engine::with(|engine| engine.close(key));
+        }
     }
 }
 
@@ -197,19 +176,22 @@ impl Drop for Connecting {
 #[derive(Debug)]
 pub struct Socket {
     at: At,
-    inner: Option<TcpListener>,
+    address: SocketAddr,
+    number: u64,
     yields: Yields,
 }
 
 impl Socket {
-    fn listener(&self) -> &TcpListener {
-        self.inner.as_ref().expect("there until dropped")
+    fn listener(&self) -> (End, u64) {
+        (End { host: self.at.host, port: self.address.port() }, self.number)
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        release(self.at, self.inner.take());
+        if engine::is_live(self.at.run) {
+            engine::with(|engine| engine.close_listener(self.listener()));
+        }
     }
 }
 
@@ -217,69 +199,37 @@ impl Drop for Socket {
 #[derive(Debug)]
 pub struct Stream {
     at: At,
-    inner: Option<TcpStream>,
-    /// Whether a read has seen the end or an error: then dropping it leaves no sender behind.
-    ended: bool,
+    key: Key,
+    peer: SocketAddr,
     yields: Yields,
 }
 
 impl Stream {
-    fn new(at: At, stream: TcpStream) -> Self {
-        let yields = engine::with(|engine| Yields::of(engine, at.host));
-        Self { at, inner: Some(stream), ended: false, yields }
-    }
-
-    #[inline]
-    fn enter(&mut self) -> Pin<&mut TcpStream> {
-        self.at.enter();
-        Pin::new(self.inner.as_mut().expect("there until dropped"))
-    }
-
-    /// This end's address.
-    ///
-    /// # Errors
-    /// The connection is gone.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.at.enter();
-        self.inner.as_ref().expect("there until dropped").local_addr()
+    fn new(engine: &mut Engine, at: At, key: Key) -> Self {
+        let peer = engine.sockets.connection(key).peer;
+        Self { at, key, peer: engine.address(peer), yields: Yields::of(engine, at.host) }
     }
 
     /// The other end's address.
-    ///
-    /// # Errors
-    /// The connection is gone.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.at.enter();
-        self.inner.as_ref().expect("there until dropped").peer_addr()
+    #[must_use]
+    pub const fn peer_addr(&self) -> SocketAddr {
+        self.peer
     }
 
-    /// Prepares for a drop before the end of the other's bytes.
-    fn leave(&mut self) {
-        let mut byte = [0];
-        let mut peeked = ReadBuf::new(&mut byte);
-        let mut context = Context::from_waker(Waker::noop());
-        match self.enter().poll_peek(&mut context, &mut peeked) {
-            // Unread bytes: the kernel answers them with a reset and throws away what was written
-            // but not drained. A real one has sent that long ago.
-            Poll::Ready(Ok(1..)) => engine::with(Engine::drain),
-            // The end or a reset is there, only unread.
-            Poll::Ready(_) => {}
-            // The other side may go on sending, and must be told that nobody reads it (K3).
-            Poll::Pending => {
-                if let (Ok(local), Ok(peer)) = (self.local_addr(), self.peer_addr()) {
-                    engine::with(|engine| engine.abandoned.insert((local, peer)));
-                }
-            }
-        }
+    /// Reaches the engine of the run that the connection belongs to.
+    fn with<R>(&self, act: impl FnOnce(&mut Engine) -> R) -> R {
+        engine::with(|engine| {
+            assert!(engine.run == self.at.run, "a connection is used after its run");
+            act(engine)
+        })
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if !self.ended && engine::is_live(self.at.run) {
-            self.leave();
+        if engine::is_live(self.at.run) {
+            engine::with(|engine| engine.close(self.key));
         }
-        release(self.at, self.inner.take());
     }
 }
 
@@ -292,23 +242,13 @@ impl AsyncRead for Stream {
         if self.yields.now(context) {
             return Poll::Pending;
         }
-        READ.with_borrow_mut(|room| {
-            let wanted = buffer.remaining().min(READ_BYTES_MAX);
-            let mut read = ReadBuf::new(&mut room[..wanted]);
-            let polled = self.enter().poll_read(context, &mut read);
-            match &polled {
-                Poll::Ready(Ok(())) => {
-                    let read = read.filled();
-                    buffer.put_slice(read);
-                    self.ended |= read.is_empty() && wanted > 0;
-                    if read.len() >= WINDOW_UPDATE_BYTES {
-                        touch();
-                    }
-                }
-                Poll::Ready(Err(_)) => self.ended = true,
-                Poll::Pending => {}
+        self.with(|engine| {
+            let connection = engine.sockets.connection(self.key);
+            ready!(connection.poll_read(context, buffer))?;
+            if connection.tells_read() {
+                engine.sockets.touch(self.key);
             }
-            polled
+            Poll::Ready(Ok(()))
         })
     }
 }
@@ -322,8 +262,11 @@ impl AsyncWrite for Stream {
         if self.yields.now(context) {
             return Poll::Pending;
         }
-        touch();
-        self.enter().poll_write(context, bytes)
+        self.with(|engine| {
+            let taken = ready!(engine.sockets.connection(self.key).poll_write(context, bytes))?;
+            engine.sockets.touch(self.key);
+            Poll::Ready(Ok(taken))
+        })
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -331,8 +274,11 @@ impl AsyncWrite for Stream {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        touch();
-        self.enter().poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|engine| {
+            engine.sockets.connection(self.key).end();
+            engine.sockets.touch(self.key);
+        });
+        Poll::Ready(Ok(()))
     }
 }

@@ -6,6 +6,7 @@ mod connections;
 mod crash;
 mod determinism;
 mod dice;
+mod linux;
 mod losses;
 mod mishaps;
 mod partitions;

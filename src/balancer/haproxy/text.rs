@@ -122,18 +122,19 @@ fn paragraph(text: &str) -> Option<(&str, &str)> {
 /// The process's life: its number and its start, both the same in every answer until a reload; and
 /// how long it has lasted, in milliseconds.
 fn life(info: &str) -> Result<(Epoch, u64), BalancerError> {
+    // The first line is the product's name, so every field follows a line's end.
     let field = |name: &str| {
-        // The first line is the product's name, so every field follows a line's end.
-        let begin = memmem::find(info.as_bytes(), format!("\n{name}: ").as_bytes())?;
-        info[begin + 1..].lines().next()?.split_once(": ").map(|(_, value)| value.trim())
+        let begin = memmem::find(info.as_bytes(), name.as_bytes())? + name.len();
+        info[begin..].lines().next().map(str::trim)
     };
     let missing = |name: &str| {
+        let name = name.trim_matches(['\n', ':', ' ']);
         let seen: String = info.trim().chars().take(200).collect();
         garbled(format!("`show info` has no `{name}` (HAProxy 2.6 and later have): {seen}"))
     };
-    let pid = field("Pid").ok_or_else(|| missing("Pid"))?;
-    let start = field("Start_time_sec").ok_or_else(|| missing("Start_time_sec"))?;
-    let up_s = field("Uptime_sec").ok_or_else(|| missing("Uptime_sec"))?;
+    let pid = field("\nPid: ").ok_or_else(|| missing("\nPid: "))?;
+    let start = field("\nStart_time_sec: ").ok_or_else(|| missing("\nStart_time_sec: "))?;
+    let up_s = field("\nUptime_sec: ").ok_or_else(|| missing("\nUptime_sec: "))?;
     let up_s: u64 =
         up_s.parse().map_err(|_| garbled(format!("`Uptime_sec` is `{up_s}`, no number")))?;
     Ok((Epoch(format!("pid {pid} since {start}").into()), up_s.saturating_mul(1_000)))
