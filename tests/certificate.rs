@@ -208,17 +208,20 @@ fn a_refusal_is_one_object_for_programs() {
     assert_eq!(told, json!({ "v": 1, "refused": refused }));
 }
 
-/// Goal: a certificate that could not be written costs no campaign, and none overwrites what is
-/// rehearsed. Method: a folder that is not there, and the plan itself.
+/// Goal: a certificate that could not be written costs no campaign, and nothing that is
+/// written overwrites what is rehearsed. Method: a folder that is not there, and the plan itself.
 #[test]
 fn a_place_that_cannot_be_is_told_before_the_campaign() {
     let it = Rehearsed::new();
     let before = fs::read(it.file("shop.plan")).expect("it is there");
-    for (path, code, words) in [
-        ("no/such/folder", 1, "the certificate cannot be written"),
-        ("./shop.plan", 2, "would overwrite what is rehearsed"),
+    let overwritten = "would overwrite what is rehearsed";
+    for (flag, path, code, words) in [
+        ("--certificate", "no/such/folder", 1, "the certificate cannot be written"),
+        ("--certificate", "./shop.plan", 2, overwritten),
+        ("--report", "./shop.plan", 2, overwritten),
+        ("--trace", "shop.plan", 2, overwritten),
     ] {
-        let refused = it.run("evenkeel-sim", &["rehearse", "shop.plan", "--certificate", path]);
+        let refused = it.run("evenkeel-sim", &["rehearse", "shop.plan", flag, path]);
         assert_eq!((refused.code, refused.stdout.as_str()), (Some(code), ""), "{refused:?}");
         assert!(refused.stderr.contains(words), "{refused:?}");
     }

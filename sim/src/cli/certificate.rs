@@ -9,7 +9,7 @@ use evenkeel::ports::WallClock as _;
 use crate::campaign::{Campaign, Summary};
 use crate::scenario::Scenario;
 
-use super::Exit;
+use super::{Exit, spare};
 
 /// Where the certificate will be written: that it can be is known before the campaign. A campaign
 /// that is killed writes none.
@@ -18,15 +18,7 @@ pub(super) fn place(
     scenario: &Scenario,
 ) -> Result<Option<(String, Place)>, Exit> {
     let Some(path) = path else { return Ok(None) };
-    let real = |path: &Path| path.canonicalize().ok();
-    if real(path).is_some_and(|it| Some(it) == real(&scenario.path)) {
-        eprintln!(
-            "{}: the certificate would overwrite what is rehearsed; give `--certificate` another \
-             path",
-            path.display()
-        );
-        return Err(Exit::WrongUse);
-    }
+    spare(path, &scenario.path)?;
     match Place::reserve(path) {
         Ok(place) => Ok(Some((path.display().to_string(), place))),
         Err(error) => Err(unwritten(&path.display().to_string(), &error)),

@@ -79,9 +79,21 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Where a file will be written: that it can be is known before long work.
-fn reserve(path: Option<&Path>) -> Result<Option<Place>, Exit> {
+/// Refuses a path under which what is rehearsed would be overwritten.
+fn spare(path: &Path, rehearsed: &Path) -> Result<(), Exit> {
+    let real = |path: &Path| path.canonicalize().ok();
+    if real(path).is_some_and(|it| Some(it) == real(rehearsed)) {
+        eprintln!("{}: this would overwrite what is rehearsed; give another path", path.display());
+        return Err(Exit::WrongUse);
+    }
+    Ok(())
+}
+
+/// Where a file will be written: that it can be, and is not what is rehearsed, is known before long
+/// work.
+fn reserve(path: Option<&Path>, rehearsed: &Path) -> Result<Option<Place>, Exit> {
     let Some(path) = path else { return Ok(None) };
+    spare(path, rehearsed)?;
     Place::reserve(path).map(Some).map_err(|error| unwritten(path, &error))
 }
 

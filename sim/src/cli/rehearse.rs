@@ -18,7 +18,7 @@ use crate::report::{json, text};
 use crate::sabotage::{self, GuardSwitch, Planted, Sabotage};
 
 use super::crash_points::{self, Which};
-use super::{Exit, certificate, keep, reserve};
+use super::{Exit, certificate, keep, reserve, spare};
 
 /// Seeds of a campaign for which nobody said how many: half a minute's worth, and each family of
 /// faults strikes in about ten of them.
@@ -123,7 +123,8 @@ pub(super) fn run(args: &Args) -> Exit {
         Err(exit) => return exit,
     };
     // That they can be written is known before a long campaign.
-    let (report, trace) = match (reserve(args.report.as_deref()), open(args.trace.as_deref())) {
+    let report = reserve(args.report.as_deref(), &scenario.path);
+    let (report, trace) = match (report, open(args.trace.as_deref(), &scenario.path)) {
         (Ok(report), Ok(trace)) => (report, trace),
         (Err(exit), _) | (_, Err(exit)) => return exit,
     };
@@ -157,8 +158,9 @@ pub(super) fn run(args: &Args) -> Exit {
     }
 }
 
-fn open(path: Option<&Path>) -> Result<Option<Box<dyn Write>>, Exit> {
+fn open(path: Option<&Path>, rehearsed: &Path) -> Result<Option<Box<dyn Write>>, Exit> {
     let Some(path) = path else { return Ok(None) };
+    spare(path, rehearsed)?;
     match File::create(path) {
         Ok(file) => Ok(Some(Box::new(BufWriter::new(file)))),
         Err(error) => {

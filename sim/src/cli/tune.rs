@@ -129,7 +129,8 @@ pub(super) fn run(args: &Args) -> Exit {
 
 /// Where the table and the page will be written: that they can be is known before a long sweep.
 fn places(args: &Args) -> Result<[Option<Place>; 2], Exit> {
-    Ok([reserve(args.csv.as_deref())?, reserve(args.report.as_deref())?])
+    let reserve = |path: &Option<PathBuf>| reserve(path.as_deref(), &args.file);
+    Ok([reserve(&args.csv)?, reserve(&args.report)?])
 }
 
 fn refused(mistakes: &[String]) -> Exit {

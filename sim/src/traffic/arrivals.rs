@@ -80,8 +80,8 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
-    /// Those of a curve; `None` when nobody ever comes.
-    pub(super) fn new(curve: &RateCurve) -> Option<Self> {
+    /// Those of a curve, from so long before the run on; `None` when nobody ever comes.
+    pub(super) fn new(curve: &RateCurve, before_ns: u64) -> Option<Self> {
         let slot_ns = curve.slot_ms * NS_PER_MS;
         let gap = |requests: &u64| {
             let mean_ns = slot_ns.checked_div(*requests)?;
@@ -92,7 +92,7 @@ impl Arrivals {
             gaps,
             slot_ns,
             slot: curve.first,
-            slot_ends_ns: slot_ns,
+            slot_ends_ns: before_ns + slot_ns,
             at_ns: 0,
         })
     }
@@ -129,7 +129,7 @@ mod tests {
         let curve = RateCurve::slots(60_000, vec![1_000, 0, 10_000]).expect("a curve");
         assert_eq!(curve.rate_at(0), 166_666_666, "10,000 in a minute");
         assert_eq!(curve.next_change_ms(60_000), Some(120_000));
-        let mut arrivals = Arrivals::new(&curve).expect("somebody comes");
+        let mut arrivals = Arrivals::new(&curve, 0).expect("somebody comes");
         let mut stream = Keyed::new(1).stream("t", "z");
         let mut counts = [0_u64; 4];
         loop {
@@ -145,6 +145,6 @@ mod tests {
     #[test]
     fn empty_curves_are_refused_and_zeros_are_silence() {
         assert!(RateCurve::slots(0, vec![1]).is_err() && RateCurve::slots(1, vec![]).is_err());
-        assert!(Arrivals::new(&RateCurve::constant(0)).is_none());
+        assert!(Arrivals::new(&RateCurve::constant(0), 0).is_none());
     }
 }

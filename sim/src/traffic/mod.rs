@@ -136,6 +136,8 @@ pub struct Traffic {
     lost: Vec<(Cell, u64)>,
     /// What queues have turned away, by server, until somebody takes it.
     turned_away: BTreeMap<usize, u64>,
+    /// The clock begins so long before the run does.
+    before_ns: u64,
     now_ns: u64,
 }
 
@@ -171,6 +173,7 @@ impl Traffic {
             fates: Fates::default(),
             lost: Vec::new(),
             turned_away: BTreeMap::new(),
+            before_ns: traffic.before_ms * NS_PER_MS,
             now_ns: 0,
         };
         this.servers.extend(spec.front_ends.iter().map(|it| Server {
@@ -187,7 +190,13 @@ impl Traffic {
             let mut loads = pools.filter_map(|pool| traffic.pools.get(&pool.name));
             let keeps = loads.any(|pool| pool.keep_alive_ms.is_some());
             let gaps = load.gaps.clone().filter(|_| keeps);
-            this.zones.extend(ZoneRequests::new(stream(&zone.name), load, gaps, &lanes));
+            this.zones.extend(ZoneRequests::new(
+                stream(&zone.name),
+                load,
+                this.before_ns,
+                gaps,
+                &lanes,
+            ));
             this.demand.push((load.rate.clone(), lanes));
         }
         this
@@ -256,9 +265,10 @@ impl Traffic {
         self.servers.iter().map(|server| &*server.name)
     }
 
-    /// Lets everything happen that comes before an instant. Going back is a defect of the caller.
+    /// Lets everything happen that comes before an instant of the run, the first time also what
+    /// came before the run. Going back is a defect of the caller.
     pub fn advance(&mut self, to_ms: u64) {
-        let end_ns = to_ms * NS_PER_MS;
+        let end_ns = self.before_ns + to_ms * NS_PER_MS;
         assert!(end_ns >= self.now_ns, "traffic does not run backwards");
         if end_ns == self.now_ns {
             return;

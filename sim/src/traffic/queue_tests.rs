@@ -35,7 +35,7 @@ fn measure(workers: u32, places: u32, erlangs_percent: u64, requests: u64) -> Me
     let mut server = Server::new(&ServerSpec { workers, limits });
     // In slots of 100 s, each with so many requests on average.
     let curve = RateCurve::slots(100_000, vec![100_000 / MEAN_MS * erlangs_percent / 100]);
-    let mut arrivals = arrivals::Arrivals::new(&curve.expect("a curve")).expect("a load");
+    let mut arrivals = arrivals::Arrivals::new(&curve.expect("a curve"), 0).expect("a load");
     let times = Sampler::new(&ServiceTimes::Exponential { mean_ms: MEAN_MS, long: None });
     let mut stream = Keyed::new(11).stream("queue", "test");
     let (mut waited, mut wait_ns, mut blocked) = (0_u64, 0, 0_u64);

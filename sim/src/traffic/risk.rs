@@ -69,7 +69,7 @@ impl Traffic {
 
     /// Reckons who is sent how much.
     fn assess(&mut self) {
-        let now_ms = self.now_ns / NS_PER_MS;
+        let now_ms = self.now_ms();
         let mut offered = vec![0_u128; self.servers.len()];
         for (rate, lanes) in &self.demand {
             let rate = u128::from(rate.rate_at(now_ms));
@@ -83,7 +83,7 @@ impl Traffic {
             }
         }
         let changes = self.demand.iter().filter_map(|(rate, _)| rate.next_change_ms(now_ms));
-        let mut until_ns = changes.min().map_or(u64::MAX, |ms| ms * NS_PER_MS);
+        let mut until_ns = changes.min().map_or(u64::MAX, |ms| self.before_ns + ms * NS_PER_MS);
         for (place, it) in self.servers.iter().enumerate() {
             let cold = u128::from(it.queue.cold_percent(self.now_ns));
             self.risk.at_risk[place] =
@@ -95,10 +95,15 @@ impl Traffic {
         self.risk.until_ns = until_ns;
     }
 
+    /// The instant of the run.
+    fn now_ms(&self) -> u64 {
+        self.now_ns.saturating_sub(self.before_ns) / NS_PER_MS
+    }
+
     /// When the users' rates change next, which may put a server at risk.
     #[must_use]
     pub fn next_change_ms(&self) -> Option<u64> {
-        let now_ms = self.now_ns / NS_PER_MS;
+        let now_ms = self.now_ms();
         self.demand.iter().filter_map(|(rate, _)| rate.next_change_ms(now_ms)).min()
     }
 }

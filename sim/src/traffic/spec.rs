@@ -36,6 +36,8 @@ pub struct TrafficSpec {
     pub servers: BTreeMap<String, ServerSpec>,
     /// By pool; who is not named has [`PoolLoad::default`].
     pub pools: BTreeMap<String, PoolLoad>,
+    /// How long users have been coming when a run begins, at the rate of its beginning.
+    pub before_ms: u64,
 }
 
 /// The users of a zone.
@@ -173,7 +175,15 @@ impl TrafficSpec {
         zones.extend(spec.load.iter().flat_map(measured::zones));
         let server = |it: &FrontEndSpec| (it.name.clone(), server(it, users.front_end, &zones));
         let servers = spec.front_ends.iter().map(server).collect();
-        Self { zones, servers, pools: users.pool.clone() }
+        Self { zones, servers, pools: users.pool.clone(), before_ms: 0 }
+    }
+
+    /// The same for a run that begins while users are at work: what the longest of their requests
+    /// hold is held from the first instant on.
+    #[must_use]
+    pub fn going_on(mut self) -> Self {
+        self.before_ms = REQUEST_MS_MAX;
+        self
     }
 
     /// The same for a run that begins at another time of day than the busiest, in minutes from

@@ -36,14 +36,16 @@ pub(super) struct ZoneRequests {
 }
 
 impl ZoneRequests {
-    /// A zone's load, dealt to lanes in proportion to their shares; `None` when nobody comes.
+    /// A zone's load, from so long before the run on, dealt to lanes in proportion to their
+    /// shares; `None` when nobody comes.
     pub(super) fn new(
         stream: Stream,
         load: &ZoneLoad,
+        before_ns: u64,
         gaps: Option<Histogram>,
         lanes: &[(usize, u64)],
     ) -> Option<Self> {
-        let arrivals = Arrivals::new(&load.rate).filter(|_| !lanes.is_empty())?;
+        let arrivals = Arrivals::new(&load.rate, before_ns).filter(|_| !lanes.is_empty())?;
         let mut zone = Self {
             stream,
             arrivals,
