@@ -309,6 +309,7 @@ impl Machine {
         self.recorder.killed(Points { records: self.recorder.records(), sent: self.tap.sent() });
         // No packet leaves from here on, and nothing more is written.
         self.fabric.cut_power(self.network.orchestrator);
+        self.tap.cut_power();
         self.died();
         self.late.take();
         match fate {

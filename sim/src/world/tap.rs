@@ -40,6 +40,8 @@ struct Inner {
     /// The process that holds the run.
     holder: Option<u64>,
     processes: u64,
+    /// The processes up to this one lost their power: what their last tasks write leaves no host.
+    cut_off: u64,
     send: UnboundedSender<Message>,
 }
 
@@ -54,6 +56,7 @@ impl Tap {
             tested: BTreeSet::new(),
             holder: None,
             processes: 0,
+            cut_off: 0,
             send,
         };
         Self { inner: Arc::new(Mutex::new(inner)), process: 0 }
@@ -100,6 +103,12 @@ impl Tap {
         std::mem::take(&mut inner.tested)
     }
 
+    /// The power of every process so far is cut.
+    pub(super) fn cut_power(&self) {
+        let mut inner = self.inner();
+        inner.cut_off = inner.processes;
+    }
+
     /// Tells of the next word of these.
     pub(super) fn await_word_of(&self, whom: impl Iterator<Item = SocketAddr>) {
         self.inner().awaited.extend(whom);
@@ -112,6 +121,9 @@ impl Tap {
 
     fn wrote(&self, peer: SocketAddr, bytes: &[u8]) {
         let mut inner = self.inner();
+        if self.process <= inner.cut_off {
+            return;
+        }
         if inner.holder != Some(self.process) && changes_something(bytes) {
             inner.tell(Message::Stray { process: self.process, to: peer });
         }

@@ -17,7 +17,8 @@ impl Breaker {
             | OrchestratorFault::CrashDuringResume { away_ms, fate } => {
                 self.machine.kill(*fate);
                 self.away(*away_ms);
-                Blow::lasting(*away_ms)
+                // Its tasks are dropped first, so that nobody starts it again in the same instant.
+                Blow::lasting((*away_ms).max(1))
             }
             OrchestratorFault::Pause { for_ms } => {
                 self.machine.freeze();
