@@ -9,7 +9,7 @@ use evenkeel::journal::{Baseline, Event, FarmMilestone, HoldReason, Milestone, R
 use evenkeel::names::ServerName;
 use evenkeel::plan;
 use evenkeel::procedure::action::{Action, JobKind, MemberChange};
-use evenkeel::procedure::decide::{decide, ways_out};
+use evenkeel::procedure::decide::{decide, deployment_since_ms, ways_out};
 use evenkeel::procedure::guard;
 use evenkeel::procedure::idle::{Deployment, deployment};
 use evenkeel::procedure::layout::Layout;
@@ -71,10 +71,7 @@ impl Bench {
 
     /// Somebody approves a step.
     fn approved(&mut self, step: u8) {
-        let plan_hash = "approved".into();
-        let (who, at) = ("maria".into(), jiff::Timestamp::UNIX_EPOCH);
-        let what = Wanted::Approve { step };
-        self.happened(&Event::Decided(Request { what, who, ticket: None, plan_hash, at }));
+        self.happened(&decided(Wanted::Approve { step }));
     }
 
     /// The switch begins.
@@ -113,6 +110,20 @@ impl Bench {
     fn start(&self, server: &str, kind: JobKind) -> Result<(), String> {
         self.check(&Action::Start { server: server.into(), kind, job: "job".into() })
     }
+}
+
+/// Somebody decides something.
+fn decided(what: Wanted) -> Event {
+    let (plan_hash, at) = ("decided".into(), jiff::Timestamp::UNIX_EPOCH);
+    Event::Decided(Request { what, who: "maria".into(), ticket: None, plan_hash, at })
+}
+
+/// The farm of six: fe-1, fe-2 and fe-5 updating, fe-1 with the jobs that are done once.
+fn six() -> Layout {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/six.farm.toml");
+    let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
+    let plan = plan::build(&loaded, None).expect("six has a safe plan");
+    Layout::new(&plan, &plan.hash())
 }
 
 #[track_caller]
@@ -276,6 +287,26 @@ fn a_window_of_hundreds_of_readings_can_be_reached() {
     }
 }
 
+/// Goal: a server can be proven, and stand in for others, as soon as nothing more is deployed to all
+/// of them. Method: fe-5 is upgraded before the jobs of fe-1 that are done for everybody, and all the
+/// while fe-2 is not.
+#[test]
+fn a_server_is_proven_whoever_else_is_not_upgraded_yet() {
+    let layout = six();
+    let mut progress = Progress::new(&layout);
+    let upgraded = |server: &str| Event::Reached {
+        server: server.into(),
+        milestone: Milestone::Upgraded { version: layout.target() },
+        evidence: String::new(),
+    };
+    let fe_5 = layout.server(&"fe-5".into()).expect("six has fe-5");
+    progress.apply(&layout, &upgraded("fe-5"), 1_000);
+    assert_eq!(deployment_since_ms(&layout, &progress, fe_5), None, "fe-1 will deploy to it");
+    progress.apply(&layout, &decided(Wanted::ByHand { server: "fe-1".into() }), 2_000);
+    progress.apply(&layout, &upgraded("fe-1"), 3_000);
+    assert_eq!(deployment_since_ms(&layout, &progress, fe_5), Some(2_000), "fe-2 is awaited");
+}
+
 #[test]
 fn the_same_state_gives_the_same_decision() {
     let mut bench = Bench::new();
@@ -289,10 +320,7 @@ fn the_same_state_gives_the_same_decision() {
 /// whose updating three for 110 requests/s each can answer 60; one fails.
 #[test]
 fn leaving_a_server_out_says_whom_it_overloads() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/six.farm.toml");
-    let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
-    let plan = plan::build(&loaded, None).expect("six has a safe plan");
-    let layout = Layout::new(&plan, &plan.hash());
+    let layout = six();
     let mut progress = Progress::new(&layout);
     let read = |it: &evenkeel::procedure::layout::Seat| {
         (layout.nodes[it.node].name.clone(), it.member.clone(), seat(0, 0, 0))
