@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use evenkeel::farm::{self, Policy};
 use evenkeel::journal::tell::way_out;
-use evenkeel::journal::{Baseline, Event, FarmMilestone, HoldReason, Milestone, Request, Wanted};
+use evenkeel::journal::{
+    Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request, Wanted,
+};
 use evenkeel::names::ServerName;
 use evenkeel::plan;
 use evenkeel::procedure::action::{Action, JobKind, MemberChange};
@@ -72,6 +74,19 @@ impl Bench {
     /// Somebody approves a step.
     fn approved(&mut self, step: u8) {
         self.happened(&decided(Wanted::Approve { step }));
+    }
+
+    /// A console says this of fe-1's only deployment thread, now.
+    fn fe_1_thread(&mut self, state: ThreadState) {
+        let row = ThreadRow { name: "Deployment Worker 1".into(), state };
+        let now_ms = self.view.now_ms;
+        self.view.servers[0].see_threads(self.layout.policy(), now_ms, vec![row]);
+    }
+
+    /// What is decided begins a rescue.
+    fn rescues(&self) -> bool {
+        let is_rescue = |event: &Event| matches!(event, Event::Noticed(Notice::Rescued { .. }));
+        decide(&self.layout, &self.progress, &self.view).events.iter().any(is_rescue)
     }
 
     /// The switch begins.
@@ -305,6 +320,24 @@ fn a_server_is_proven_whoever_else_is_not_upgraded_yet() {
     progress.apply(&layout, &decided(Wanted::ByHand { server: "fe-1".into() }), 2_000);
     progress.apply(&layout, &upgraded("fe-1"), 3_000);
     assert_eq!(deployment_since_ms(&layout, &progress, fe_5), Some(2_000), "fe-2 is awaited");
+}
+
+/// Goal: one to which deployment began is relieved by whoever is known to be better, and a pool
+/// without anybody by whoever there is. Method: the other one's threads, read in turn.
+#[test]
+fn who_may_be_deployed_to_relieves_nobody_who_serves() {
+    let mut bench = Bench::new();
+    bench.fe_1_quiet();
+    bench.happened(&Event::Noticed(Notice::DeployingUnderLoad { server: "fe-2".into() }));
+    assert!(!bench.rescues(), "nothing is known of its threads");
+    bench.fe_1_thread(ThreadState::Busy);
+    assert!(!bench.rescues(), "it is being deployed to as well");
+    let stopped = MemberReading { oper: OperState::Stopped, ..seat(0, 0, 112) };
+    bench.node("one", 13_000, seat(8, 0, 40), stopped);
+    assert!(bench.rescues(), "nobody serves");
+    bench.node("one", 14_000, seat(8, 0, 40), seat(0, 1, 113));
+    bench.fe_1_thread(ThreadState::Idle);
+    assert!(bench.rescues(), "it idles");
 }
 
 #[test]
