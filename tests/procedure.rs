@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use evenkeel::farm::{self, Policy};
 use evenkeel::journal::tell::way_out;
-use evenkeel::journal::{Baseline, Event, FarmMilestone, HoldReason, Milestone, Request, Wanted};
+use evenkeel::journal::{
+    Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request, Wanted,
+};
 use evenkeel::names::ServerName;
 use evenkeel::plan;
 use evenkeel::procedure::action::{Action, JobKind, MemberChange};
-use evenkeel::procedure::decide::{decide, ways_out};
+use evenkeel::procedure::decide::{decide, deployment_since_ms, ways_out};
 use evenkeel::procedure::guard;
 use evenkeel::procedure::idle::{Deployment, deployment};
 use evenkeel::procedure::layout::Layout;
@@ -71,10 +73,20 @@ impl Bench {
 
     /// Somebody approves a step.
     fn approved(&mut self, step: u8) {
-        let plan_hash = "approved".into();
-        let (who, at) = ("maria".into(), jiff::Timestamp::UNIX_EPOCH);
-        let what = Wanted::Approve { step };
-        self.happened(&Event::Decided(Request { what, who, ticket: None, plan_hash, at }));
+        self.happened(&decided(Wanted::Approve { step }));
+    }
+
+    /// A console says this of fe-1's only deployment thread, now.
+    fn fe_1_thread(&mut self, state: ThreadState) {
+        let row = ThreadRow { name: "Deployment Worker 1".into(), state };
+        let now_ms = self.view.now_ms;
+        self.view.servers[0].see_threads(self.layout.policy(), now_ms, vec![row]);
+    }
+
+    /// What is decided begins a rescue.
+    fn rescues(&self) -> bool {
+        let is_rescue = |event: &Event| matches!(event, Event::Noticed(Notice::Rescued { .. }));
+        decide(&self.layout, &self.progress, &self.view).events.iter().any(is_rescue)
     }
 
     /// The switch begins.
@@ -113,6 +125,20 @@ impl Bench {
     fn start(&self, server: &str, kind: JobKind) -> Result<(), String> {
         self.check(&Action::Start { server: server.into(), kind, job: "job".into() })
     }
+}
+
+/// Somebody decides something.
+fn decided(what: Wanted) -> Event {
+    let (plan_hash, at) = ("decided".into(), jiff::Timestamp::UNIX_EPOCH);
+    Event::Decided(Request { what, who: "maria".into(), ticket: None, plan_hash, at })
+}
+
+/// The farm of six: fe-1, fe-2 and fe-5 updating, fe-1 with the jobs that are done once.
+fn six() -> Layout {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/six.farm.toml");
+    let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
+    let plan = plan::build(&loaded, None).expect("six has a safe plan");
+    Layout::new(&plan, &plan.hash())
 }
 
 #[track_caller]
@@ -276,6 +302,44 @@ fn a_window_of_hundreds_of_readings_can_be_reached() {
     }
 }
 
+/// Goal: a server can be proven, and stand in for others, as soon as nothing more is deployed to all
+/// of them. Method: fe-5 is upgraded before the jobs of fe-1 that are done for everybody, and all the
+/// while fe-2 is not.
+#[test]
+fn a_server_is_proven_whoever_else_is_not_upgraded_yet() {
+    let layout = six();
+    let mut progress = Progress::new(&layout);
+    let upgraded = |server: &str| Event::Reached {
+        server: server.into(),
+        milestone: Milestone::Upgraded { version: layout.target() },
+        evidence: String::new(),
+    };
+    let fe_5 = layout.server(&"fe-5".into()).expect("six has fe-5");
+    progress.apply(&layout, &upgraded("fe-5"), 1_000);
+    assert_eq!(deployment_since_ms(&layout, &progress, fe_5), None, "fe-1 will deploy to it");
+    progress.apply(&layout, &decided(Wanted::ByHand { server: "fe-1".into() }), 2_000);
+    progress.apply(&layout, &upgraded("fe-1"), 3_000);
+    assert_eq!(deployment_since_ms(&layout, &progress, fe_5), Some(2_000), "fe-2 is awaited");
+}
+
+/// Goal: one to which deployment began is relieved by whoever is known to be better, and a pool
+/// without anybody by whoever there is. Method: the other one's threads, read in turn.
+#[test]
+fn who_may_be_deployed_to_relieves_nobody_who_serves() {
+    let mut bench = Bench::new();
+    bench.fe_1_quiet();
+    bench.happened(&Event::Noticed(Notice::DeployingUnderLoad { server: "fe-2".into() }));
+    assert!(!bench.rescues(), "nothing is known of its threads");
+    bench.fe_1_thread(ThreadState::Busy);
+    assert!(!bench.rescues(), "it is being deployed to as well");
+    let stopped = MemberReading { oper: OperState::Stopped, ..seat(0, 0, 112) };
+    bench.node("one", 13_000, seat(8, 0, 40), stopped);
+    assert!(bench.rescues(), "nobody serves");
+    bench.node("one", 14_000, seat(8, 0, 40), seat(0, 1, 113));
+    bench.fe_1_thread(ThreadState::Idle);
+    assert!(bench.rescues(), "it idles");
+}
+
 #[test]
 fn the_same_state_gives_the_same_decision() {
     let mut bench = Bench::new();
@@ -289,10 +353,7 @@ fn the_same_state_gives_the_same_decision() {
 /// whose updating three for 110 requests/s each can answer 60; one fails.
 #[test]
 fn leaving_a_server_out_says_whom_it_overloads() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/six.farm.toml");
-    let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
-    let plan = plan::build(&loaded, None).expect("six has a safe plan");
-    let layout = Layout::new(&plan, &plan.hash());
+    let layout = six();
     let mut progress = Progress::new(&layout);
     let read = |it: &evenkeel::procedure::layout::Seat| {
         (layout.nodes[it.node].name.clone(), it.member.clone(), seat(0, 0, 0))

@@ -112,4 +112,11 @@ impl JobKind {
     pub fn touches(self) -> bool {
         !matches!(self, Self::EnsureDeploymentService)
     }
+
+    /// It is done once for the whole farm, and applications are deployed to every enabled server
+    /// because of it, or of what follows it on the same server.
+    #[must_use]
+    pub fn is_for_all(self) -> bool {
+        matches!(self, Self::ControllerUpgrade | Self::ServiceCenterInstall | Self::Publish)
+    }
 }

@@ -17,15 +17,21 @@ pub enum Deployment {
     Failed(String),
 }
 
-/// A thread of it was busy, as last read.
+/// Whether a thread of it was busy, as last read. `None` when that is not known: not read lately, no
+/// threads listed, one in error.
 #[must_use]
-pub fn is_being_deployed_to(layout: &Layout, view: &View, server: ServerIx) -> bool {
-    view.servers[server].threads.back().is_some_and(|round| {
-        let policy = layout.policy();
-        let fresh_ms = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
-        round.at_ms + fresh_ms >= view.now_ms
-            && round.value.iter().any(|row| row.state == ThreadState::Busy)
-    })
+pub fn is_being_deployed_to(layout: &Layout, view: &View, server: ServerIx) -> Option<bool> {
+    let policy = layout.policy();
+    let last = view.servers[server].threads.back();
+    let rows = last.filter(|round| {
+        round.at_ms + policy.jobs_poll_ms * u64::from(policy.stale_after_polls) >= view.now_ms
+    })?;
+    let any = |state| rows.value.iter().any(|row| row.state == state);
+    match (any(ThreadState::Busy), any(ThreadState::Failed) || rows.value.is_empty()) {
+        (true, _) => Some(true),
+        (false, true) => None,
+        (false, false) => Some(false),
+    }
 }
 
 /// Concludes from readings begun after `since_ms`.

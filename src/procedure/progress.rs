@@ -116,8 +116,6 @@ pub struct ServerProgress {
     pub restored: bool,
     /// It cannot go on by itself.
     pub failure: Option<ServerFailure>,
-    /// When it was found that it cannot, the last time; 0 for never.
-    pub failed_ms: u64,
     /// A person goes on without it.
     pub left_out: bool,
     /// Deployment began on it while it served users.
@@ -202,7 +200,6 @@ impl Progress {
             Event::Failed { server, reason } => {
                 if let Some(server) = layout.server(server) {
                     self.servers[server].failure = Some(reason.clone());
-                    self.servers[server].failed_ms = now_ms;
                 }
             }
             Event::Decided(request) => self.obey(layout, request, now_ms),

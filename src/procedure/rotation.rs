@@ -173,7 +173,8 @@ fn admission(
         return None;
     }
     // A person's word that it may serve is about what deployment leaves, not about its midst.
-    if progress.servers[server].tainted && is_being_deployed_to(layout, view, server) {
+    if progress.servers[server].tainted && is_being_deployed_to(layout, view, server) == Some(true)
+    {
         return None;
     }
     // Service before proof: a fit server whose pool has too few is admitted unless its check fails.

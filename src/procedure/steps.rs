@@ -94,12 +94,7 @@ pub fn stage_done(progress: &Progress, server: ServerIx, kinds: &[JobKind]) -> b
 #[must_use]
 pub fn stage_over(progress: &Progress, stage: &StageEntry) -> bool {
     stage.servers.iter().all(|(server, kinds)| {
-        let for_all = kinds.iter().any(|kind| {
-            matches!(
-                kind,
-                JobKind::ControllerUpgrade | JobKind::ServiceCenterInstall | JobKind::Publish
-            )
-        });
+        let for_all = kinds.iter().any(|kind| kind.is_for_all());
         let given_up = progress.servers[*server].failure.is_some() && !for_all;
         stage_done(progress, *server, kinds) || given_up
     })
@@ -109,6 +104,24 @@ pub fn stage_over(progress: &Progress, stage: &StageEntry) -> bool {
 #[must_use]
 pub fn stages_ended(layout: &Layout, progress: &Progress, half: Half) -> bool {
     layout.stages(half).iter().all(|stage| stage_over(progress, stage))
+}
+
+/// Since when nothing more is deployed to every enabled server: the last of the jobs that the farm
+/// needs once has ended. `None` while one is left.
+#[must_use]
+pub fn farm_served_ms(layout: &Layout, progress: &Progress) -> Option<u64> {
+    let for_all = |stage: &&StageEntry| {
+        stage.servers.iter().any(|(_, kinds)| kinds.iter().any(|kind| kind.is_for_all()))
+    };
+    let mut ended_ms = 0;
+    for stage in layout.stages(Half::Updating).iter().filter(for_all) {
+        if !stage_over(progress, stage) {
+            return None;
+        }
+        let servers = stage.servers.iter().map(|(server, _)| &progress.servers[*server]);
+        ended_ms = servers.fold(ended_ms, |last_ms, server| last_ms.max(server.job_ended_ms));
+    }
+    Some(ended_ms)
 }
 
 /// The stage of a half that is under way.

@@ -164,7 +164,7 @@ fn deploys_under_load(layout: &Layout, view: &View, server: ServerIx) -> bool {
         .seats
         .iter()
         .any(|&seat| view.seat(layout, seat).is_some_and(in_rotation));
-    serves && is_being_deployed_to(layout, view, server)
+    serves && is_being_deployed_to(layout, view, server) == Some(true)
 }
 
 fn is_ensured(progress: &Progress, view: &View, server: ServerIx) -> bool {

@@ -320,11 +320,8 @@ pub fn may_leave_out(
     let Some(ix) = layout.server(server) else {
         return Err(format!("{server} is no server of this plan"));
     };
-    let once = layout.jobs_of(ix).any(|kind| {
-        use super::super::action::JobKind::{ControllerUpgrade, Publish, ServiceCenterInstall};
-        matches!(kind, ControllerUpgrade | ServiceCenterInstall | Publish)
-            && !progress.servers[ix].jobs_done.contains(&kind)
-    });
+    let done = &progress.servers[ix].jobs_done;
+    let once = layout.jobs_of(ix).any(|kind| kind.is_for_all() && !done.contains(&kind));
     if once {
         return Err(format!("{server} has a job that the whole farm needs"));
     }

@@ -7,7 +7,7 @@ use super::super::action::Action;
 use super::super::idle::{Deployment, deployment};
 use super::super::layout::{Layout, ServerIx};
 use super::super::progress::{Direction, Progress, ServerProgress};
-use super::super::steps::{may_begin, stages_ended};
+use super::super::steps::{farm_served_ms, may_begin};
 use super::super::view::View;
 use super::{Decision, consoles_are_silent};
 
@@ -26,18 +26,10 @@ pub fn deployment_since_ms(layout: &Layout, progress: &Progress, server: ServerI
     let record = &progress.servers[server];
     let (_, upgraded_ms) = record.upgraded?;
     match layout.servers[server].half? {
-        Half::Updating => {
-            // Service Center, System Components and `publish` deploy to every enabled server, so
-            // nobody's threads count before the last of those jobs has ended.
-            if !stages_ended(layout, progress, Half::Updating) {
-                return None;
-            }
-            let jobs = layout.updating_stages.iter().flat_map(|stage| &stage.servers);
-            // Or was given up: whoever waited for it has all his time from then on.
-            let ended_ms = |record: &ServerProgress| record.job_ended_ms.max(record.failed_ms);
-            let last_ms = jobs.map(|(server, _)| ended_ms(&progress.servers[*server])).max();
-            Some(upgraded_ms.max(last_ms.unwrap_or(0)))
-        }
+        // Service Center, System Components and `publish` deploy to every enabled server, so
+        // nobody's threads count before the last of those jobs has ended. Others' upgrades change
+        // nothing here, and are not waited for: whoever is proven can stand in.
+        Half::Updating => Some(upgraded_ms.max(farm_served_ms(layout, progress)?)),
         Half::Loaded => Some(upgraded_ms.max(record.ensured_ms?)),
     }
 }

@@ -1,6 +1,6 @@
 //! Rescue: when a pool falls under its floor, any fit member may be admitted early. Service goes
 //! before one version.
-use crate::journal::{Event, Notice};
+use crate::journal::{Event, FarmMilestone, Notice};
 
 use super::super::fitness::{eligible_beside, in_rotation_among, is_fit};
 use super::super::idle::is_being_deployed_to;
@@ -83,10 +83,42 @@ fn rescuer(
         let out = sides.wanted(layout, progress, server) == Wanted::Out;
         (is_fit(progress, server) && out && alive && free).then_some(server)
     };
-    let able = || bench.seats.iter().filter_map(|&seat| can(layout.seats[seat].server, seat));
-    // Service goes before everything, so that one to which applications are being deployed is
-    // better than none.
-    able().find(|&server| !is_being_deployed_to(layout, view, server)).or(able().next())
+    let able = bench.seats.iter().filter_map(|&seat| can(layout.seats[seat].server, seat));
+    // Of those that are equally fit, one of the version that serves.
+    let new_serves = progress.reached(FarmMilestone::Switched);
+    let doubt = |server: ServerIx| deploying_doubt(layout, progress, view, server);
+    let best = able.min_by_key(|&one| (doubt(one), progress.servers[one].touched != new_serves))?;
+    // Service goes before everything, so that one to which applications are being deployed, or may
+    // be, is better than none; but no better than another such one that serves meanwhile.
+    let served = bench.seats.iter().any(|&seat| {
+        let record = &progress.servers[layout.seats[seat].server];
+        let unfit = record.tainted && !record.taint_accepted && !record.left_out;
+        unfit && view.seat(layout, seat).is_some_and(in_rotation)
+    });
+    (doubt(best) == Doubt::None || !served).then_some(best)
+}
+
+/// Whether applications may be being deployed to a fit server; better ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubt {
+    None,
+    Unknown,
+    Deploying,
+}
+
+/// Whoever is proven has been deployed to. Others' jobs deploy to an untouched one, so that what was
+/// read before the last of them ended says nothing.
+fn deploying_doubt(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> Doubt {
+    if progress.servers[server].touched {
+        return Doubt::None;
+    }
+    let read_ms = view.servers[server].threads.back().map(|round| round.at_ms);
+    let jobs_ended_ms = progress.servers.iter().map(|server| server.job_ended_ms).max();
+    match is_being_deployed_to(layout, view, server) {
+        Some(true) => Doubt::Deploying,
+        Some(false) if read_ms >= jobs_ended_ms => Doubt::None,
+        _ => Doubt::Unknown,
+    }
 }
 
 /// Every bench it sits on has held without it for as long as a rescue lasts, does now, and the

@@ -97,6 +97,15 @@ impl Guard<'_> {
         let policy = self.layout.policy();
         let seen = &self.view.servers[server];
         let ended_ms = self.progress.servers[server].job_ended_ms;
+        let stages = self.layout.stages(Half::Updating).iter().flat_map(|stage| &stage.servers);
+        for (one, kinds) in stages {
+            let done = &self.progress.servers[*one].jobs_done;
+            let mut to_all = kinds
+                .iter()
+                .filter(|kind| matches!(kind, JobKind::ServiceCenterInstall | JobKind::Publish));
+            let open = to_all.any(|kind| !done.contains(kind));
+            when(!open, "a job that deploys to every server is not done")?;
+        }
         let initialised = seen.service.as_ref().is_some_and(|read| read.value.initialised);
         when(initialised, "its Deployment Service has not initialised")?;
         let Some(newest) = seen.threads.back() else {
