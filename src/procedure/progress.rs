@@ -45,6 +45,8 @@ pub struct Progress {
     pub decided: Vec<Request>,
     /// Where traffic is meant to go.
     pub direction: Direction,
+    /// When a person wanted everything back as it was.
+    pub aborting_ms: u64,
     /// A hold that stays until a person answers it.
     pub standing_hold: Option<HoldReason>,
     /// The hold last written down.
@@ -365,6 +367,7 @@ impl Progress {
             Wanted::Hold => self.standing_hold = Some(HoldReason::Asked),
             Wanted::Abort => {
                 self.direction = Direction::Aborting;
+                self.aborting_ms = now_ms;
                 self.standing_hold = None;
             }
             Wanted::FallBack => {

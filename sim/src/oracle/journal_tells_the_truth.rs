@@ -5,7 +5,8 @@
 //! journal. (What milestones and verdicts claim is `result_is_true`'s to judge.)
 //!
 //! * An intent has a number that no intent had before, and is durable.
-//! * No job starts that no intent was of, but by somebody's hand at the machine.
+//! * No job starts that no intent was of, but by somebody's hand at the machine; and a server is
+//!   marked as touched before a job of its own is to change its software.
 //! * `done` means that the effect was there at some instant between intent and outcome: somebody
 //!   may change it again meanwhile, and that is no lie.
 //! * Tests passed: the server itself was asked since the intent.
@@ -20,7 +21,8 @@
 //! believe a stale page; test through the balancer.
 use std::collections::{BTreeMap, BTreeSet};
 
-use evenkeel::journal::{ActionResult, Baseline, Event};
+use evenkeel::journal::{ActionResult, Baseline, Event, Milestone};
+use evenkeel::names::ServerName;
 use evenkeel::procedure::action::{Action, MemberChange};
 use evenkeel::procedure::readings::JobReading;
 use evenkeel_fakes::ledger;
@@ -75,6 +77,8 @@ pub(super) struct JournalTellsTheTruth {
     numbers: BTreeSet<u64>,
     /// Ids of jobs that were ever to be started.
     intended: BTreeSet<String>,
+    /// Servers whose software was said to be about to change.
+    touched: BTreeSet<ServerName>,
     jobs: Jobs,
 }
 
@@ -113,6 +117,10 @@ impl Invariant for JournalTellsTheTruth {
                 wrong.map(|wrong| format!("the journal says of {job} on {server} that {wrong}"))
             }
             Event::Baseline(baseline) => differs(baseline, ground),
+            Event::Reached { server, milestone: Milestone::Touched, .. } => {
+                self.touched.insert(server.clone());
+                None
+            }
             _ => None,
         };
         let finding =
@@ -159,16 +167,25 @@ impl JournalTellsTheTruth {
         ground: &Ground,
         context: &Context,
     ) -> Option<String> {
-        if let Action::Start { job, .. } = action {
+        let mut unmarked = None;
+        if let Action::Start { server, job, kind } = action {
             self.intended.insert(job.clone());
+            if kind.touches() && !self.touched.contains(server) {
+                unmarked = Some(format!(
+                    "{} is to start on {server}, which is not marked as touched",
+                    kind.as_str()
+                ));
+            }
         }
         let seen = is_there(action, ground, &self.jobs);
         self.open.insert(id, Open { action: action.clone(), seen });
         if !self.numbers.insert(id) {
             return Some(format!("intent {id} is told twice: the journal has forgotten the first"));
         }
-        (!context.told_is_durable)
-            .then(|| format!("intent {id} is about to be carried out, and is not on the disk"))
+        if !context.told_is_durable {
+            return Some(format!("intent {id} is about to be carried out, and is not on the disk"));
+        }
+        unmarked
     }
 
     fn outcome(&mut self, id: u64, result: &ActionResult) -> Option<String> {

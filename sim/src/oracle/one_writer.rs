@@ -4,8 +4,9 @@
 //! Why: two orchestrators undo each other's drains and start each other's installers, each of them
 //! sure of what it has read.
 //!
-//! Judged at the wire: whoever changes something at a balancer, a console or a server is asked
-//! which process he is. One that only reads disturbs nobody.
+//! Judged at the wire and at the journal: whoever changes something at a balancer, a console or a
+//! server, or writes down what was done, is asked which process he is. One that only reads disturbs
+//! nobody.
 //!
 //! Never allowed to fail: what a killed process had sent before belongs to it, however late it
 //! arrives.

@@ -144,7 +144,7 @@ impl Machine {
         );
         // Somebody's script that answers a refused login by letting it be tried again.
         let loops = self.bug() == Some(PortBug::LoginLoop);
-        let (machine, mut tries) = (self.clone(), 0);
+        let (machine, mut tries, of_process) = (self.clone(), 0, tap);
         let world = World {
             dial: wires.clone(),
             launcher: Launching::new(Shells::new(wires, self.network.shells.clone()), self.bug()),
@@ -157,6 +157,9 @@ impl Machine {
                 if loops && is_refused_login(&record.event) && tries < LOOP_TRIES_MAX {
                     tries += 1;
                     machine.post.put(machine.request("a script", RETRY_ALL, record.at));
+                }
+                if let Some(process) = of_process.stray() {
+                    machine.recorder.stray(machine.shared.now_ms(), process, "the journal");
                 }
                 watch(record);
             }),

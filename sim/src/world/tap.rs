@@ -119,12 +119,17 @@ impl Tap {
         self.inner().sent
     }
 
+    /// The process whose wires these are, if it lives and does not hold the run.
+    pub(super) fn stray(&self) -> Option<u64> {
+        self.inner().is_stray(self.process).then_some(self.process)
+    }
+
     fn wrote(&self, peer: SocketAddr, bytes: &[u8]) {
         let mut inner = self.inner();
         if self.process <= inner.cut_off {
             return;
         }
-        if inner.holder != Some(self.process) && changes_something(bytes) {
+        if inner.is_stray(self.process) && changes_something(bytes) {
             inner.tell(Message::Stray { process: self.process, to: peer });
         }
         let mut to_effect = false;
@@ -177,6 +182,11 @@ fn memmem(bytes: &[u8], words: &[u8]) -> bool {
 }
 
 impl Inner {
+    /// A process that lives, while another holds the run.
+    fn is_stray(&self, process: u64) -> bool {
+        process > self.cut_off && self.holder != Some(process)
+    }
+
     /// The world's loop may be gone already, when a run is being torn down.
     fn tell(&self, message: Message) {
         let _gone = self.send.send(message);

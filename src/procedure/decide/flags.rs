@@ -121,9 +121,12 @@ pub(super) fn actions(
 
 /// Disabled, come back, deploying under load, ensured.
 pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+    if progress.direction == Direction::Aborting {
+        return never_restored(layout, progress, view, decision);
+    }
     for server in layout.half(Half::Loaded) {
         let record = &progress.servers[server];
-        if record.left_out || progress.direction == Direction::Aborting {
+        if record.left_out {
             continue;
         }
         let name = &layout.servers[server].name;
@@ -155,6 +158,26 @@ pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision:
             } else if ensuring_is_overdue(layout, record, view, server) {
                 decision.events.push(not_initialised(layout, record, view, server));
             }
+        }
+    }
+}
+
+/// On the way back to the baseline: a service that ran then has had all its time, and does not work.
+fn never_restored(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+    for server in layout.front_ends() {
+        let record = &progress.servers[server];
+        let waits = !record.left_out && !record.restored && record.failure.is_none();
+        let works = record.job.as_ref().is_some_and(|job| job.ended.is_none());
+        let since_ms = record.job_ended_ms.max(progress.aborting_ms);
+        let overdue_ms =
+            since_ms.max(view.servers[server].host_back_ms) + layout.policy().initialise_ms_max;
+        let idles = |read: &ServiceReading| !(read.running && read.initialised);
+        if waits
+            && !works
+            && view.now_ms > overdue_ms
+            && view.service(layout, server).is_some_and(idles)
+        {
+            decision.events.push(not_initialised(layout, record, view, server));
         }
     }
 }

@@ -245,6 +245,9 @@ fn server_failed(layout: &Layout, progress: &Progress) -> Option<HoldReason> {
     let goes_on = |server: ServerIx| {
         let record = &progress.servers[server];
         let serves = layout.servers[server].front_end.is_some();
+        if progress.direction == Direction::Aborting {
+            return serves && !record.left_out && record.failure.is_none() && !record.restored;
+        }
         let at_goal = if serves { record.proven.is_some() } else { record.upgraded.is_some() };
         let its_turn = match stage {
             // Jobs are left: only servers of this stage can do anything.

@@ -4,7 +4,7 @@ use crate::journal::{Event, Notice, ServerFailure};
 
 use super::super::idle::{Deployment, deployment};
 use super::super::layout::{Layout, ServerIx};
-use super::super::progress::Progress;
+use super::super::progress::{Direction, Progress};
 use super::super::view::View;
 use super::{Decision, deployment_since_ms};
 
@@ -35,8 +35,11 @@ fn has_passed(
         ServerFailure::NotInitialised => {
             let service = view.service(layout, server);
             let version = view.servers[server].version.as_ref();
+            // Whoever goes back to the baseline has the version that he had.
+            let aborting = progress.direction == Direction::Aborting;
             service.is_some_and(|read| read.running && read.initialised)
-                && (record.upgraded.is_some()
+                && (aborting
+                    || record.upgraded.is_some()
                     || version.is_some_and(|read| read.value == layout.target()))
         }
         ServerFailure::NotDeployed { .. } => deployment_since_ms(layout, progress, server)
