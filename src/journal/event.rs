@@ -281,6 +281,12 @@ pub enum HoldReason {
         /// The server.
         server: ServerName,
     },
+    /// A server that was admitted early cannot leave for its own upgrade: others were left out, and
+    /// those who stay could not carry its users.
+    TooFew {
+        /// The server.
+        server: ServerName,
+    },
     /// A pool is under its floor and no fit member is left to admit.
     FloorLost {
         /// The node.

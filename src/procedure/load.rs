@@ -25,6 +25,25 @@ pub fn can_do_without(
     planned.all(|&seat| stays(seat)) || is_carried_without(layout, view, leaving, bench.node, stays)
 }
 
+/// Somebody of the other half was left out, whom the plan reckoned with on a bench, and without him
+/// those who stay cannot carry the users of a server that leaves.
+#[must_use]
+pub fn misses_left_out(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    leaving: ServerIx,
+    bench: &Bench,
+    stays: impl Fn(SeatIx) -> bool,
+) -> bool {
+    let left_out = bench.seats.iter().any(|&seat| {
+        let other = layout.seats[seat].server;
+        let of_other_half = layout.servers[other].half != layout.servers[leaving].half;
+        of_other_half && progress.servers[other].left_out
+    });
+    left_out && !is_carried_without(layout, view, leaving, bench.node, stays)
+}
+
 /// Every server beside one that leaves can answer what it gets then, as a node deals it out.
 fn is_carried_without(
     layout: &Layout,

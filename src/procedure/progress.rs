@@ -126,6 +126,8 @@ pub struct ServerProgress {
     pub taint_accepted: bool,
     /// It was admitted early, and when.
     pub rescued_ms: Option<u64>,
+    /// A person has it leave then, whoever stays can carry its users or not.
+    pub let_go: bool,
 }
 
 /// A round of application tests.
@@ -337,7 +339,10 @@ impl Progress {
                 server.taint_accepted = false;
             }),
             Notice::Rescued { server, .. } => {
-                with(server, &|server| server.rescued_ms = Some(now_ms));
+                with(server, &|server| {
+                    server.rescued_ms = Some(now_ms);
+                    server.let_go = false;
+                });
             }
             Notice::RescueEnded { server } => with(server, &|server| server.rescued_ms = None),
             Notice::JobInVain { server, kind, .. } => {
@@ -422,6 +427,9 @@ impl Progress {
     fn retry_farm(&mut self, layout: &Layout, now_ms: u64) {
         self.standing_hold = None;
         self.drifts = 0;
+        if let Some(HoldReason::TooFew { server }) = self.held.clone() {
+            self.with(layout, &server, |server| server.let_go = true);
+        }
         for (ix, server) in self.servers.iter_mut().enumerate() {
             server.flag_came_back = 0;
             server.tries.clear();

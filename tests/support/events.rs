@@ -104,6 +104,7 @@ pub(crate) fn hold_reasons() -> Vec<HoldReason> {
         HoldReason::SoakBad { finding: "fe-03: 90 errors in 1000".into() },
         HoldReason::SomebodyElse { what: what.clone() },
         HoldReason::DeploymentUnderLoad { server: server.clone() },
+        HoldReason::TooFew { server: server.clone() },
         HoldReason::FloorLost { node: node.clone(), pool: "retail".into() },
         HoldReason::BalancerUnknown { node: node.clone() },
         HoldReason::BalancerIgnores { node },

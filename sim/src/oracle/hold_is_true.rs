@@ -36,6 +36,10 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
                 .is_some_and(|it| it.deploying_since_ms.is_some() || it.half_deployed()),
             format!("nothing was deployed to {server} before its upgrade"),
         ),
+        HoldReason::TooFew { server } => (
+            !context.left_out.is_empty() && context.demand.needs(server.as_str(), ground),
+            format!("nobody was left out, or the others could carry the users of {server}"),
+        ),
         HoldReason::FloorLost { node, pool } => {
             floor_lost(node.as_str(), pool.as_str(), ground, context)
         }

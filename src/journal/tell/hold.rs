@@ -86,6 +86,10 @@ fn why(reason: &HoldReason, standing: &Standing) -> String {
             "deployment has begun on {server} before its upgrade, and nobody can take over its users \
              for good; a retry lets it serve until its turn comes"
         ),
+        HoldReason::TooFew { server } => format!(
+            "{server} stands in for servers that were left out, and without it those who stay could \
+             not carry the users; a retry has it leave for its upgrade all the same"
+        ),
         HoldReason::FloorLost { node, pool } => {
             format!("pool {pool} on {node} is under its floor and no fit server is left to admit")
         }

@@ -14,7 +14,7 @@ use super::super::steps::{current_stage, may_begin, stage_done, step};
 use super::super::view::{InVain, View};
 use super::console_faces;
 use super::flags;
-use super::rescue::{spared, under_floor};
+use super::rescue::{have_held, replaces_left_out, spared, under_floor};
 
 /// Drifts that are put right before the run holds: once may be an accident.
 const DRIFTS_MAX: u32 = 1;
@@ -39,6 +39,7 @@ pub(super) fn reason(layout: &Layout, progress: &Progress, view: &View) -> Optio
         .or_else(|| under_load(layout, progress, view))
         .or_else(|| floor_lost(layout, progress, view))
         .or_else(|| unreadable(layout, progress, view))
+        .or_else(|| too_few(layout, progress, view))
         .or_else(|| ignored(layout, progress, view))
         .or_else(|| drain_overdue(layout, progress, view))
         .or_else(|| server_failed(layout, progress))
@@ -84,14 +85,27 @@ fn is_stood_in_for(layout: &Layout, progress: &Progress, view: &View, seat: Seat
     let seats = benches.filter(|bench| bench.node == place.node).flat_map(|bench| &bench.seats);
     let mut servers = seats.map(|&seat| layout.seats[seat].server);
     servers.any(|server| {
-        let record = &progress.servers[server];
-        let long = record
-            .rescued_ms
-            .is_some_and(|since| since + layout.policy().unknown_ms_max < view.now_ms);
-        long && !record.touched
+        stands_in_for_long(layout, progress, view, server)
             && layout.servers[server].half == Some(Half::Updating)
             && !spared(layout, progress, view, server)
     })
+}
+
+/// A server that has yet to be upgraded was admitted early, long ago.
+fn stands_in_for_long(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    let record = &progress.servers[server];
+    let patience_ms = layout.policy().unknown_ms_max;
+    !record.touched && record.rescued_ms.is_some_and(|since| since + patience_ms < view.now_ms)
+}
+
+/// One that stands in for servers that were left out keeps its own upgrade from beginning.
+fn too_few(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    let server = layout.front_ends().find(|&server| {
+        stands_in_for_long(layout, progress, view, server)
+            && have_held(layout, progress, view, server)
+            && replaces_left_out(layout, progress, view, server)
+    })?;
+    Some(HoldReason::TooFew { server: layout.servers[server].name.clone() })
 }
 
 /// A bench has been under its floor in every sample of the last while, and rescue found nobody.

@@ -53,9 +53,9 @@ impl Decision {
 enum Holding {
     /// There is none.
     No,
-    /// Nothing new is touched, and what was begun is finished: a pool without service, and a farm
-    /// without a console, are helped by nothing else, since whoever becomes proven serves, its
-    /// console with it.
+    /// Nothing new is touched, and what was begun is finished: a pool without service, a farm without
+    /// a console, and servers that are too few are helped by nothing else, since whoever becomes
+    /// proven serves, its console with it.
     Finishing,
     /// All but protection.
     Wholly,
@@ -65,7 +65,11 @@ impl Holding {
     fn by(reason: Option<&HoldReason>) -> Self {
         match reason {
             None => Self::No,
-            Some(HoldReason::FloorLost { .. } | HoldReason::ConsoleUnknown) => Self::Finishing,
+            Some(
+                HoldReason::FloorLost { .. }
+                | HoldReason::ConsoleUnknown
+                | HoldReason::TooFew { .. },
+            ) => Self::Finishing,
             Some(_) => Self::Wholly,
         }
     }

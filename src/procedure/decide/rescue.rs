@@ -5,7 +5,7 @@ use crate::journal::{Event, FarmMilestone, Notice};
 use super::super::fitness::{eligible_beside, in_rotation_among, is_fit};
 use super::super::idle::is_being_deployed_to;
 use super::super::layout::{Bench, Layout, PoolIx, Seat, SeatIx, ServerIx};
-use super::super::load::can_do_without;
+use super::super::load::{can_do_without, misses_left_out};
 use super::super::progress::{Direction, Progress};
 use super::super::quiet::in_rotation;
 use super::super::readings::{CheckState, OperState};
@@ -121,9 +121,42 @@ fn deploying_doubt(layout: &Layout, progress: &Progress, view: &View, server: Se
     }
 }
 
-/// Every bench it sits on has held without it for as long as a rescue lasts, does now, and the
-/// others can carry its users: whoever is overloaded is soon gone again.
+/// Whoever was admitted early may leave again: its pools have held without it, and nobody is missed
+/// who was left out.
 pub(super) fn spared(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    have_held(layout, progress, view, server) && !replaces_left_out(layout, progress, view, server)
+}
+
+/// It serves in place of servers that were left out, so that nobody comes whom it could wait for, and
+/// those who stay cannot carry its users: overloaded, they are soon gone again, and it would come and
+/// go for ever. One that is upgraded keeps nothing from going on.
+pub(super) fn replaces_left_out(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> bool {
+    let record = &progress.servers[server];
+    let serves = |other: SeatIx| {
+        let one = layout.seats[other].server;
+        one != server && is_fit(progress, one) && view.seat(layout, other).is_some_and(in_rotation)
+    };
+    let missed = |&seat: &SeatIx| {
+        let Seat { pool, node, .. } = layout.seats[seat];
+        let mut benches = layout.pools[pool].benches.iter().filter(|bench| bench.node == node);
+        benches.any(|bench| misses_left_out(layout, progress, view, server, bench, serves))
+    };
+    !record.touched && !record.let_go && layout.servers[server].seats.iter().any(missed)
+}
+
+/// Every bench it sits on has held without it for as long as a rescue lasts, does now, and the
+/// others can carry its users, or are all that are left: whoever is overloaded is soon gone again.
+pub(super) fn have_held(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> bool {
     let begin_ms = view.now_ms.saturating_sub(RESCUE_MS_MIN);
     layout.servers[server].seats.iter().all(|&seat| {
         let Seat { pool, node, .. } = layout.seats[seat];
