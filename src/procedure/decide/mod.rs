@@ -54,8 +54,8 @@ enum Holding {
     /// There is none.
     No,
     /// Nothing new is touched, and what was begun is finished: a pool without service, a farm without
-    /// a console, and servers that are too few are helped by nothing else, since whoever becomes
-    /// proven serves, its console with it.
+    /// a console, one that is a server short, or too few servers, are helped by nothing else, since
+    /// whoever becomes proven can serve, its console with it.
     Finishing,
     /// All but protection.
     Wholly,
@@ -68,6 +68,7 @@ impl Holding {
             Some(
                 HoldReason::FloorLost { .. }
                 | HoldReason::ConsoleUnknown
+                | HoldReason::ServerUnknown { .. }
                 | HoldReason::TooFew { .. },
             ) => Self::Finishing,
             Some(_) => Self::Wholly,
