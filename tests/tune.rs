@@ -131,9 +131,14 @@ fn csv_json_and_page_tell_the_same() {
     assert_eq!(page.matches("<svg role=\"img\"").count(), page.matches("<desc>").count());
 }
 
+/// One request in a hundred takes 30 to 90 s: by so much the last ones of two drains may differ.
+const LAST_REQUEST_MS: u64 = 60_000;
+/// Each half is drained once.
+const DRAINS: u64 = 2;
+
 /// Goal: what was left out of a run is added up right. Method: the policy's own setting, its windows
 /// alone and the whole upgrade, on two farms under the same seeds; they differ by no more than a poll of
-/// jobs for each round of them.
+/// jobs for each round of them, and the chance that decides which request is a drain's last.
 #[test]
 fn time_left_out_is_added_up_to_a_poll_a_round() {
     for (name, seeds) in [("tiny", 2), ("retail", 1)] {
@@ -151,7 +156,8 @@ fn time_left_out_is_added_up_to_a_poll_a_round() {
             let added_ms = (added.expect("it ended done").mean * 60_000.0).round();
             let whole = rehearse(Order::new(&scenario, seed, &Source::Drawn(Choice::None)));
             let apart_ms = (added_ms - whole.simulated_ms as f64).abs();
-            let most_ms = (policy.jobs_poll_ms * tuning.job_rounds) as f64;
+            let polls_ms = policy.jobs_poll_ms * tuning.job_rounds;
+            let most_ms = (polls_ms + DRAINS * LAST_REQUEST_MS) as f64;
             assert!(
                 apart_ms <= most_ms,
                 "{name}, seed {seed}: {added_ms} ms added up, {} ms as a whole: {apart_ms} apart, \

@@ -143,7 +143,7 @@ fn questions(
     }
     let deploying =
         record.deployed_ms.is_none() && deployment_since_ms(layout, progress, server).is_some();
-    let came_back = record.flag_came_back > 0 && !record.touched;
+    let came_back = (record.flag_came_back > 0 || record.tainted) && !record.touched;
     let first_look = before && view.servers[server].threads.is_empty();
     // It may be admitted early, and others' jobs deploy to it: whether they do is known by then.
     let stands_by = layout.servers[server].half == Some(Half::Updating)

@@ -27,6 +27,8 @@ impl Engine {
         self.host_mut(host).power = Power::Off;
         self.host_mut(host).frozen = false;
         for other in self.others(host) {
+            // What it would have sent again dies with it.
+            self.link(host, other).held.clear();
             self.pull_back(other, host);
             for held in std::mem::take(&mut self.link(other, host).held) {
                 self.hold(other, host, held);
@@ -144,8 +146,17 @@ impl Engine {
                 self.schedule(again_ms, Event::GiveUp(from, to));
                 return;
             }
-            if !held.packet.is_dial() && held.packet.is_sent_again() {
-                self.sockets.give_up(held.packet.from, held.packet.to);
+            let Packet { from: end, to: peer, .. } = held.packet;
+            if held.packet.is_dial() {
+                continue;
+            }
+            if held.packet.is_sent_again() {
+                self.sockets.give_up(end, peer);
+                // What it said after that is not said again either.
+                let is_other = |it: &Held| (it.packet.from, it.packet.to) != (end, peer);
+                self.link(from, to).held.retain(is_other);
+            } else {
+                self.sockets.give_up_waiting(peer, end);
             }
         }
         self.link(from, to).watched = false;

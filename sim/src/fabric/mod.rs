@@ -25,7 +25,9 @@
 //! What a program sees of TCP is what Linux shows it, and `sim/tests/fabric/linux.rs` runs the same
 //! steps on both. Left out, because no program here could tell: acknowledgements that nobody waits
 //! for, the minute for which Linux keeps the port of who closed first (TIME_WAIT), keep-alive probes,
-//! a limit on connections that wait to be accepted.
+//! a limit on connections that wait to be accepted, the two minutes after which a dial that nobody
+//! answers ends by itself (whoever dials here has a deadline), and the pauses between the times that
+//! a kernel sends again: what was held arrives as soon as it can.
 //!
 //! # Example
 //!

@@ -3,7 +3,7 @@
 //!
 //! Nothing is ever lost for good (loss is delay, and packets between two hosts keep their order), so
 //! no packet needs a number, and none is acknowledged but where somebody waits for it: at the
-//! opening of a connection, and by a sender whose receiver's window is full.
+//! opening of a connection, and by a sender whose receiver's window may be full.
 use bytes::Bytes;
 
 use super::HostId;

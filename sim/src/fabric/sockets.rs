@@ -346,6 +346,15 @@ impl Sockets {
         }
     }
 
+    /// The same, where the end waits for an acknowledgement that was not sent again.
+    pub(super) fn give_up_waiting(&mut self, local: End, peer: End) {
+        let waits =
+            self.find(local, peer).is_some_and(|it| it.stage == Stage::HalfOpen || it.has_unsent());
+        if waits {
+            self.give_up(local, peer);
+        }
+    }
+
     /// Forgets every socket of a host that lost its power. Programs that still hold one are about
     /// to be dropped.
     pub(super) fn purge(&mut self, host: HostId) {

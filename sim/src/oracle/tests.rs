@@ -13,6 +13,7 @@ use super::*;
 use crate::traffic::{TrafficSpec, UsersTruth};
 
 mod users_and_journal;
+use users_and_journal::reached;
 
 /// Four servers in one pool on one node; fe-1 and fe-2 are upgraded first.
 fn spec() -> Spec {
@@ -431,11 +432,6 @@ fn only_true_holds_end_a_run_otherwise_than_done() {
 /// rotation, Disabled of an Enabled server, Upgraded of an old one; then of one for which it is so.
 #[test]
 fn false_claims_break_result_is_true() {
-    let reached = |n, milestone| evenkeel::journal::Event::Reached {
-        server: fe(n).as_str().into(),
-        milestone,
-        evidence: String::new(),
-    };
     let version = NEW.parse().expect("a version");
     for milestone in
         [Milestone::Quiet, Milestone::Disabled { start: None }, Milestone::Upgraded { version }]

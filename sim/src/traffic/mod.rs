@@ -432,12 +432,14 @@ impl Traffic {
     }
 
     /// Takes what queues have turned away since the last time, with the end of what was given up
-    /// yet to come: the server, how many, and since when somebody has waited there in milliseconds.
+    /// yet to come: the server, how many, and since when somebody has waited there, in
+    /// milliseconds of the run.
     pub fn take_turned_away(&mut self) -> Vec<(String, u64, u64)> {
         let taken = std::mem::take(&mut self.turned_away);
         let told = |(server, requests): (usize, u64)| {
             let it = &self.servers[server];
-            (it.name.clone(), requests, it.queue.piling_up_since_ns() / NS_PER_MS)
+            let since_ns = it.queue.piling_up_since_ns().saturating_sub(self.before_ns);
+            (it.name.clone(), requests, since_ns / NS_PER_MS)
         };
         taken.into_iter().map(told).collect()
     }

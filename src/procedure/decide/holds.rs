@@ -98,9 +98,17 @@ fn stands_in_for_long(layout: &Layout, progress: &Progress, view: &View, server:
     !record.touched && record.rescued_ms.is_some_and(|since| since + patience_ms < view.now_ms)
 }
 
-/// One that stands in for servers that were left out keeps its own upgrade from beginning.
+/// One that stands in for servers that were left out keeps its own upgrade from beginning, and its
+/// turn has come.
 fn too_few(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
-    let server = layout.front_ends().find(|&server| {
+    if progress.direction != Direction::Forward {
+        return None;
+    }
+    let turn = match progress.reached(FarmMilestone::Soaked) {
+        true => Half::Loaded,
+        false => Half::Updating,
+    };
+    let server = layout.half(turn).find(|&server| {
         stands_in_for_long(layout, progress, view, server)
             && have_held(layout, progress, view, server)
             && replaces_left_out(layout, progress, view, server)
@@ -325,7 +333,7 @@ fn leaving_out(layout: &Layout, progress: &Progress, server: &ServerName) -> Way
 }
 
 /// A server may be left out when its half still has somebody for every pool, and it has no job
-/// that is done once for the farm.
+/// that is done once for the farm; and on the way back to the baseline.
 ///
 /// # Errors
 /// Says why not.
@@ -337,6 +345,10 @@ pub fn may_leave_out(
     let Some(ix) = layout.server(server) else {
         return Err(format!("{server} is no server of this plan"));
     };
+    // Who goes back to the baseline needs neither anybody's jobs nor a whole half.
+    if progress.direction == Direction::Aborting {
+        return Ok(());
+    }
     let done = &progress.servers[ix].jobs_done;
     let once = layout.jobs_of(ix).any(|kind| kind.is_for_all() && !done.contains(&kind));
     if once {
@@ -366,6 +378,9 @@ pub fn may_leave_out(
 /// # Errors
 /// Says why the baseline cannot be restored any more.
 pub fn may_abort(progress: &Progress) -> Result<(), String> {
+    if progress.direction == Direction::Aborting {
+        return Err("the baseline is being restored already".into());
+    }
     if progress.committed() {
         return Err("the commit is behind us: a software-changing command has been sent, the \
                     shared database may be new and old services may not start again"

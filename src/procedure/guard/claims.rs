@@ -96,13 +96,16 @@ impl Guard<'_> {
     fn deployed(&self, server: ServerIx) -> Result<(), String> {
         let policy = self.layout.policy();
         let seen = &self.view.servers[server];
-        let ended_ms = self.progress.servers[server].job_ended_ms;
+        let mut ended_ms = self.progress.servers[server].job_ended_ms;
         let stages = self.layout.stages(Half::Updating).iter().flat_map(|stage| &stage.servers);
         for (one, kinds) in stages {
             let done = &self.progress.servers[*one].jobs_done;
             let mut to_all = kinds
                 .iter()
                 .filter(|kind| matches!(kind, JobKind::ServiceCenterInstall | JobKind::Publish));
+            if to_all.clone().next().is_some() {
+                ended_ms = ended_ms.max(self.progress.servers[*one].job_ended_ms);
+            }
             let open = to_all.any(|kind| !done.contains(kind));
             when(!open, "a job that deploys to every server is not done")?;
         }
@@ -118,7 +121,10 @@ impl Guard<'_> {
             }
             let idle = round.value.iter().all(|row| row.state == ThreadState::Idle);
             when(idle && !round.value.is_empty(), "a deployment thread was not read idle")?;
-            when(round.at_ms > ended_ms, "its threads idled before its last job had ended")?;
+            when(
+                round.at_ms > ended_ms,
+                "its threads idled before the last job that deploys to it had ended",
+            )?;
             reads += 1;
             covered = newest.at_ms - round.at_ms >= policy.idle_window_ms;
         }

@@ -11,9 +11,19 @@ fn member(n: u32) -> MemberKey {
     MemberKey { node: "lb".into(), pool: "web".into(), member: format!("m{n}") }
 }
 
+/// A server's milestone is told.
+pub(super) fn reached(n: u32, milestone: Milestone) -> Told {
+    Told::Reached { server: fe(n).as_str().into(), milestone, evidence: String::new() }
+}
+
 impl Story {
     /// The upgrade of a front-end is intended, under a number that no intent of a test has.
     pub(super) fn intend(&mut self, n: u32) -> &mut Self {
+        self.told(reached(n, Milestone::Touched)).intend_unmarked(n)
+    }
+
+    /// The same, and nobody has written down that its software is about to change.
+    fn intend_unmarked(&mut self, n: u32) -> &mut Self {
         let (server, job) = (ServerName::from(fe(n)), format!("job-{n}"));
         let action = Action::Start { server, kind: JobKind::FrontEndUpgrade, job };
         self.told(Told::Intent { id: 1_000_000 + self.ordinal, action })
@@ -169,6 +179,15 @@ fn a_forgotten_intent_breaks_journal_tells_the_truth() {
     assert_eq!(broken(&story.end_anyhow()), [("journal_tells_the_truth", 5)]);
     let mut story = Story::new();
     story.at(10).told(drain(1, 1)).at(20).told(drain(1, 2));
+    assert_eq!(broken(&story.end_anyhow()), [("journal_tells_the_truth", 20)]);
+}
+
+/// Goal: an upgrade is written down as such before it leaves. Method: intend one of a server that is
+/// marked as touched, and one of a server that is not.
+#[test]
+fn an_unmarked_upgrade_breaks_journal_tells_the_truth() {
+    let mut story = Story::new();
+    story.at(10).intend(1).at(20).intend_unmarked(2);
     assert_eq!(broken(&story.end_anyhow()), [("journal_tells_the_truth", 20)]);
 }
 
