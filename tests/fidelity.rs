@@ -3,7 +3,6 @@
 //! Every test runs one script against our double and against the real `haproxy` of this machine.
 //! The script talks to sockets alone: the runtime API, and HTTP through the proxy to back-ends that
 //! the test serves itself. What it saw is its trace; both traces must be equal, and as written here.
-//! The numbers in brackets are those of the golden scenarios in the reference on balancers.
 //!
 //! Not compared: durations, rates, bytes and the counters of connections, which the double leaves
 //! at zero or counts by request; the instant at which a check runs.
@@ -25,7 +24,7 @@ const CHECKED: Pool = Pool { name: "checked", check: true, cut_when_down: false 
 const UNCHECKED: Pool = Pool { name: "unchecked", check: false, cut_when_down: false };
 const CUTTING: Pool = Pool { name: "cutting", check: true, cut_when_down: true };
 
-/// Goal (1, 3): a drained member finishes what it has and gets nothing new, also not on a client
+/// Goal: a drained member finishes what it has and gets nothing new, also not on a client
 /// connection that it served before. Method: hold a request on m1, drain it, send others.
 #[test]
 fn a_drained_member_finishes_and_gets_nothing_new() {
@@ -66,7 +65,7 @@ fn a_drained_member_finishes_and_gets_nothing_new() {
     "##);
 }
 
-/// Goal (5): maintenance lets requests in flight finish, unless the pool cuts them when a member is
+/// Goal: maintenance lets requests in flight finish, unless the pool cuts them when a member is
 /// marked down. Method: one held request in a pool of each kind.
 #[test]
 fn maintenance_cuts_only_where_the_pool_says_so() {
@@ -111,7 +110,7 @@ fn maintenance_cuts_only_where_the_pool_says_so() {
     "##);
 }
 
-/// Goal (6): `shutdown sessions server` answers requests in flight by 502, at once, and leaves the
+/// Goal: `shutdown sessions server` answers requests in flight by 502, at once, and leaves the
 /// member as it is.
 #[test]
 fn shutting_sessions_down_cuts_requests_by_502() {
@@ -143,7 +142,7 @@ fn shutting_sessions_down_cuts_requests_by_502() {
     "##);
 }
 
-/// Goal (7): ready from maintenance is optimistic: a broken server gets requests until its first
+/// Goal: ready from maintenance is optimistic: a broken server gets requests until its first
 /// check fails. Method: the only eligible member is broken; the race with its check, which comes at
 /// any time, is run until the request wins it.
 #[test]
@@ -173,7 +172,7 @@ fn a_broken_server_made_ready_gets_traffic_before_its_first_check() {
     );
 }
 
-/// Goal (8): from maintenance to drain proves a member without traffic: its checks run, no request
+/// Goal: from maintenance to drain proves a member without traffic: its checks run, no request
 /// comes, and its health shows.
 #[test]
 fn drain_after_maintenance_proves_a_member_without_traffic() {
@@ -212,7 +211,7 @@ fn drain_after_maintenance_proves_a_member_without_traffic() {
     "##);
 }
 
-/// Goal (10): a reload forgets drain, maintenance and weights, and its counters begin at zero,
+/// Goal: a reload forgets drain, maintenance and weights, and its counters begin at zero,
 /// while the old process still carries what it had and nobody can see or cut that.
 #[test]
 fn a_reload_forgets_what_was_set_and_what_is_in_flight() {
@@ -266,7 +265,7 @@ fn a_reload_forgets_what_was_set_and_what_is_in_flight() {
     "##);
 }
 
-/// Goal (16): a drained member that fails its check shows DOWN: that it is drained shows only in
+/// Goal: a drained member that fails its check shows DOWN: that it is drained shows only in
 /// its administrative bits. When it recovers, DRAIN shows again.
 #[test]
 fn a_drained_member_that_fails_shows_down() {
@@ -343,7 +342,7 @@ fn health_and_weight_follow_commands() {
     insta::assert_snapshot!("health_and_weight_follow_commands", trace);
 }
 
-/// Goal (17): what is refused is refused in the same words, to the byte.
+/// Goal: what is refused is refused in the same words, to the byte.
 #[test]
 fn refusals_have_the_same_words() {
     let trace = both(&[CHECKED, UNCHECKED], QUICK, async |arm: &mut Arm| {

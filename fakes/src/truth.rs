@@ -121,7 +121,7 @@ pub struct Truth {
 }
 
 impl Default for Truth {
-    /// Durations as far as public sources give them; the others as the reference suggests.
+    /// Durations as far as public sources give them; the others are guesses.
     fn default() -> Self {
         const SECOND: u64 = 1_000;
         const MINUTE: u64 = 60 * SECOND;

@@ -35,8 +35,8 @@ fn met(balancer: &mut Balancer) -> bool {
     balancer.take_events().contains(&Event::FaultMet { tag: TAG })
 }
 
-/// Goal: a state file brings back what was long undone (hazard H13). Method: save with fe-1
-/// drained, make it ready and drain fe-2, reload with the file.
+/// Goal: a state file brings back what was long undone. Method: save with fe-1 drained, make
+/// it ready and drain fe-2, reload with the file.
 #[test]
 fn a_stale_state_file_brings_old_states_back() {
     let mut balancer = proven();
@@ -48,7 +48,7 @@ fn a_stale_state_file_brings_old_states_back() {
     assert_eq!(eligible(&balancer), ["fe-2"]);
 }
 
-/// Goal: an agent's word overrides the operator's until it is disabled (trap 4 of the reference).
+/// Goal: an agent's word overrides the operator's until it is disabled (HAProxy's agent-check).
 /// Method: drain beside an agent that says ready, once with it and once after `disable agent`.
 #[test]
 fn an_agent_cancels_a_drain_until_it_is_disabled() {
@@ -65,8 +65,8 @@ fn an_agent_cancels_a_drain_until_it_is_disabled() {
     assert_eq!(eligible(&balancer), ["fe-2"]);
 }
 
-/// Goal: OK may mean nothing (hazard H15), and an error may come as prose where success is an
-/// empty line (H16). Method: the same drain under each, and after each.
+/// Goal: OK may mean nothing, and an error may come as prose where success is an empty line.
+/// Method: the same drain under each, and after each.
 #[test]
 fn commands_may_be_ignored_or_refused_with_prose() {
     let mut balancer = proven();
@@ -84,8 +84,7 @@ fn commands_may_be_ignored_or_refused_with_prose() {
     assert_eq!(eligible(&balancer), ["fe-2"]);
 }
 
-/// Goal: a dead node serves nobody and a new process knows nothing (hazard H21). Method: drain,
-/// stop, start.
+/// Goal: a dead node serves nobody and a new process knows nothing. Method: drain, stop, start.
 #[test]
 fn a_node_that_was_down_has_forgotten_its_drains() {
     let mut balancer = proven();
@@ -100,8 +99,8 @@ fn a_node_that_was_down_has_forgotten_its_drains() {
     assert_ne!(balancer.life(), life);
 }
 
-/// Goal: a flapping check takes a member down and brings it back (hazards H8, H29). Method: turns
-/// of eight seconds: fall is three checks of two seconds, rise two.
+/// Goal: a flapping check takes a member down and brings it back. Method: turns of eight
+/// seconds: fall is three checks of two seconds, rise two.
 #[test]
 fn a_flapping_check_takes_a_member_down_and_brings_it_back() {
     let mut balancer = proven();
@@ -114,8 +113,8 @@ fn a_flapping_check_takes_a_member_down_and_brings_it_back() {
     assert_eq!(balancer.next_due_ms(), None, "it has settled");
 }
 
-/// Goal: cleared counters count from zero in the same process (hazard H32). Method: one request,
-/// one still in flight, `clear counters all`.
+/// Goal: cleared counters count from zero in the same process. Method: one request, one
+/// still in flight, `clear counters all`.
 #[test]
 fn cleared_counters_keep_what_is_in_flight() {
     let mut balancer = proven();

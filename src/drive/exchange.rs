@@ -323,7 +323,7 @@ fn members_on(layout: &Layout, node: &crate::names::NodeName) -> Vec<PoolMembers
         .collect()
 }
 
-/// An answer of OK may have had no effect (hazard H15): only the reading says what was done.
+/// An answer of OK may have had no effect: only the reading says what was done.
 fn read_back(reading: &NodeReading, members: &[MemberId], change: MemberChange) -> ActionResult {
     let (mut seen, mut without_effect) = (Vec::new(), false);
     for member in members {

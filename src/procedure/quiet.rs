@@ -1,6 +1,6 @@
 //! Quiet, as `decide` concludes it: no arrivals *and* nothing in flight, in every pool and on every
-//! node, within one epoch, for a window. One zero says nothing (hazard H6). `guard` concludes it
-//! again in its own way.
+//! node, within one epoch, for a window. One zero says nothing: it may be the gap between two
+//! requests. `guard` concludes it again in its own way.
 use super::layout::{Layout, NodeIx, SeatIx, ServerIx};
 use super::readings::{MemberReading, OperState};
 use super::view::View;

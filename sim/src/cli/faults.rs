@@ -10,7 +10,9 @@ use super::Exit;
 Example:
   evenkeel-sim faults | grep partition
 
-A name of the first column, or of a family, may be given to `rehearse --faults`.")]
+A name of the first column, or of a family, may be given to `rehearse --faults`. In a
+source, owner/name is a repository on github.com, what follows it the name of a file there, and
+owner/name#1 an issue or pull request.")]
 pub(super) struct Args {}
 
 pub(super) fn run(_: &Args) -> Exit {

@@ -1,8 +1,8 @@
 //! Faults of balancer nodes.
 //!
-//! Not rows of their own: a ready from maintenance that is optimistic (H1), checks with rise and
-//! fall (H8) and an old worker that nobody sees (H26) are how the double is, in every run; a lost
-//! answer after the change was made (H17) is the link's.
+//! Not rows of their own: a ready from maintenance that is optimistic, checks with rise and fall
+//! and an old worker that nobody sees are how the double is, in every run; a lost answer after the
+//! change was made is the link's.
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -27,44 +27,44 @@ pub const KINDS: &[Kind] = &[
         "balancer-reload",
         "a reload starts a new process, which knows nothing of drains and weights, counts from zero \
          and cannot see what the old one still carries",
-        "reference/load-balancers.md 2, traps 1 and 3; 6, H12, H26, H32",
+        "haproxy/haproxy#2085; seen with HAProxy 2.6.12 (tests/fidelity.rs, a reload)",
         balancer_reload,
     ),
     kind(
         "stale-state-file",
         "a reload takes members' states from a file that was saved long before",
-        "reference/load-balancers.md 2, trap 2; 6, H13",
+        "seen with HAProxy 2.6.12; alike: haproxy/haproxy#1412, haproxy/haproxy#2103",
         stale_state_file,
     ),
     kind(
         "agent-overrides",
         "an agent check is switched on, and what it says overrides the operator",
-        "reference/load-balancers.md 2, trap 4; 6, H14",
+        "docs.haproxy.org/2.6/configuration.html, agent-check",
         agent_overrides,
     ),
     kind(
         "ok-without-effect",
         "a change of state is answered OK and does nothing, as on a server that tracks another",
-        "reference/load-balancers.md 2, trap 5; 6, H15",
+        "seen with HAProxy 2.6.12: `set server … state ready` on a server with `track`",
         ok_without_effect,
     ),
     kind(
         "prose-for-error",
         "the socket's level is lowered, or members are called otherwise, for a while: commands are \
          refused with prose",
-        "reference/load-balancers.md 2, Protocol; 6, H16, H18",
+        "docs.haproxy.org/2.6/management.html, 9.3; words: tests/fidelity/refusals.txt",
         prose_for_error,
     ),
     kind(
         "api-crowded",
         "others hold the connections that `stats maxconn` allows: each of ours waits its turn",
-        "reference/load-balancers.md 6, H19",
+        "docs.haproxy.org/2.6/configuration.html, stats maxconn; that it waits is inferred",
         api_crowded,
     ),
     kind(
         "node-down",
         "a node's process dies and is started again, or another machine takes over: its state is lost",
-        "reference/load-balancers.md 2, trap 10; 6, H21",
+        "inferred: the runtime API is one process's (docs.haproxy.org/2.6/management.html, 9.3)",
         node_down,
     ),
     Kind {
@@ -72,20 +72,20 @@ pub const KINDS: &[Kind] = &[
         ..kind(
             "node-lost",
             "a node is away for longer than anybody waits",
-            "reference/load-balancers.md 6, H21",
+            "general experience of machines that do not come back",
             node_lost,
         )
     },
     kind(
         "counters-cleared",
         "somebody clears all counters: what was counted goes back to zero in the same process",
-        "reference/load-balancers.md 6, H32",
+        "docs.haproxy.org/2.6/management.html, clear counters all",
         counters_cleared,
     ),
     kind(
         "health-flapping",
         "a member's health check fails and passes in turns, though its applications serve",
-        "reference/load-balancers.md 6, H8, H29",
+        "general experience of health checks; docs.haproxy.org/2.6/configuration.html, rise, fall",
         health_flapping,
     ),
 ];

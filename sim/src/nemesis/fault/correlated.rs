@@ -15,7 +15,8 @@ pub const KINDS: &[Kind] = &[
         family: Family::Correlated,
         reason: "a rack loses its power: its front-ends go down together, its balancer node loses \
                  the control network with them, and all come back together",
-        source: "reference/simulation.md 1.6, correlated: rack = LB + n FEs fail together",
+        source: "general experience of racks; apple/foundationdb, testing.rst: machines and data \
+                 centres",
         needs_person: true,
         draw: rack_crash,
     },
@@ -23,7 +24,8 @@ pub const KINDS: &[Kind] = &[
         name: "rack-cut-off",
         family: Family::Correlated,
         reason: "a rack's management switch restarts: its hosts go on serving and cannot be reached",
-        source: "reference/simulation.md 1.6, correlated: rack; partition: halves",
+        source: "general experience of management networks; jepsen-io/jepsen, \
+                 nemesis/combined.clj: halves",
         needs_person: false,
         draw: rack_cut_off,
     },
@@ -31,7 +33,7 @@ pub const KINDS: &[Kind] = &[
         name: "control-network",
         family: Family::Correlated,
         reason: "the orchestrator's own line is down: it sees nobody, and everybody goes on",
-        source: "reference/simulation.md 1.6, partition: isolate one, the orchestrator",
+        source: "jepsen-io/jepsen, nemesis/combined.clj: one node is cut off",
         needs_person: true,
         draw: control_network,
     },
@@ -40,7 +42,7 @@ pub const KINDS: &[Kind] = &[
         family: Family::Correlated,
         reason: "a balancer machine under pressure: its process is started anew by a watchdog while \
                  the links around it are congested",
-        source: "reference/load-balancers.md 6, H1; reference/simulation.md 1.6, LB process",
+        source: "haproxy/haproxy#2085: a restart forgets; congestion besides: general experience",
         needs_person: false,
         draw: failover,
     },

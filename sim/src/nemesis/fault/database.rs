@@ -16,7 +16,7 @@ pub const KINDS: &[Kind] = &[
         family: Family::Database,
         reason: "a server that is yet to be upgraded restarts once the database is new, and its \
                  services may not start again",
-        source: "reference/outsystems.md 2.4 and 5.7",
+        source: "inferred from OutSystems/docs-support, deployment.log: GetPlatformVersionInDB",
         // One whose service does start enables itself, and may be deployed to while it serves.
         needs_person: true,
         draw: old_service_restart,
@@ -25,7 +25,7 @@ pub const KINDS: &[Kind] = &[
         name: "controller-down",
         family: Family::Database,
         reason: "services need the Deployment Controller to initialise, and try every 30 s",
-        source: "reference/outsystems.md 2.3",
+        source: "OutSystems/docs-support, manual-start-services.md, precedences",
         needs_person: false,
         draw: controller_down,
     },
@@ -33,7 +33,7 @@ pub const KINDS: &[Kind] = &[
         name: "database-down",
         family: Family::Database,
         reason: "the platform database fails over, and whoever needs it fails meanwhile",
-        source: "reference/outsystems.md 1, state tables, and 2.4",
+        source: "general experience of databases; needed: OutSystems/docs-support, deployment.log",
         needs_person: false,
         draw: database_down,
     },

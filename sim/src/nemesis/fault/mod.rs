@@ -114,7 +114,8 @@ pub struct Kind {
     pub family: Family,
     /// Why production can do this, in a sentence.
     pub reason: &'static str,
-    /// Where that is known from.
+    /// Where that is known from: a page, a repository as `owner/name` on GitHub, an issue there as
+    /// `owner/name#1`; or an inference or general experience, where nobody has written it down.
     pub source: &'static str,
     /// After it a person may be needed: a run may then end in a hold.
     pub needs_person: bool,
