@@ -73,14 +73,14 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "forget-the-second-pool",
         sentence: "a server is drained in its first pool only",
-        caught_by: "no_user_meets_an_upgrade",
+        caught_by: "result_is_true",
         bug: Bug::Decide(forget_the_second_pool),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "forget-the-last-node",
         sentence: "the last balancer node is never told to drain anybody",
-        caught_by: "no_user_meets_an_upgrade",
+        caught_by: "result_is_true",
         bug: Bug::Decide(forget_the_last_node),
         hunted: Hunted::Usually,
     },

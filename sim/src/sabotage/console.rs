@@ -20,14 +20,14 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "enable-too-early",
         sentence: "a loaded server is enabled again once Service Center is upgraded",
-        caught_by: "no_deployment_under_load",
+        caught_by: "run_ends_or_holds",
         bug: Bug::Decide(enable_too_early),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "never-enable",
         sentence: "step 7 takes for granted that a started Deployment Service enables its server",
-        caught_by: "journal_tells_the_truth",
+        caught_by: "result_is_true",
         bug: Bug::Decide(never_enable),
         hunted: Hunted::Usually,
     },

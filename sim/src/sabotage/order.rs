@@ -43,7 +43,7 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "leave-one-out",
         sentence: "the last updating server is taken for upgraded",
-        caught_by: "one_version_in_rotation",
+        caught_by: "run_ends_or_holds",
         bug: Bug::Decide(leave_one_out),
         hunted: Hunted::Usually,
     },

@@ -80,14 +80,14 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "stale-page-trusted",
         sentence: "Service Center's pages come from a cache that is two minutes old",
-        caught_by: "journal_tells_the_truth",
+        caught_by: "run_ends_or_holds",
         bug: Bug::Port(PortBug::StalePage),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "resume-without-observing",
         sentence: "a resumed run begins with what the one before had read",
-        caught_by: "no_user_meets_an_upgrade",
+        caught_by: "zone_always_served",
         bug: Bug::Port(PortBug::ResumeWithoutObserving),
         hunted: Hunted::Usually,
     },
