@@ -232,8 +232,8 @@ fn ground(scenario: &Scenario) -> Ground {
     Ground::new(spec, weight, jobs)
 }
 
-/// The users, who were there before, from a start in the plan's window that the seed draws. A plan without a window is
-/// rehearsed from the busiest time on.
+/// The users, who were there before, from a start in the plan's window that the seed draws. A plan
+/// without a window is rehearsed from the busiest time on.
 fn load(scenario: &Scenario, keyed: &Keyed) -> TrafficSpec {
     let spec = TrafficSpec::of(&scenario.spec, &scenario.users).going_on();
     match &scenario.plan.window {

@@ -17,12 +17,9 @@ pub fn can_do_without(
     bench: &Bench,
     stays: impl Fn(SeatIx) -> bool,
 ) -> bool {
-    let mut planned = bench.seats.iter().filter(|&&seat| {
-        let other = layout.seats[seat].server;
-        let of_other_half = layout.servers[other].half != layout.servers[leaving].half;
-        of_other_half && !progress.servers[other].left_out
-    });
-    planned.all(|&seat| stays(seat)) || is_carried_without(layout, view, leaving, bench.node, stays)
+    let mut planned = of_other_half(layout, leaving, bench)
+        .filter(|&seat| !progress.servers[layout.seats[seat].server].left_out);
+    planned.all(&stays) || is_carried_without(layout, view, leaving, bench.node, stays)
 }
 
 /// Somebody of the other half was left out, whom the plan reckoned with on a bench, and without him
@@ -36,12 +33,20 @@ pub fn misses_left_out(
     bench: &Bench,
     stays: impl Fn(SeatIx) -> bool,
 ) -> bool {
-    let left_out = bench.seats.iter().any(|&seat| {
-        let other = layout.seats[seat].server;
-        let of_other_half = layout.servers[other].half != layout.servers[leaving].half;
-        of_other_half && progress.servers[other].left_out
-    });
+    let left_out = of_other_half(layout, leaving, bench)
+        .any(|seat| progress.servers[layout.seats[seat].server].left_out);
     left_out && !is_carried_without(layout, view, leaving, bench.node, stays)
+}
+
+/// Seats of a bench whose servers are of the other half than one that leaves.
+fn of_other_half<'a>(
+    layout: &'a Layout,
+    leaving: ServerIx,
+    bench: &'a Bench,
+) -> impl Iterator<Item = SeatIx> + 'a {
+    let half = |server: ServerIx| layout.servers[server].half;
+    let seats = bench.seats.iter().copied();
+    seats.filter(move |&seat| half(layout.seats[seat].server) != half(leaving))
 }
 
 /// Every server beside one that leaves can answer what it gets then, as a node deals it out.

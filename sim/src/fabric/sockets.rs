@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use slab::Slab;
 
 use super::HostId;
@@ -67,9 +68,14 @@ impl Sockets {
         &mut self.tables[host.0]
     }
 
+    /// The number of the connection of the end `local` with the end `peer`.
+    fn key(&self, local: End, peer: End) -> Option<Key> {
+        self.tables[local.host.0].connections.get(&(local.port, peer)).copied()
+    }
+
     /// The connection of the end `local` with the end `peer`.
     pub(super) fn find(&mut self, local: End, peer: End) -> Option<&mut Connection> {
-        let key = *self.tables[local.host.0].connections.get(&(local.port, peer))?;
+        let key = self.key(local, peer)?;
         Some(&mut self.connections[key])
     }
 
@@ -256,7 +262,7 @@ impl Sockets {
     /// A packet has arrived; what its receiver's kernel answers by itself.
     pub(super) fn receive(&mut self, packet: Packet) -> Option<Packet> {
         let Packet { from, to, segment } = packet;
-        let known = self.tables[to.host.0].connections.get(&(to.port, from)).copied();
+        let known = self.key(to, from);
         match (segment, known) {
             (Segment::Syn, known) => {
                 // Its sender has forgotten the connection that had these ends.
@@ -291,7 +297,7 @@ impl Sockets {
     fn receive_data(
         &mut self,
         key: Key,
-        bytes: bytes::Bytes,
+        bytes: Bytes,
         end: bool,
         read_bytes: usize,
     ) -> Option<Packet> {
@@ -340,8 +346,7 @@ impl Sockets {
 
     /// The kernel gives up on a connection whose other end does not answer.
     pub(super) fn give_up(&mut self, local: End, peer: End) {
-        let key = self.tables[local.host.0].connections.get(&(local.port, peer)).copied();
-        if let Some(key) = key {
+        if let Some(key) = self.key(local, peer) {
             self.break_off(key, ErrorKind::TimedOut);
         }
     }
@@ -382,7 +387,7 @@ impl Sockets {
 
     /// Frees a connection that only its kernel holds, if it is still there.
     pub(super) fn free_orphan(&mut self, local: End, peer: End) {
-        let key = self.tables[local.host.0].connections.get(&(local.port, peer)).copied();
+        let key = self.key(local, peer);
         if let Some(key) = key.filter(|key| is_orphan(&self.connections[*key])) {
             self.remove(key);
         }

@@ -123,18 +123,18 @@ fn paragraph(text: &str) -> Option<(&str, &str)> {
 /// how long it has lasted, in milliseconds.
 fn life(info: &str) -> Result<(Epoch, u64), BalancerError> {
     // The first line is the product's name, so every field follows a line's end.
-    let field = |name: &str| {
-        let begin = memmem::find(info.as_bytes(), name.as_bytes())? + name.len();
-        info[begin..].lines().next().map(str::trim)
+    let field = |begins: &str| {
+        let at = memmem::find(info.as_bytes(), begins.as_bytes());
+        let value = at.and_then(|at| info[at + begins.len()..].lines().next());
+        value.map(str::trim).ok_or_else(|| {
+            let name = begins.trim_matches(['\n', ':', ' ']);
+            let seen: String = info.trim().chars().take(200).collect();
+            garbled(format!("`show info` has no `{name}` (HAProxy 2.6 and later have): {seen}"))
+        })
     };
-    let missing = |name: &str| {
-        let name = name.trim_matches(['\n', ':', ' ']);
-        let seen: String = info.trim().chars().take(200).collect();
-        garbled(format!("`show info` has no `{name}` (HAProxy 2.6 and later have): {seen}"))
-    };
-    let pid = field("\nPid: ").ok_or_else(|| missing("\nPid: "))?;
-    let start = field("\nStart_time_sec: ").ok_or_else(|| missing("\nStart_time_sec: "))?;
-    let up_s = field("\nUptime_sec: ").ok_or_else(|| missing("\nUptime_sec: "))?;
+    let pid = field("\nPid: ")?;
+    let start = field("\nStart_time_sec: ")?;
+    let up_s = field("\nUptime_sec: ")?;
     let up_s: u64 =
         up_s.parse().map_err(|_| garbled(format!("`Uptime_sec` is `{up_s}`, no number")))?;
     Ok((Epoch(format!("pid {pid} since {start}").into()), up_s.saturating_mul(1_000)))

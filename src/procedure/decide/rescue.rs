@@ -142,16 +142,25 @@ pub(super) fn replaces_left_out(
     server: ServerIx,
 ) -> bool {
     let record = &progress.servers[server];
-    let serves = |other: SeatIx| {
-        let one = layout.seats[other].server;
-        one != server && is_fit(progress, one) && view.seat(layout, other).is_some_and(in_rotation)
-    };
+    let serves = |other| serves_beside(layout, progress, view, server, other);
     let missed = |&seat: &SeatIx| {
         let Seat { pool, node, .. } = layout.seats[seat];
         let mut benches = layout.pools[pool].benches.iter().filter(|bench| bench.node == node);
         benches.any(|bench| misses_left_out(layout, progress, view, server, bench, serves))
     };
     !record.touched && !record.let_go && layout.servers[server].seats.iter().any(missed)
+}
+
+/// Another server's seat gets requests, and it is fit for them.
+fn serves_beside(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+    other: SeatIx,
+) -> bool {
+    let one = layout.seats[other].server;
+    one != server && is_fit(progress, one) && view.seat(layout, other).is_some_and(in_rotation)
 }
 
 /// Every bench it sits on has held without it for as long as a rescue lasts, does now, and the
@@ -174,9 +183,7 @@ pub(super) fn have_held(
         let lately = samples.iter().rev().take_while(|sample| sample.at_ms >= begin_ms);
         let mut lately = samples.back().into_iter().chain(lately);
         let others = |one: ServerIx| one != server && is_fit(progress, one);
-        let serves = |other: SeatIx| {
-            others(layout.seats[other].server) && view.seat(layout, other).is_some_and(in_rotation)
-        };
+        let serves = |other| serves_beside(layout, progress, view, server, other);
         view.fresh_sample(layout, node).is_some()
             && samples.front().is_some_and(|sample| sample.at_ms <= begin_ms)
             && lately.all(|sample| in_rotation_among(layout, bench, sample, others) >= floor)

@@ -99,15 +99,14 @@ impl Guard<'_> {
         let mut ended_ms = self.progress.servers[server].job_ended_ms;
         let stages = self.layout.stages(Half::Updating).iter().flat_map(|stage| &stage.servers);
         for (one, kinds) in stages {
-            let done = &self.progress.servers[*one].jobs_done;
-            let mut to_all = kinds
-                .iter()
-                .filter(|kind| matches!(kind, JobKind::ServiceCenterInstall | JobKind::Publish));
-            if to_all.clone().next().is_some() {
-                ended_ms = ended_ms.max(self.progress.servers[*one].job_ended_ms);
+            let record = &self.progress.servers[*one];
+            let to_all =
+                |kind: &&JobKind| matches!(kind, JobKind::ServiceCenterInstall | JobKind::Publish);
+            for kind in kinds.iter().filter(to_all) {
+                let done = record.jobs_done.contains(kind);
+                when(done, "a job that deploys to every server is not done")?;
+                ended_ms = ended_ms.max(record.job_ended_ms);
             }
-            let open = to_all.any(|kind| !done.contains(kind));
-            when(!open, "a job that deploys to every server is not done")?;
         }
         let initialised = seen.service.as_ref().is_some_and(|read| read.value.initialised);
         when(initialised, "its Deployment Service has not initialised")?;
