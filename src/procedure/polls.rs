@@ -1,10 +1,11 @@
 //! What to read now: each question as often as policy says, and only while its answer matters.
 use crate::farm::Half;
+use crate::journal::FarmMilestone;
 
 use super::decide::{console_for, console_has_rested, deployment_since_ms};
 use super::layout::{Layout, NodeIx, ServerIx};
 use super::progress::{Direction, Progress};
-use super::rotation::{Sides, Wanted};
+use super::rotation::{Sides, Wanted, is_restored};
 use super::view::{Question, View};
 
 /// One exchange that only reads.
@@ -64,7 +65,7 @@ impl Polls {
 
 fn nodes(layout: &Layout, progress: &Progress, view: &View, polls: &mut Polls) {
     let policy = layout.policy();
-    let every_ms = if is_moving(layout, progress) {
+    let every_ms = if is_moving(layout, progress, view) {
         policy.balancer_poll_draining_ms
     } else {
         policy.balancer_poll_ms
@@ -75,27 +76,34 @@ fn nodes(layout: &Layout, progress: &Progress, view: &View, polls: &mut Polls) {
     }
 }
 
-/// Something drains or is being admitted: a reading a second is worth its price.
-fn is_moving(layout: &Layout, progress: &Progress) -> bool {
-    if progress.baseline.is_none() || progress.direction != Direction::Forward {
+/// Something drains, is being admitted or goes back to where the baseline had it: a reading a
+/// second is worth its price. Not while traffic stands and something else is waited for, be it a
+/// person after a fall-back or the last loaded server before step 9.
+fn is_moving(layout: &Layout, progress: &Progress, view: &View) -> bool {
+    let reached = |milestone| progress.reached(milestone);
+    let between = |begin, end| reached(begin) && !reached(end);
+    if progress.baseline.is_none() {
         return true;
     }
-    let switching = progress.reached(crate::journal::FarmMilestone::SwitchBegan)
-        && !progress.reached(crate::journal::FarmMilestone::Switched);
     let sides = Sides::of(layout, progress);
-    layout.front_ends().any(|server| {
-        let record = &progress.servers[server];
-        if record.left_out {
-            return false;
-        }
-        let restoring = record.proven.is_some()
-            && layout.servers[server].half == Some(Half::Loaded)
-            && !record.restored;
-        let draining = !record.quiet
-            && !record.touched
-            && sides.wanted(layout, progress, server) == Wanted::Out;
-        switching || restoring || draining
-    })
+    let (crossing, restoring) = match progress.direction {
+        Direction::Forward => (
+            between(FarmMilestone::SwitchBegan, FarmMilestone::Switched),
+            reached(FarmMilestone::Soaked) && sides.serves(Half::Loaded),
+        ),
+        Direction::FallingBack => (!reached(FarmMilestone::FellBack), false),
+        Direction::Aborting => (false, true),
+    };
+    crossing
+        || layout.front_ends().any(|server| {
+            let record = &progress.servers[server];
+            let draining = !record.quiet
+                && !record.touched
+                && sides.wanted(layout, progress, server) == Wanted::Out;
+            let comes_back =
+                restoring && !record.restored && !is_restored(layout, progress, view, server);
+            !record.left_out && (draining || comes_back)
+        })
 }
 
 fn flags(layout: &Layout, view: &View, via: ServerIx, polls: &mut Polls) {

@@ -69,12 +69,16 @@ impl Sides {
     pub fn wanted(self, layout: &Layout, progress: &Progress, server: ServerIx) -> Wanted {
         let inside = is_fit(progress, server)
             && (progress.servers[server].rescued_ms.is_some()
-                || match layout.servers[server].half {
-                    Some(Half::Updating) => self.updating,
-                    Some(Half::Loaded) => self.loaded,
-                    None => false,
-                });
+                || layout.servers[server].half.is_some_and(|half| self.serves(half)));
         if inside { Wanted::In } else { Wanted::Out }
+    }
+
+    /// A half shall serve.
+    pub(super) fn serves(self, half: Half) -> bool {
+        match half {
+            Half::Updating => self.updating,
+            Half::Loaded => self.loaded,
+        }
     }
 }
 

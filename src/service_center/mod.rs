@@ -105,6 +105,8 @@ struct State {
     names: BTreeMap<(ServerName, OwnPage), usize>,
     /// Each server's row, and where its link leads.
     servers: BTreeMap<ServerName, Seen<(ServerRow, Option<String>)>>,
+    /// Each server's name in Environment Health, and where its link leads.
+    services: BTreeMap<ServerName, Seen<(String, Option<String>)>>,
     details: BTreeMap<ServerName, BTreeMap<String, Detail>>,
 }
 

@@ -17,11 +17,11 @@ const THREAD_COLUMNS: [&str; 2] = ["Thread", "Status"];
 /// The word of a thread that has failed.
 const FAILED_WORD: &str = "Error";
 
-/// A Deployment Service's page of threads.
+/// A Deployment Service's page of threads, as it was read last.
 #[derive(Debug)]
 pub(super) struct Detail {
     path: String,
-    seen: Option<Seen<ThreadRow>>,
+    seen: Seen<ThreadRow>,
 }
 
 impl<D: Dial> Console<D> {
@@ -35,48 +35,50 @@ impl<D: Dial> Console<D> {
         via: &FrontEnd,
         server_name: &str,
     ) -> Result<Vec<ThreadRow>, ConsoleError> {
-        let remembered = {
-            let state = self.state.borrow();
-            let detail = state.details.get(&via.name).and_then(|by| by.get(server_name));
-            detail.map(|detail| detail.path.clone())
-        };
-        if let Some(path) = remembered {
+        if let Some(path) = self.known_detail_link(via, server_name) {
             match self.read_threads(via, server_name, &path).await {
                 // A link that leads elsewhere now is looked up again, once; the others would be
                 // met again on the longer way.
                 Err(ConsoleError::Garbled(_) | ConsoleError::Status(..)) => {}
                 outcome => return outcome,
             }
-            if let Some(by) = self.state.borrow_mut().details.get_mut(&via.name) {
-                by.remove(server_name);
-            }
         }
         let path = self.detail_link(via, server_name).await?;
-        let rows = self.read_threads(via, server_name, &path).await?;
-        let mut state = self.state.borrow_mut();
-        let details = state.details.entry(via.name.clone()).or_default();
-        details.insert(server_name.to_owned(), Detail { path, seen: None });
-        Ok(rows)
+        self.read_threads(via, server_name, &path).await
+    }
+
+    /// Where the link led when Environment Health was last read: it names every server, so that
+    /// one reading serves for all of them.
+    fn known_detail_link(&self, via: &FrontEnd, server: &str) -> Option<String> {
+        let state = self.state.borrow();
+        let seen = state.services.get(&via.name)?;
+        only(links_of(&seen.rows, server), server, "").ok()
     }
 
     /// Where Environment Health's link for a server's Deployment Service leads.
     async fn detail_link(&self, via: &FrontEnd, server: &str) -> Result<String, ConsoleError> {
         let (path, body) = self.own_page(via, OwnPage::Health).await?;
+        if let Some(seen) = self.state.borrow().services.get(&via.name)
+            && same_but_for_clock(&seen.body, &body)
+        {
+            return only(links_of(&seen.rows, server), server, &path);
+        }
         let page = Page::parse(&String::from_utf8_lossy(&body), &path)?;
         let columns = ["Front-end Server", self.config.labels.deployment_column.as_str()];
         let table = page.table(columns).ok_or_else(|| {
             let columns = columns.join(", ");
             ConsoleError::Garbled(format!("no table with the columns {columns} on {path}"))
         })?;
-        let mut links = Vec::new();
+        let mut rows = Vec::new();
         for cells in table.rows(&path) {
             let [name, deployment] = cells?;
             let name = name.text();
-            if name.strip_suffix(CONTROLLER_SUFFIX).unwrap_or(&name) == server {
-                links.push(deployment.link(&page));
-            }
+            let name = name.strip_suffix(CONTROLLER_SUFFIX).unwrap_or(&name);
+            rows.push((name.to_owned(), deployment.link(&page)));
         }
-        only(links.into_iter(), server, &path)
+        let link = only(links_of(&rows, server), server, &path);
+        self.state.borrow_mut().services.insert(via.name.clone(), Seen { body, rows });
+        link
     }
 
     async fn read_threads(
@@ -88,10 +90,9 @@ impl<D: Dial> Console<D> {
         let body = self.page(via, path).await?;
         if let Some(detail) = self.state.borrow().details.get(&via.name).and_then(|d| d.get(server))
             && detail.path == path
-            && let Some(seen) =
-                detail.seen.as_ref().filter(|seen| same_but_for_clock(&seen.body, &body))
+            && same_but_for_clock(&detail.seen.body, &body)
         {
-            return Ok(seen.rows.clone());
+            return Ok(detail.seen.rows.clone());
         }
         let page = Page::parse(&String::from_utf8_lossy(&body), path)?;
         if !page.names(server) {
@@ -107,9 +108,9 @@ impl<D: Dial> Console<D> {
             }
         }
         let mut state = self.state.borrow_mut();
-        if let Some(detail) = state.details.get_mut(&via.name).and_then(|d| d.get_mut(server)) {
-            detail.seen = Some(Seen { body, rows: rows.clone() });
-        }
+        let details = state.details.entry(via.name.clone()).or_default();
+        let detail = Detail { path: path.to_owned(), seen: Seen { body, rows: rows.clone() } };
+        details.insert(server.to_owned(), detail);
         Ok(rows)
     }
 
@@ -127,4 +128,12 @@ impl<D: Dial> Console<D> {
         };
         Ok(ThreadRow { name, state })
     }
+}
+
+/// The links in a server's rows.
+fn links_of<'a>(
+    rows: &'a [(String, Option<String>)],
+    server: &'a str,
+) -> impl Iterator<Item = Option<String>> + 'a {
+    rows.iter().filter(move |(name, _)| name == server).map(|(_, link)| link.clone())
 }
