@@ -15,6 +15,7 @@ use evenkeel::procedure::decide::{decide, deployment_since_ms, ways_out};
 use evenkeel::procedure::guard;
 use evenkeel::procedure::idle::{Deployment, deployment};
 use evenkeel::procedure::layout::Layout;
+use evenkeel::procedure::polls::{self, Poll};
 use evenkeel::procedure::progress::Progress;
 use evenkeel::procedure::quiet::server_is_quiet;
 use evenkeel::procedure::readings::{
@@ -91,8 +92,18 @@ impl Bench {
 
     /// The switch begins.
     fn switching(&mut self) {
-        let (milestone, evidence) = (FarmMilestone::SwitchBegan, String::new());
-        self.happened(&Event::FarmReached { milestone, evidence });
+        self.farm_reached(FarmMilestone::SwitchBegan);
+    }
+
+    fn farm_reached(&mut self, milestone: FarmMilestone) {
+        self.happened(&Event::FarmReached { milestone, evidence: String::new() });
+    }
+
+    /// A node that was read a second ago is to be read again.
+    fn hurries(&mut self) -> bool {
+        self.view.nodes[0].asked_ms = Some(self.view.now_ms);
+        self.view.now_ms += self.layout.policy().balancer_poll_draining_ms;
+        polls::due(&self.layout, &self.progress, &self.view).0.contains(&Poll::Node(0))
     }
 
     /// The node says this of fe-1 and fe-2, now.
@@ -338,6 +349,22 @@ fn who_may_be_deployed_to_relieves_nobody_who_serves() {
     bench.node("one", 14_000, seat(8, 0, 40), seat(0, 1, 113));
     bench.fe_1_thread(ThreadState::Idle);
     assert!(bench.rescues(), "it idles");
+}
+
+/// Goal: a reading a second is made while traffic moves, and only then. Method: the two-server farm
+/// through a drain, a switch and a fall-back, whose last stage is a person who takes his time.
+#[test]
+fn balancers_are_read_each_second_only_while_traffic_moves() {
+    let mut bench = Bench::new();
+    assert!(bench.hurries(), "fe-1 drains");
+    bench.reached("fe-1", Milestone::Quiet);
+    assert!(!bench.hurries(), "fe-1 is out, and its upgrade takes its time");
+    bench.switching();
+    assert!(bench.hurries(), "fe-1 is admitted, fe-2 drained");
+    bench.happened(&decided(Wanted::FallBack));
+    assert!(bench.hurries(), "and the other way round");
+    bench.farm_reached(FarmMilestone::FellBack);
+    assert!(!bench.hurries(), "a person thinks it over");
 }
 
 #[test]
