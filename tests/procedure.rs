@@ -14,7 +14,7 @@ use evenkeel::procedure::action::{Action, JobKind, MemberChange};
 use evenkeel::procedure::decide::{decide, deployment_since_ms, ways_out};
 use evenkeel::procedure::guard;
 use evenkeel::procedure::idle::{Deployment, deployment};
-use evenkeel::procedure::layout::Layout;
+use evenkeel::procedure::layout::{Layout, Seat};
 use evenkeel::procedure::progress::Progress;
 use evenkeel::procedure::quiet::server_is_quiet;
 use evenkeel::procedure::readings::{
@@ -50,15 +50,27 @@ fn seat(admin: u16, in_flight: u64, arrivals: u64) -> MemberReading {
     }
 }
 
+/// A Deployment Service as a host reads it; one that runs has initialised.
+fn service(running: bool, start: &str, at_ms: u64) -> Option<Reading<ServiceReading>> {
+    let initialised = running;
+    let value = ServiceReading { running, automatic: true, initialised, start: start.into() };
+    Some(Reading { value, at_ms })
+}
+
 impl Bench {
     fn new() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/tiny.farm.toml");
-        let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
-        let plan = plan::build(&loaded, None).expect("tiny has a safe plan");
-        let layout = Layout::new(&plan, &plan.hash());
+        Self::of(layout("tiny"))
+    }
+
+    /// A farm whose members were all in rotation in the beginning.
+    fn of(layout: Layout) -> Self {
         let (progress, view) = (Progress::new(&layout), View::new(&layout));
         let mut bench = Self { layout, progress, view };
-        bench.happened(&Event::Baseline(Baseline::default()));
+        let read = |it: &Seat| {
+            (bench.layout.nodes[it.node].name.clone(), it.member.clone(), seat(0, 0, 0))
+        };
+        let members = bench.layout.seats.iter().map(read).collect();
+        bench.happened(&Event::Baseline(Baseline { members, ..Baseline::default() }));
         bench
     }
 
@@ -113,6 +125,23 @@ impl Bench {
         }
     }
 
+    /// Every node says, now, that these servers are in rotation and all others drained and silent.
+    fn in_rotation(&mut self, at_ms: u64, servers: &[&str]) {
+        self.view.now_ms = at_ms;
+        for node in 0..self.layout.nodes.len() {
+            let read = |it: &Seat| {
+                let serves = servers.contains(&it.member.server.as_str());
+                let read = if serves { seat(0, 1, at_ms) } else { seat(8, 0, 40) };
+                (it.member.clone(), read)
+            };
+            let seats = self.layout.seats.iter().filter(|it| it.node == node);
+            let epoch = Epoch(Arc::from("one"));
+            let members = seats.map(read).collect();
+            let reading = NodeReading { epoch, lived_ms: DAY_MS + at_ms, members };
+            self.view.see_node(&self.layout, node, at_ms, &reading);
+        }
+    }
+
     fn check(&self, action: &Action) -> Result<(), String> {
         guard::check(&self.layout, &self.progress, &self.view, action)
     }
@@ -133,12 +162,18 @@ fn decided(what: Wanted) -> Event {
     Event::Decided(Request { what, who: "maria".into(), ticket: None, plan_hash, at })
 }
 
+/// The plan of a scenario's farm.
+fn layout(scenario: &str) -> Layout {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let path = path.join(scenario).with_extension("farm.toml");
+    let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
+    let plan = plan::build(&loaded, None).expect("it has a safe plan");
+    Layout::new(&plan, &plan.hash())
+}
+
 /// The farm of six: fe-1, fe-2 and fe-5 updating, fe-1 with the jobs that are done once.
 fn six() -> Layout {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/six.farm.toml");
-    let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
-    let plan = plan::build(&loaded, None).expect("six has a safe plan");
-    Layout::new(&plan, &plan.hash())
+    layout("six")
 }
 
 #[track_caller]
@@ -198,9 +233,7 @@ fn a_disabled_server_whose_service_was_started_again_may_be_enabled() {
     bench.reached("fe-1", Milestone::Touched);
     bench.reached("fe-2", Milestone::Disabled { start: Some("a".into()) });
     bench.fe_1_quiet();
-    let value =
-        ServiceReading { running: true, automatic: true, initialised: true, start: "b".into() };
-    bench.view.servers[1].service = Some(Reading { value, at_ms: bench.view.now_ms });
+    bench.view.servers[1].service = service(true, "b", bench.view.now_ms);
     refused(bench.start("fe-1", JobKind::ControllerUpgrade), "enabled again");
 }
 
@@ -222,18 +255,9 @@ fn a_touched_server_is_admitted_only_against_the_service_start_it_was_tested_wit
     refused(bench.balancer("fe-1", MemberChange::Admit), "not proven");
     let version = bench.layout.target();
     bench.reached("fe-1", Milestone::Proven { version, start: "a".into() });
-    let service = |start: &str| {
-        let value = ServiceReading {
-            running: true,
-            automatic: true,
-            initialised: true,
-            start: start.into(),
-        };
-        Some(Reading { value, at_ms: 1_000 })
-    };
-    bench.view.servers[0].service = service("b");
+    bench.view.servers[0].service = service(true, "b", 1_000);
     refused(bench.balancer("fe-1", MemberChange::Admit), "started again");
-    bench.view.servers[0].service = service("a");
+    bench.view.servers[0].service = service(true, "a", 1_000);
     bench.switching();
     assert_eq!(bench.balancer("fe-1", MemberChange::Admit), Ok(()));
 }
@@ -340,6 +364,31 @@ fn who_may_be_deployed_to_relieves_nobody_who_serves() {
     assert!(bench.rescues(), "it idles");
 }
 
+/// Goal: nothing is deployed to whoever serves before his upgrade. Method: fe-5 is in rotation when
+/// the first job begins that deploys to every enabled server; then it is read disabled; then it left.
+#[test]
+fn what_deploys_to_all_waits_for_whoever_serves_early_and_is_not_disabled() {
+    let mut bench = Bench::of(six());
+    bench.approved(3);
+    for server in ["fe-3", "fe-4", "fe-6"] {
+        bench.reached(server, Milestone::Disabled { start: None });
+    }
+    bench.reached("fe-1", Milestone::Touched);
+    let fe_5 = bench.layout.server(&"fe-5".into()).expect("six has fe-5");
+    for second in 1..=12 {
+        bench.in_rotation(second * 1_000, &["fe-3", "fe-4", "fe-5", "fe-6"]);
+    }
+    let start = |bench: &Bench| bench.start("fe-1", JobKind::ControllerUpgrade);
+    refused(start(&bench), "fe-5 is in rotation");
+    let flag = |enabled| Some(Reading { value: enabled, at_ms: 12_000 });
+    bench.view.servers[fe_5].flag = flag(false);
+    assert_eq!(start(&bench), Ok(()));
+    bench.view.servers[fe_5].flag = flag(true);
+    refused(start(&bench), "fe-5 is in rotation");
+    bench.in_rotation(13_000, &["fe-3", "fe-4", "fe-6"]);
+    assert_eq!(start(&bench), Ok(()));
+}
+
 #[test]
 fn the_same_state_gives_the_same_decision() {
     let mut bench = Bench::new();
@@ -353,14 +402,7 @@ fn the_same_state_gives_the_same_decision() {
 /// whose updating three for 110 requests/s each can answer 60; one fails.
 #[test]
 fn leaving_a_server_out_says_whom_it_overloads() {
-    let layout = six();
-    let mut progress = Progress::new(&layout);
-    let read = |it: &evenkeel::procedure::layout::Seat| {
-        (layout.nodes[it.node].name.clone(), it.member.clone(), seat(0, 0, 0))
-    };
-    let members = layout.seats.iter().map(read).collect();
-    let baseline = Baseline { members, ..Baseline::default() };
-    progress.apply(&layout, &Event::Baseline(baseline), 0);
+    let Bench { layout, progress, .. } = Bench::of(six());
     let reason = HoldReason::ServerFailed { server: "fe-2".into() };
     let told: Vec<String> = ways_out(&layout, &progress, &reason).iter().map(way_out).collect();
     let overloads = "fe-5 then gets 65 requests/s and can answer 60";
