@@ -426,6 +426,21 @@ fn who_replaces_one_that_was_left_out_holds_the_run_until_he_is_let_go() {
     assert_eq!(bench.progress.servers[fe_5].rescued_ms, None, "it was let go");
 }
 
+/// Goal: nobody is called to a pool that has somebody on the way. Method: the only member that serves
+/// was drained by somebody else for long, is fit, and can be put back at once; then it is dead.
+#[test]
+fn a_pool_that_can_be_helped_at_once_holds_nothing() {
+    let mut bench = Bench::new();
+    let dead =
+        MemberReading { oper: OperState::Stopped, check: CheckState::Failing, ..seat(0, 0, 40) };
+    for second in 1..=60 {
+        bench.node("one", second * 1_000, dead.clone(), seat(8, 0, 40));
+    }
+    assert_eq!(bench.settle(), None);
+    bench.node("one", 61_000, dead.clone(), dead);
+    assert!(matches!(bench.settle(), Some(HoldReason::FloorLost { .. })), "nobody is left");
+}
+
 #[test]
 fn the_same_state_gives_the_same_decision() {
     let mut bench = Bench::new();

@@ -47,7 +47,8 @@ pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision:
     }
 }
 
-/// A bench under its floor that nobody is on the way to, as last read.
+/// A bench under its floor that nobody is on the way to, as last read: whoever belongs there and was
+/// taken out by somebody else, or has just become fit, is there as soon.
 #[must_use]
 pub(super) fn under_floor(
     layout: &Layout,
@@ -57,8 +58,13 @@ pub(super) fn under_floor(
     bench: &Bench,
 ) -> bool {
     let eligible = eligible_beside(layout, progress, view, pool, bench.node, None);
-    !layout.pools[pool].may_go_down
-        && eligible.is_some_and(|eligible| eligible < layout.pools[pool].floor)
+    if layout.pools[pool].may_go_down
+        || eligible.is_none_or(|eligible| eligible >= layout.pools[pool].floor)
+    {
+        return false;
+    }
+    let sides = Sides::of(layout, progress);
+    !bench.seats.iter().any(|&seat| helps_itself(layout, progress, view, sides, seat))
 }
 
 fn rescuer(
@@ -72,10 +78,6 @@ fn rescuer(
         return None;
     }
     let sides = Sides::of(layout, progress);
-    // Whoever belongs there and was taken out by somebody else is back as soon.
-    if bench.seats.iter().any(|&seat| helps_itself(layout, progress, view, sides, seat)) {
-        return None;
-    }
     let can = |server: ServerIx, seat| {
         let record = &progress.servers[server];
         let read = view.seat(layout, seat)?;
