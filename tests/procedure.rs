@@ -441,6 +441,42 @@ fn a_pool_that_can_be_helped_at_once_holds_nothing() {
     assert!(matches!(bench.settle(), Some(HoldReason::FloorLost { .. })), "nobody is left");
 }
 
+/// Goal: who was deployed to while he served is put back only when that is known to rest, whatever a
+/// person has said. Method: fe-2's threads: not read, none, busy, idle; and a service that is stopped.
+#[test]
+fn who_was_deployed_to_comes_back_only_when_that_is_known_to_rest() {
+    let mut bench = Bench::new();
+    bench.happened(&Event::Noticed(Notice::DeployingUnderLoad { server: "fe-2".into() }));
+    bench.happened(&decided(Wanted::Retry { server: None }));
+    bench.node("one", 1_000, seat(0, 0, 40), seat(8, 0, 40));
+    let admission = Action::Balancer {
+        node: "lb-1".into(),
+        members: vec![member("fe-2")],
+        change: MemberChange::Admit,
+    };
+    let admits = |bench: &mut Bench| {
+        bench.settle();
+        let decided = decide(&bench.layout, &bench.progress, &bench.view).actions;
+        let allowed = bench.check(&admission).is_ok();
+        assert_eq!(decided.contains(&admission), allowed, "decide and guard are of one mind");
+        allowed
+    };
+    assert!(!admits(&mut bench), "nothing is known");
+    let row = |state| ThreadRow { name: "Deployment Worker 1".into(), state };
+    for (rows, may) in [
+        (vec![], false),
+        (vec![row(ThreadState::Busy)], false),
+        (vec![row(ThreadState::Failed)], false),
+        (vec![row(ThreadState::Idle)], true),
+        (vec![], false),
+    ] {
+        bench.view.servers[1].see_threads(bench.layout.policy(), 1_000, rows.clone());
+        assert_eq!(admits(&mut bench), may, "{rows:?}");
+    }
+    bench.view.servers[1].service = service(false, "a", 1_000);
+    assert!(admits(&mut bench), "a service that does not run deploys nothing");
+}
+
 #[test]
 fn the_same_state_gives_the_same_decision() {
     let mut bench = Bench::new();
