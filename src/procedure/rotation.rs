@@ -177,7 +177,7 @@ fn admission(
         return None;
     }
     // A person's word that it may serve is about what deployment leaves, not about its midst.
-    if progress.servers[server].tainted && is_being_deployed_to(layout, view, server) == Some(true)
+    if progress.servers[server].tainted && is_being_deployed_to(layout, view, server) != Some(false)
     {
         return None;
     }

@@ -10,8 +10,9 @@
 //! gives it that time anew; and nobody ends it while the orchestrator is out.
 //!
 //! Allowed to fail:
-//! * a rescue: from the crash of a member of the pool on, or of its applications, since service goes
-//!   before one version;
+//! * a rescue, since service goes before one version: from the crash of a member of the pool on, or of
+//!   its applications, until it is ready again, was proven where its software had been changed, and
+//!   whoever stood in for it has left ([`super::Bounds::prove`], [`super::Bounds::rescue`]);
 //! * the same while a crashed server is gone that shares another pool with a member of this one, and
 //!   until whoever stands in there, and so in all of his pools, has left again
 //!   ([`super::Bounds::rescue`]);
@@ -129,11 +130,14 @@ fn switch_end<'a>(
 
 fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> Option<Excuse> {
     let faults = &context.faults;
-    let dead = servers.iter().filter_map(|server| faults.crashed_at(server).map(|at| (at, server)));
-    let rescue = dead.max().map(|(_, server)| Excuse::lasting("front-end-crash", server));
+    let relieved_ms = |server| relieved_ms(server, ground, context);
+    let dead = servers.iter().filter_map(|server| {
+        faults.crashed_at(server)?;
+        Some(Excuse::until("front-end-crash", server, relieved_ms(server)))
+    });
     let sick = servers.iter().filter_map(|server| {
         ground.servers[*server].broke_at_ms?;
-        Some(Excuse::lasting(faults.sickness(server)?, server))
+        Some(Excuse::until(faults.sickness(server)?, server, relieved_ms(server)))
     });
     let gone = beside(servers, ground).into_iter().filter_map(|server| {
         faults.crashed_at(server)?;
@@ -146,13 +150,22 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
         faults
             .reload_excuse(node)
             .into_iter()
-            .chain(rescue)
+            .chain(dead)
             .chain(gone)
             .chain(sick)
             .chain(edited)
             .chain(faults.flap_rescue_excuse(node))
             .chain(faults.lost_node_excuse()),
     )
+}
+
+/// By when whoever stood in for a server has left again; never, as long as it is not ready.
+fn relieved_ms(server: &str, ground: &Ground, context: &Context) -> u64 {
+    let faults = &context.faults;
+    let it = &ground.servers[server];
+    let Some(ready_ms) = it.ready_since_ms else { return u64::MAX };
+    let fit_ms = if it.touched { faults.proven_end(server, ready_ms) } else { ready_ms };
+    faults.end(fit_ms, faults.bounds.rescue)
 }
 
 /// Servers that share any pool with one of these that gets requests.

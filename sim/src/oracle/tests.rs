@@ -12,6 +12,7 @@ use crate::nemesis::fault::{BalancerFault, Fate, FrontEndFault, LinkFault, Orche
 use super::*;
 use crate::traffic::{TrafficSpec, UsersTruth};
 
+mod rescues;
 mod users_and_journal;
 use users_and_journal::reached;
 

@@ -39,7 +39,6 @@ pub(super) fn reason(layout: &Layout, progress: &Progress, view: &View) -> Optio
         .or_else(|| under_load(layout, progress, view))
         .or_else(|| floor_lost(layout, progress, view))
         .or_else(|| unreadable(layout, progress, view))
-        .or_else(|| too_few(layout, progress, view))
         .or_else(|| ignored(layout, progress, view))
         .or_else(|| drain_overdue(layout, progress, view))
         .or_else(|| server_failed(layout, progress))
@@ -161,6 +160,23 @@ fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
     if let Some(node) = view.nodes.iter().position(|node| too_long(node.failing_since_ms)) {
         return Some(HoldReason::BalancerUnknown { node: layout.nodes[node].name.clone() });
     }
+    let lost = |server: &ServerIx| {
+        too_long(view.servers[*server].host_failing_since_ms)
+            && progress.servers[*server].failure.is_none()
+            && is_needed(layout, progress, *server)
+    };
+    let server_unknown = || {
+        let server = (0..layout.servers.len()).find(lost)?;
+        Some(HoldReason::ServerUnknown { server: layout.servers[server].name.clone() })
+    };
+    // What brings consoles back waits for whoever stands in to leave, and he for those whom he
+    // stands in for: it is about them that a person is asked.
+    let stands_in = |server: &ServerProgress| server.rescued_ms.is_some() && !server.touched;
+    if progress.servers.iter().any(stands_in)
+        && let Some(reason) = server_unknown().or_else(|| too_few(layout, progress, view))
+    {
+        return Some(reason);
+    }
     let silent = |server: ServerIx| too_long(view.servers[server].console_failing_since_ms);
     // Whose consoles may be believed at all is asked only when one of them is silent.
     if !is_working(progress) && (0..layout.servers.len()).any(silent) {
@@ -169,13 +185,7 @@ fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
             return Some(HoldReason::ConsoleUnknown);
         }
     }
-    let lost = |server: &ServerIx| {
-        too_long(view.servers[*server].host_failing_since_ms)
-            && progress.servers[*server].failure.is_none()
-            && is_needed(layout, progress, *server)
-    };
-    let server = (0..layout.servers.len()).find(lost)?;
-    Some(HoldReason::ServerUnknown { server: layout.servers[server].name.clone() })
+    server_unknown()
 }
 
 /// The run's next progress needs this server: its half is being worked on and it is not proven, or

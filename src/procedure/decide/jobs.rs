@@ -13,6 +13,7 @@ use super::super::steps::{current_stage, everyone_in, may_begin, stage_done};
 use super::super::view::View;
 use super::Decision;
 use super::flags::stays_disabled;
+use super::rescue::serves_nobody_enabled;
 
 /// How long after its last job a service that is to start by itself is given before it is started.
 const SELF_STARTING_MS_MAX: u64 = 60_000;
@@ -289,7 +290,9 @@ fn stage_actions(
         let stopped =
             half == Half::Updating && service_stays_stopped(layout, progress, view, *server);
         let kinds: &[JobKind] = if stopped { &remedy } else { kinds };
-        if let Some(step) = next_job(layout, progress, view, *server, kinds) {
+        let step = next_job(layout, progress, view, *server, kinds)
+            .filter(|it| !it.is_for_all() || serves_nobody_enabled(layout, progress, view));
+        if let Some(step) = step {
             if !begun {
                 under_way += 1;
             }
@@ -328,6 +331,15 @@ enum NextJob {
     Resend(Job),
     /// Another.
     Fresh(JobKind),
+}
+
+impl NextJob {
+    fn is_for_all(&self) -> bool {
+        match self {
+            Self::Resend(job) => job.kind.is_for_all(),
+            Self::Fresh(kind) => kind.is_for_all(),
+        }
+    }
 }
 
 fn next_job(

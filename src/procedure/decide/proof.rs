@@ -80,10 +80,13 @@ fn deployed(
     decision: &mut Decision,
 ) {
     // Of a host that cannot be read nothing is known, nor of threads that no console tells; and what
-    // is known begins afresh after that.
-    let seen = &view.servers[server];
-    let read_since_ms = since_ms.max(seen.host_back_ms).max(view.consoles_back_ms);
-    let unreadable = seen.host_failing_since_ms.is_some()
+    // is known begins afresh after that. So it does after the controller was away, without whom no
+    // service initialises.
+    let hosts = [Some(server), layout.server(&layout.farm.controller)];
+    let mut hosts = hosts.into_iter().flatten().map(|server| &view.servers[server]);
+    let back_ms = hosts.clone().map(|host| host.host_back_ms).max().unwrap_or(0);
+    let read_since_ms = since_ms.max(back_ms).max(view.consoles_back_ms);
+    let unreadable = hosts.any(|host| host.host_failing_since_ms.is_some())
         || view.login_refused.is_some()
         || view.unknown_word.is_some()
         || consoles_are_silent(layout, progress, view);

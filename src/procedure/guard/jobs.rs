@@ -66,8 +66,24 @@ impl Guard<'_> {
                 }
             }
         }
+        if kind.is_for_all() {
+            self.nobody_enabled_serves()?;
+        }
         self.in_turn(half, server, kind)?;
         self.out_everywhere(server)
+    }
+
+    /// Whoever was admitted before his upgrade is deployed to with all others, unless he is disabled.
+    fn nobody_enabled_serves(&self) -> Result<(), String> {
+        for (ix, entry) in self.layout.servers.iter().enumerate() {
+            let flag = self.view.servers[ix].flag.as_ref().map(|read| read.value);
+            let record = &self.progress.servers[ix];
+            let in_time = record.touched || record.left_out;
+            if entry.half == Some(Half::Updating) && !in_time && flag != Some(false) {
+                self.out_everywhere(ix)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whatever the plan puts before a job is done, or will not be done any more.

@@ -7,7 +7,7 @@ use crate::journal::FarmMilestone;
 use super::super::action::MemberChange;
 use super::super::layout::{SeatIx, ServerIx};
 use super::super::progress::Direction;
-use super::super::readings::{CheckState, MemberReading};
+use super::super::readings::{CheckState, MemberReading, ThreadState};
 use super::Guard;
 
 impl Guard<'_> {
@@ -23,6 +23,7 @@ impl Guard<'_> {
             MemberChange::Admit => {
                 self.fit(server)?;
                 self.serves_now(server)?;
+                self.not_deployed_to(server)?;
                 let pool = &self.layout.pools[self.layout.seats[seat].pool];
                 let checked = !pool.health_check
                     || read.check == CheckState::Passing
@@ -114,6 +115,18 @@ impl Guard<'_> {
         let name = &self.layout.servers[server].name;
         let may = turn || record.rescued_ms.is_some();
         may.then_some(()).ok_or_else(|| format!("it is not {name}'s turn to serve"))
+    }
+
+    /// One to which deployment began under load comes back only between deployments, whatever a person
+    /// has said: its threads were read idle, or its service was read not to run.
+    fn not_deployed_to(&self, server: ServerIx) -> Result<(), String> {
+        let seen = &self.view.servers[server];
+        let idle = seen.threads.back().is_some_and(|round| {
+            !round.value.is_empty() && round.value.iter().all(|it| it.state == ThreadState::Idle)
+        });
+        let stopped = seen.service.as_ref().is_some_and(|read| !read.value.running);
+        let calm = !self.progress.servers[server].tainted || idle || stopped;
+        calm.then_some(()).ok_or_else(|| "applications may be being deployed to it".to_owned())
     }
 
     /// It is this server's turn to leave, as far as it is fit: others must go at any time.

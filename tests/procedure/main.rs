@@ -1,5 +1,7 @@
 //! The guard and the rules of quiet and idle, by themselves: pure functions over readings made by
 //! hand, each claim one that a mistake in `decide` would otherwise be alone with.
+mod standing_in;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use evenkeel::procedure::action::{Action, JobKind, MemberChange};
 use evenkeel::procedure::decide::{decide, deployment_since_ms, ways_out};
 use evenkeel::procedure::guard;
 use evenkeel::procedure::idle::{Deployment, deployment};
-use evenkeel::procedure::layout::Layout;
+use evenkeel::procedure::layout::{Layout, Seat};
 use evenkeel::procedure::polls::{self, Poll};
 use evenkeel::procedure::progress::Progress;
 use evenkeel::procedure::quiet::server_is_quiet;
@@ -51,15 +53,27 @@ fn seat(admin: u16, in_flight: u64, arrivals: u64) -> MemberReading {
     }
 }
 
+/// A Deployment Service as a host reads it; one that runs has initialised.
+fn service(running: bool, start: &str, at_ms: u64) -> Option<Reading<ServiceReading>> {
+    let initialised = running;
+    let value = ServiceReading { running, automatic: true, initialised, start: start.into() };
+    Some(Reading { value, at_ms })
+}
+
 impl Bench {
     fn new() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/tiny.farm.toml");
-        let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
-        let plan = plan::build(&loaded, None).expect("tiny has a safe plan");
-        let layout = Layout::new(&plan, &plan.hash());
+        Self::of(layout("tiny"))
+    }
+
+    /// A farm whose members were all in rotation in the beginning.
+    fn of(layout: Layout) -> Self {
         let (progress, view) = (Progress::new(&layout), View::new(&layout));
         let mut bench = Self { layout, progress, view };
-        bench.happened(&Event::Baseline(Baseline::default()));
+        let read = |it: &Seat| {
+            (bench.layout.nodes[it.node].name.clone(), it.member.clone(), seat(0, 0, 0))
+        };
+        let members = bench.layout.seats.iter().map(read).collect();
+        bench.happened(&Event::Baseline(Baseline { members, ..Baseline::default() }));
         bench
     }
 
@@ -124,6 +138,34 @@ impl Bench {
         }
     }
 
+    /// Every node says, now, that these servers are in rotation and all others drained and silent.
+    fn in_rotation(&mut self, at_ms: u64, servers: &[&str]) {
+        self.view.now_ms = at_ms;
+        for node in 0..self.layout.nodes.len() {
+            let read = |it: &Seat| {
+                let serves = servers.contains(&it.member.server.as_str());
+                let read = if serves { seat(0, 1, at_ms) } else { seat(8, 0, 40) };
+                (it.member.clone(), read)
+            };
+            let seats = self.layout.seats.iter().filter(|it| it.node == node);
+            let epoch = Epoch(Arc::from("one"));
+            let members = seats.map(read).collect();
+            let reading = NodeReading { epoch, lived_ms: DAY_MS + at_ms, members };
+            self.view.see_node(&self.layout, node, at_ms, &reading);
+        }
+    }
+
+    /// Writes down all that is concluded now, up to a hold: why it holds.
+    fn settle(&mut self) -> Option<HoldReason> {
+        loop {
+            let events = decide(&self.layout, &self.progress, &self.view).events;
+            if events.is_empty() {
+                return self.progress.held.clone();
+            }
+            events.iter().for_each(|event| self.happened(event));
+        }
+    }
+
     fn check(&self, action: &Action) -> Result<(), String> {
         guard::check(&self.layout, &self.progress, &self.view, action)
     }
@@ -144,12 +186,18 @@ fn decided(what: Wanted) -> Event {
     Event::Decided(Request { what, who: "maria".into(), ticket: None, plan_hash, at })
 }
 
+/// The plan of a scenario's farm.
+fn layout(scenario: &str) -> Layout {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let path = path.join(scenario).with_extension("farm.toml");
+    let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
+    let plan = plan::build(&loaded, None).expect("it has a safe plan");
+    Layout::new(&plan, &plan.hash())
+}
+
 /// The farm of six: fe-1, fe-2 and fe-5 updating, fe-1 with the jobs that are done once.
 fn six() -> Layout {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/six.farm.toml");
-    let loaded = farm::load(&path).unwrap_or_else(|errors| panic!("{}", errors.report(false)));
-    let plan = plan::build(&loaded, None).expect("six has a safe plan");
-    Layout::new(&plan, &plan.hash())
+    layout("six")
 }
 
 #[track_caller]
@@ -209,9 +257,7 @@ fn a_disabled_server_whose_service_was_started_again_may_be_enabled() {
     bench.reached("fe-1", Milestone::Touched);
     bench.reached("fe-2", Milestone::Disabled { start: Some("a".into()) });
     bench.fe_1_quiet();
-    let value =
-        ServiceReading { running: true, automatic: true, initialised: true, start: "b".into() };
-    bench.view.servers[1].service = Some(Reading { value, at_ms: bench.view.now_ms });
+    bench.view.servers[1].service = service(true, "b", bench.view.now_ms);
     refused(bench.start("fe-1", JobKind::ControllerUpgrade), "enabled again");
 }
 
@@ -233,18 +279,9 @@ fn a_touched_server_is_admitted_only_against_the_service_start_it_was_tested_wit
     refused(bench.balancer("fe-1", MemberChange::Admit), "not proven");
     let version = bench.layout.target();
     bench.reached("fe-1", Milestone::Proven { version, start: "a".into() });
-    let service = |start: &str| {
-        let value = ServiceReading {
-            running: true,
-            automatic: true,
-            initialised: true,
-            start: start.into(),
-        };
-        Some(Reading { value, at_ms: 1_000 })
-    };
-    bench.view.servers[0].service = service("b");
+    bench.view.servers[0].service = service(true, "b", 1_000);
     refused(bench.balancer("fe-1", MemberChange::Admit), "started again");
-    bench.view.servers[0].service = service("a");
+    bench.view.servers[0].service = service(true, "a", 1_000);
     bench.switching();
     assert_eq!(bench.balancer("fe-1", MemberChange::Admit), Ok(()));
 }
@@ -333,24 +370,6 @@ fn a_server_is_proven_whoever_else_is_not_upgraded_yet() {
     assert_eq!(deployment_since_ms(&layout, &progress, fe_5), Some(2_000), "fe-2 is awaited");
 }
 
-/// Goal: one to which deployment began is relieved by whoever is known to be better, and a pool
-/// without anybody by whoever there is. Method: the other one's threads, read in turn.
-#[test]
-fn who_may_be_deployed_to_relieves_nobody_who_serves() {
-    let mut bench = Bench::new();
-    bench.fe_1_quiet();
-    bench.happened(&Event::Noticed(Notice::DeployingUnderLoad { server: "fe-2".into() }));
-    assert!(!bench.rescues(), "nothing is known of its threads");
-    bench.fe_1_thread(ThreadState::Busy);
-    assert!(!bench.rescues(), "it is being deployed to as well");
-    let stopped = MemberReading { oper: OperState::Stopped, ..seat(0, 0, 112) };
-    bench.node("one", 13_000, seat(8, 0, 40), stopped);
-    assert!(bench.rescues(), "nobody serves");
-    bench.node("one", 14_000, seat(8, 0, 40), seat(0, 1, 113));
-    bench.fe_1_thread(ThreadState::Idle);
-    assert!(bench.rescues(), "it idles");
-}
-
 /// Goal: a reading a second is made while traffic moves, and only then. Method: the two-server farm
 /// through a drain, a switch and a fall-back, whose last stage is a person who takes his time.
 #[test]
@@ -380,14 +399,7 @@ fn the_same_state_gives_the_same_decision() {
 /// whose updating three for 110 requests/s each can answer 60; one fails.
 #[test]
 fn leaving_a_server_out_says_whom_it_overloads() {
-    let layout = six();
-    let mut progress = Progress::new(&layout);
-    let read = |it: &evenkeel::procedure::layout::Seat| {
-        (layout.nodes[it.node].name.clone(), it.member.clone(), seat(0, 0, 0))
-    };
-    let members = layout.seats.iter().map(read).collect();
-    let baseline = Baseline { members, ..Baseline::default() };
-    progress.apply(&layout, &Event::Baseline(baseline), 0);
+    let Bench { layout, progress, .. } = Bench::of(six());
     let reason = HoldReason::ServerFailed { server: "fe-2".into() };
     let told: Vec<String> = ways_out(&layout, &progress, &reason).iter().map(way_out).collect();
     let overloads = "fe-5 then gets 65 requests/s and can answer 60";

@@ -1,0 +1,123 @@
+//! Whoever stands in for others, and whoever was deployed to while he served: when he is admitted,
+//! what waits for him, and about whom a person is asked.
+use super::*;
+
+/// Goal: one to which deployment began is relieved by whoever is known to be better, and a pool
+/// without anybody by whoever there is. Method: the other one's threads, read in turn.
+#[test]
+fn who_may_be_deployed_to_relieves_nobody_who_serves() {
+    let mut bench = Bench::new();
+    bench.fe_1_quiet();
+    bench.happened(&Event::Noticed(Notice::DeployingUnderLoad { server: "fe-2".into() }));
+    assert!(!bench.rescues(), "nothing is known of its threads");
+    bench.fe_1_thread(ThreadState::Busy);
+    assert!(!bench.rescues(), "it is being deployed to as well");
+    let stopped = MemberReading { oper: OperState::Stopped, ..seat(0, 0, 112) };
+    bench.node("one", 13_000, seat(8, 0, 40), stopped);
+    assert!(bench.rescues(), "nobody serves");
+    bench.node("one", 14_000, seat(8, 0, 40), seat(0, 1, 113));
+    bench.fe_1_thread(ThreadState::Idle);
+    assert!(bench.rescues(), "it idles");
+}
+
+/// Goal: nothing is deployed to whoever serves before his upgrade. Method: fe-5 is in rotation when
+/// the first job begins that deploys to every enabled server; then it is read disabled; then it left.
+#[test]
+fn what_deploys_to_all_waits_for_whoever_serves_early_and_is_not_disabled() {
+    let mut bench = Bench::of(six());
+    bench.approved(3);
+    for server in ["fe-3", "fe-4", "fe-6"] {
+        bench.reached(server, Milestone::Disabled { start: None });
+    }
+    bench.reached("fe-1", Milestone::Touched);
+    let fe_5 = bench.layout.server(&"fe-5".into()).expect("six has fe-5");
+    for second in 1..=12 {
+        bench.in_rotation(second * 1_000, &["fe-3", "fe-4", "fe-5", "fe-6"]);
+    }
+    let start = |bench: &Bench| bench.start("fe-1", JobKind::ControllerUpgrade);
+    refused(start(&bench), "fe-5 is in rotation");
+    let flag = |enabled| Some(Reading { value: enabled, at_ms: 12_000 });
+    bench.view.servers[fe_5].flag = flag(false);
+    assert_eq!(start(&bench), Ok(()));
+    bench.view.servers[fe_5].flag = flag(true);
+    refused(start(&bench), "fe-5 is in rotation");
+    bench.in_rotation(13_000, &["fe-3", "fe-4", "fe-6"]);
+    assert_eq!(start(&bench), Ok(()));
+}
+
+/// Goal: a person is asked about whoever keeps his own upgrade from beginning because he serves in
+/// place of one that was left out, also while no console answers, and he goes when that person says
+/// so. Method: fe-5 for fe-4, without whom fe-6 gets 65 requests/s and can answer 60.
+#[test]
+fn who_replaces_one_that_was_left_out_holds_the_run_until_he_is_let_go() {
+    let mut bench = Bench::of(six());
+    bench.happened(&Event::Noticed(Notice::Rescued { server: "fe-5".into(), pool: "shop".into() }));
+    for server in &mut bench.view.servers {
+        server.console_failing_since_ms = Some(0);
+    }
+    for second in 300..=400 {
+        bench.in_rotation(second * 1_000, &["fe-3", "fe-5", "fe-6"]);
+    }
+    assert_ne!(
+        bench.settle(),
+        Some(HoldReason::TooFew { server: "fe-5".into() }),
+        "fe-4 may come back"
+    );
+    bench.happened(&decided(Wanted::LeaveOut { server: "fe-4".into() }));
+    assert_eq!(bench.settle(), Some(HoldReason::TooFew { server: "fe-5".into() }));
+    bench.happened(&decided(Wanted::Retry { server: None }));
+    bench.settle();
+    let fe_5 = bench.layout.server(&"fe-5".into()).expect("six has fe-5");
+    assert_eq!(bench.progress.servers[fe_5].rescued_ms, None, "it was let go");
+}
+
+/// Goal: nobody is called to a pool that has somebody on the way. Method: the only member that serves
+/// was drained by somebody else for long, is fit, and can be put back at once; then it is dead.
+#[test]
+fn a_pool_that_can_be_helped_at_once_holds_nothing() {
+    let mut bench = Bench::new();
+    let dead =
+        MemberReading { oper: OperState::Stopped, check: CheckState::Failing, ..seat(0, 0, 40) };
+    for second in 1..=60 {
+        bench.node("one", second * 1_000, dead.clone(), seat(8, 0, 40));
+    }
+    assert_eq!(bench.settle(), None);
+    bench.node("one", 61_000, dead.clone(), dead);
+    assert!(matches!(bench.settle(), Some(HoldReason::FloorLost { .. })), "nobody is left");
+}
+
+/// Goal: who was deployed to while he served is put back only when that is known to rest, whatever a
+/// person has said. Method: fe-2's threads: not read, none, busy, idle; and a service that is stopped.
+#[test]
+fn who_was_deployed_to_comes_back_only_when_that_is_known_to_rest() {
+    let mut bench = Bench::new();
+    bench.happened(&Event::Noticed(Notice::DeployingUnderLoad { server: "fe-2".into() }));
+    bench.happened(&decided(Wanted::Retry { server: None }));
+    bench.node("one", 1_000, seat(0, 0, 40), seat(8, 0, 40));
+    let admission = Action::Balancer {
+        node: "lb-1".into(),
+        members: vec![member("fe-2")],
+        change: MemberChange::Admit,
+    };
+    let admits = |bench: &mut Bench| {
+        bench.settle();
+        let decided = decide(&bench.layout, &bench.progress, &bench.view).actions;
+        let allowed = bench.check(&admission).is_ok();
+        assert_eq!(decided.contains(&admission), allowed, "decide and guard are of one mind");
+        allowed
+    };
+    assert!(!admits(&mut bench), "nothing is known");
+    let row = |state| ThreadRow { name: "Deployment Worker 1".into(), state };
+    for (rows, may) in [
+        (vec![], false),
+        (vec![row(ThreadState::Busy)], false),
+        (vec![row(ThreadState::Failed)], false),
+        (vec![row(ThreadState::Idle)], true),
+        (vec![], false),
+    ] {
+        bench.view.servers[1].see_threads(bench.layout.policy(), 1_000, rows.clone());
+        assert_eq!(admits(&mut bench), may, "{rows:?}");
+    }
+    bench.view.servers[1].service = service(false, "a", 1_000);
+    assert!(admits(&mut bench), "a service that does not run deploys nothing");
+}
