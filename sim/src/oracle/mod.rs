@@ -274,7 +274,7 @@ impl Oracle {
             Box::<zone_always_served::ZoneAlwaysServed>::default(),
             Box::new(no_user_meets_an_upgrade::NoUserMeetsAnUpgrade),
             Box::<one_version_in_rotation::OneVersionInRotation>::default(),
-            Box::new(no_deployment_under_load::NoDeploymentUnderLoad),
+            Box::<no_deployment_under_load::NoDeploymentUnderLoad>::default(),
             Box::<capacity_covers_load::CapacityCoversLoad>::default(),
             Box::<no_request_is_cut::NoRequestIsCut>::default(),
             Box::new(everyone_ends_upgraded::EveryoneEndsUpgraded),

@@ -13,16 +13,28 @@
 //! * where deployment began before that bound was over: while some pool of it has nobody to stand
 //!   in, no other fit living member in rotation, or the others could not carry the users without it.
 //!
-//! For whoever was admitted early, since a pool had nobody: while that is so.
+//! For whoever was admitted early, since a pool had nobody: while that is so, or the others could not
+//! carry the users without it; and within the bound in which it leaves again after that
+//! ([`super::Bounds::rescue`]). The job that deploys had begun by then, and old consoles that fail on
+//! the new database could not have disabled it.
 //!
 //! And within the bound after a reload of the node that put the server back.
 //!
 //! Sabotage that breaks it: skip step 2; do not watch the flags; admit before deployment is idle.
+use std::collections::BTreeMap;
+
 use evenkeel_fakes::truth::OldConsole;
 
+use super::ground::Member;
 use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
 
-pub(super) struct NoDeploymentUnderLoad;
+#[derive(Default)]
+pub(super) struct NoDeploymentUnderLoad {
+    /// The revision of members that was looked at last.
+    revision: Option<u64>,
+    /// When some pool of a server was last known to have nobody without it, or not enough.
+    needed_ms: BTreeMap<String, u64>,
+}
 
 impl Invariant for NoDeploymentUnderLoad {
     fn name(&self) -> &'static str {
@@ -33,8 +45,9 @@ impl Invariant for NoDeploymentUnderLoad {
         "nothing is deployed to a server that gets users' requests"
     }
 
-    fn over(&mut self, _span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {
+    fn over(&mut self, span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {
         let mut findings = Vec::new();
+        self.note_needed(span, ground);
         for (key, member) in &ground.members {
             let server = ground.server_of(member);
             if !member.eligible() || server.deploying_since_ms.is_none() {
@@ -42,12 +55,20 @@ impl Invariant for NoDeploymentUnderLoad {
             }
             let faults = &context.faults;
             let is_needed = nobody_stands_in(&member.server, ground);
-            let rescued = is_needed && !server.touched && context.updating.contains(&member.server);
+            let stays = is_needed || context.demand.needs(&member.server, ground);
+            if stays {
+                self.needed_ms.insert(member.server.clone(), span.to_ms);
+            }
+            let early = !server.touched && context.updating.contains(&member.server);
+            let needed_ms = self.needed_ms.get(&member.server).filter(|_| early);
+            let rescued = needed_ms.map(|needed_ms| {
+                let end_ms = faults.end(*needed_ms, faults.bounds.rescue);
+                Excuse::until("rescue", &member.server, end_ms)
+            });
             let began_ms = server.deploying_since_ms;
             let enabled = server.enabled_itself_at_ms.map(|at_ms| {
                 let end_ms = flag_end(at_ms, ground, context);
                 let too_soon = end_ms.is_none_or(|end_ms| began_ms <= Some(end_ms));
-                let stays = is_needed || context.demand.needs(&member.server, ground);
                 match end_ms.filter(|_| !(stays && too_soon)) {
                     Some(end_ms) => Excuse::until("self-enabling", &member.server, end_ms),
                     None => Excuse::lasting("self-enabling", &member.server),
@@ -61,13 +82,28 @@ impl Invariant for NoDeploymentUnderLoad {
                     member.server, key.pool, key.node
                 ),
                 excuse: longest(
-                    (faults.reload_excuse(&key.node).into_iter())
-                        .chain(enabled)
-                        .chain(rescued.then(|| Excuse::lasting("rescue", &member.server))),
+                    (faults.reload_excuse(&key.node).into_iter()).chain(enabled).chain(rescued),
                 ),
             });
         }
         findings
+    }
+}
+
+impl NoDeploymentUnderLoad {
+    /// Notes who is alone in a pool, and who could stand in where nobody is.
+    fn note_needed(&mut self, span: Span, ground: &Ground) {
+        if self.revision.replace(ground.revision) == Some(ground.revision) {
+            return;
+        }
+        for members in ground.lanes().into_values() {
+            let serves = |it: &Member| it.eligible() && ground.ready(&it.server);
+            let serving = members.iter().filter(|(_, it)| serves(it)).count();
+            let needed = |it: &Member| serving == 0 || (serving == 1 && serves(it));
+            for (_, member) in members.iter().filter(|(_, it)| needed(it)) {
+                self.needed_ms.insert(member.server.clone(), span.to_ms);
+            }
+        }
     }
 }
 

@@ -13,6 +13,8 @@
 //! * a rescue, since service goes before one version: from the crash of a member of the pool on, or of
 //!   its applications, until it is ready again, was proven where its software had been changed, and
 //!   whoever stood in for it has left ([`super::Bounds::prove`], [`super::Bounds::rescue`]);
+//! * the same while a member is out since deployment began on it under load: what it serves until its
+//!   upgrade is neither version;
 //! * the same while a crashed server is gone that shares another pool with a member of this one, and
 //!   until whoever stands in there, and so in all of his pools, has left again
 //!   ([`super::Bounds::rescue`]);
@@ -139,6 +141,8 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
         ground.servers[*server].broke_at_ms?;
         Some(Excuse::until(faults.sickness(server)?, server, relieved_ms(server)))
     });
+    let half_deployed = servers.iter().filter(|server| ground.servers[**server].half_deployed());
+    let half_deployed = half_deployed.map(|server| Excuse::lasting("self-enabling", server));
     let gone = beside(servers, ground).into_iter().filter_map(|server| {
         faults.crashed_at(server)?;
         let back_ms = ground.servers[server].ready_since_ms;
@@ -153,6 +157,7 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
             .chain(dead)
             .chain(gone)
             .chain(sick)
+            .chain(half_deployed)
             .chain(edited)
             .chain(faults.flap_rescue_excuse(node))
             .chain(faults.lost_node_excuse()),
