@@ -20,8 +20,9 @@ pub const SECOND: u64 = 1_000;
 /// A minute in milliseconds.
 pub const MINUTE: u64 = 60 * SECOND;
 
-/// About as long as the last step takes where nothing disturbs it: what comes later comes never.
-const LAST_STEP_MS: u64 = 25;
+/// No longer than steps 4 and 9 take where nothing disturbs them: what comes later meets the step
+/// after that, or never comes.
+const SHORT_STEP_MS: u64 = 25;
 /// A family strikes in this share of seeds, where the choice leaves it open. Not every fault that
 /// is drawn meets its trigger, and every family should fire in 40 to 80 of 100 seeds.
 const FAMILY_STRIKES: (u64, u64) = (13, 20);
@@ -233,8 +234,8 @@ impl Draw<'_> {
         let longest_ms = match step {
             // Installers, and the soak, take their time.
             3 | 5 | 6 => 20 * MINUTE,
-            // A few exchanges, and the run has ended.
-            9 => LAST_STEP_MS,
+            // A few exchanges: the last tests, and the last members admitted.
+            4 | 9 => SHORT_STEP_MS,
             _ => MINUTE,
         };
         let longest_ms =
