@@ -286,12 +286,20 @@ pub(super) fn can_be_spared(
         return true;
     }
     let Some(bench) = pool.benches.iter().find(|bench| bench.node == node) else { return false };
-    // Fit, in rotation and wanted there: those that stay when all others that are to go have gone.
+    let (tainted, returning) =
+        (progress.servers[server].tainted, progress.direction == Direction::FallingBack);
+    // Fit, in rotation and wanted there: those that stay when all others that are to go have gone. On
+    // the way back these go only where the others carry the users: until then they stay, and serve for
+    // one that is being deployed to.
     let stays = |other: SeatIx| {
-        sides.wanted(layout, progress, layout.seats[other].server) == Wanted::In
-            && view.seat(layout, other).is_some_and(in_rotation)
+        let server = layout.seats[other].server;
+        let stands = match tainted && returning {
+            true => is_fit(progress, server),
+            false => sides.wanted(layout, progress, server) == Wanted::In,
+        };
+        stands && view.seat(layout, other).is_some_and(in_rotation)
     };
-    let few = progress.servers[server].tainted || progress.direction == Direction::FallingBack;
+    let few = tainted || returning;
     bench.seats.iter().filter(|&&other| stays(other)).count() >= pool.floor
         && (!few || can_do_without(layout, progress, view, server, bench, stays))
 }

@@ -121,3 +121,28 @@ fn who_was_deployed_to_comes_back_only_when_that_is_known_to_rest() {
     bench.view.servers[1].service = service(false, "a", 1_000);
     assert!(admits(&mut bench), "a service that does not run deploys nothing");
 }
+
+/// Goal: on the way back, whoever is being deployed to leaves while the others serve, and these stay.
+/// Method: both serve, fe-2 is to take the traffic back, and deployment has begun on it.
+#[test]
+fn who_is_deployed_to_on_the_way_back_leaves_before_the_others_do() {
+    let mut bench = Bench::new();
+    let version = bench.layout.target();
+    bench.reached("fe-1", Milestone::Touched);
+    bench.reached("fe-1", Milestone::Proven { version, start: "a".into() });
+    bench.switching();
+    bench.happened(&decided(Wanted::FallBack));
+    bench.happened(&Event::Noticed(Notice::DeployingUnderLoad { server: "fe-2".into() }));
+    for second in 1..=60 {
+        bench.node("one", second * 1_000, seat(0, 3, 40 + second), seat(0, 3, 40 + second));
+    }
+    bench.settle();
+    let drain = |server: &str| Action::Balancer {
+        node: "lb-1".into(),
+        members: vec![member(server)],
+        change: MemberChange::Drain,
+    };
+    let decided = decide(&bench.layout, &bench.progress, &bench.view).actions;
+    assert!(decided.contains(&drain("fe-2")) && !decided.contains(&drain("fe-1")), "{decided:?}");
+    assert_eq!(bench.check(&drain("fe-2")), Ok(()));
+}
