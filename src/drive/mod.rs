@@ -397,13 +397,15 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             return Ok(late);
         }
         let mut next = first;
+        // A stop while answers are gathered shows here alone: what is waited for first may be far away.
+        let gathered_ms = self.view.now_ms + GATHER_MS;
         let until = Instant::now() + Duration::from_millis(GATHER_MS);
         while let Some(completion) = next {
             self.absorb(completion)?;
             next = tokio::time::timeout_at(until, self.running.next()).await.ok().flatten();
             self.tick();
         }
-        Ok(self.late_by(now_ms + wait_ms).unwrap_or(Woken::InTime))
+        Ok(self.late_by(gathered_ms).unwrap_or(Woken::InTime))
     }
 
     /// A wait that was to end at an instant has lasted too long.
