@@ -21,12 +21,8 @@ pub enum Deployment {
 /// threads listed, one in error. A service that the host reads not to run has none.
 #[must_use]
 pub fn is_being_deployed_to(layout: &Layout, view: &View, server: ServerIx) -> Option<bool> {
-    let policy = layout.policy();
     let last = view.servers[server].threads.back();
-    let rows = last.filter(|round| {
-        round.at_ms + policy.jobs_poll_ms * u64::from(policy.stale_after_polls) >= view.now_ms
-    });
-    let rows = rows.map_or(&[][..], |round| &round.value);
+    let rows = view.fresh(layout, last, layout.policy().jobs_poll_ms).map_or(&[][..], |rows| rows);
     let any = |state| rows.iter().any(|row| row.state == state);
     let stopped = || view.service(layout, server).is_some_and(|read| !read.running);
     match (any(ThreadState::Busy), any(ThreadState::Failed) || rows.is_empty()) {

@@ -120,6 +120,8 @@ fn who_was_deployed_to_comes_back_only_when_that_is_known_to_rest() {
     }
     bench.view.servers[1].service = service(false, "a", 1_000);
     assert!(admits(&mut bench), "a service that does not run deploys nothing");
+    bench.node("one", 200_000, seat(0, 0, 40), seat(8, 0, 40));
+    assert!(!admits(&mut bench), "that was minutes ago");
 }
 
 /// Goal: on the way back, whoever is being deployed to leaves while the others serve, and these stay.

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 use evenkeel_fakes::truth::OldConsole;
 
-use super::ground::Member;
+use super::ground::{Member, MemberKey};
 use super::{Context, Excuse, Finding, Ground, Invariant, Span, longest};
 
 #[derive(Default)]
@@ -97,11 +97,10 @@ impl NoDeploymentUnderLoad {
             return;
         }
         for members in ground.lanes().into_values() {
-            let serves = |it: &Member| it.eligible() && ground.ready(&it.server);
-            let serving = members.iter().filter(|(_, it)| serves(it)).count();
-            let needed = |it: &Member| serving == 0 || (serving == 1 && serves(it));
-            for (_, member) in members.iter().filter(|(_, it)| needed(it)) {
-                self.needed_ms.insert(member.server.clone(), span.to_ms);
+            for (_, member) in &members {
+                if !others_serve(&member.server, &members, ground) {
+                    self.needed_ms.insert(member.server.clone(), span.to_ms);
+                }
             }
         }
     }
@@ -123,9 +122,12 @@ fn flag_end(at_ms: u64, ground: &Ground, context: &Context) -> Option<u64> {
 /// In some pool and node of a server no other fit living member gets requests.
 fn nobody_stands_in(server: &str, ground: &Ground) -> bool {
     ground.lanes().values().any(|members| {
-        members.iter().any(|(_, it)| it.server == server)
-            && !members
-                .iter()
-                .any(|(_, it)| it.server != server && it.eligible() && ground.ready(&it.server))
+        members.iter().any(|(_, it)| it.server == server) && !others_serve(server, members, ground)
     })
+}
+
+/// Beside a server, some fit living member of these gets requests.
+fn others_serve(server: &str, members: &[(&MemberKey, &Member)], ground: &Ground) -> bool {
+    let mut others = members.iter().filter(|(_, it)| it.server != server);
+    others.any(|(_, it)| it.eligible() && ground.ready(&it.server))
 }

@@ -13,8 +13,8 @@
 //! * a rescue, since service goes before one version: from the crash of a member of the pool on, or of
 //!   its applications, until it is ready again, was proven where its software had been changed, and
 //!   whoever stood in for it has left ([`super::Bounds::prove`], [`super::Bounds::rescue`]);
-//! * the same while a member is out since deployment began on it under load: what it serves until its
-//!   upgrade is neither version;
+//! * the same from the deployment on that began on a member because it had enabled itself, until its
+//!   upgrade: what it serves meanwhile is neither version;
 //! * the same while a crashed server is gone that shares another pool with a member of this one, and
 //!   until whoever stands in there, and so in all of his pools, has left again
 //!   ([`super::Bounds::rescue`]);

@@ -11,7 +11,7 @@ use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::{in_rotation, is_young, server_is_quiet};
 use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms, wants_change};
 use super::super::steps::{current_stage, may_begin, stage_done, step};
-use super::super::view::{InVain, View};
+use super::super::view::{InVain, NodeView, View};
 use super::console_faces;
 use super::flags;
 use super::rescue::{have_held, replaces_left_out, spared, under_floor};
@@ -38,7 +38,10 @@ pub(super) fn reason(layout: &Layout, progress: &Progress, view: &View) -> Optio
     somebody_else(layout, progress)
         .or_else(|| under_load(layout, progress, view))
         .or_else(|| floor_lost(layout, progress, view))
-        .or_else(|| unreadable(layout, progress, view))
+        .or_else(|| balancer_unknown(layout, view))
+        .or_else(|| stood_in_for(layout, progress, view))
+        .or_else(|| console_unknown(layout, progress, view))
+        .or_else(|| server_unknown(layout, progress, view))
         .or_else(|| ignored(layout, progress, view))
         .or_else(|| drain_overdue(layout, progress, view))
         .or_else(|| server_failed(layout, progress))
@@ -153,39 +156,45 @@ fn is_working(progress: &Progress) -> bool {
     })
 }
 
-fn unreadable(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
-    let too_long = |since: Option<u64>| {
-        since.is_some_and(|since| since + layout.policy().unknown_ms_max < view.now_ms)
-    };
-    if let Some(node) = view.nodes.iter().position(|node| too_long(node.failing_since_ms)) {
-        return Some(HoldReason::BalancerUnknown { node: layout.nodes[node].name.clone() });
+fn too_long(layout: &Layout, view: &View, since_ms: Option<u64>) -> bool {
+    since_ms.is_some_and(|since_ms| since_ms + layout.policy().unknown_ms_max < view.now_ms)
+}
+
+fn balancer_unknown(layout: &Layout, view: &View) -> Option<HoldReason> {
+    let silent = |node: &NodeView| too_long(layout, view, node.failing_since_ms);
+    let node = view.nodes.iter().position(silent)?;
+    Some(HoldReason::BalancerUnknown { node: layout.nodes[node].name.clone() })
+}
+
+/// What brings consoles back waits for whoever stands in to leave, and he for those whom he stands in
+/// for: it is about them that a person is asked.
+fn stood_in_for(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    let stands_in = |server: &ServerProgress| server.rescued_ms.is_some() && !server.touched;
+    if !progress.servers.iter().any(stands_in) {
+        return None;
     }
+    server_unknown(layout, progress, view).or_else(|| too_few(layout, progress, view))
+}
+
+fn console_unknown(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    let silent =
+        |server: ServerIx| too_long(layout, view, view.servers[server].console_failing_since_ms);
+    // Whose consoles may be believed at all is asked only when one of them is silent.
+    if is_working(progress) || !(0..layout.servers.len()).any(silent) {
+        return None;
+    }
+    let mut faces = console_faces(layout, progress).peekable();
+    (faces.peek().is_some() && faces.all(silent)).then_some(HoldReason::ConsoleUnknown)
+}
+
+fn server_unknown(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
     let lost = |server: &ServerIx| {
-        too_long(view.servers[*server].host_failing_since_ms)
+        too_long(layout, view, view.servers[*server].host_failing_since_ms)
             && progress.servers[*server].failure.is_none()
             && is_needed(layout, progress, *server)
     };
-    let server_unknown = || {
-        let server = (0..layout.servers.len()).find(lost)?;
-        Some(HoldReason::ServerUnknown { server: layout.servers[server].name.clone() })
-    };
-    // What brings consoles back waits for whoever stands in to leave, and he for those whom he
-    // stands in for: it is about them that a person is asked.
-    let stands_in = |server: &ServerProgress| server.rescued_ms.is_some() && !server.touched;
-    if progress.servers.iter().any(stands_in)
-        && let Some(reason) = server_unknown().or_else(|| too_few(layout, progress, view))
-    {
-        return Some(reason);
-    }
-    let silent = |server: ServerIx| too_long(view.servers[server].console_failing_since_ms);
-    // Whose consoles may be believed at all is asked only when one of them is silent.
-    if !is_working(progress) && (0..layout.servers.len()).any(silent) {
-        let mut faces = console_faces(layout, progress).peekable();
-        if faces.peek().is_some() && faces.all(silent) {
-            return Some(HoldReason::ConsoleUnknown);
-        }
-    }
-    server_unknown()
+    let server = (0..layout.servers.len()).find(lost)?;
+    Some(HoldReason::ServerUnknown { server: layout.servers[server].name.clone() })
 }
 
 /// The run's next progress needs this server: its half is being worked on and it is not proven, or

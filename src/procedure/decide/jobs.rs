@@ -13,7 +13,6 @@ use super::super::steps::{current_stage, everyone_in, may_begin, stage_done};
 use super::super::view::View;
 use super::Decision;
 use super::flags::stays_disabled;
-use super::rescue::serves_nobody_enabled;
 
 /// How long after its last job a service that is to start by itself is given before it is started.
 const SELF_STARTING_MS_MAX: u64 = 60_000;
@@ -299,6 +298,18 @@ fn stage_actions(
             begin(layout, progress, *server, step, decision);
         }
     }
+}
+
+/// What is deployed to every enabled server meets no users: whoever has yet to be upgraded is out, or
+/// was read disabled. Whoever was admitted early may be neither, where no console is left that could
+/// disable him; then it waits until he has left, as his own upgrade does.
+fn serves_nobody_enabled(layout: &Layout, progress: &Progress, view: &View) -> bool {
+    let out =
+        |server| wanted(layout, progress, server) == Wanted::Out && is_out(layout, view, server);
+    layout.half(Half::Updating).all(|server| {
+        let record = &progress.servers[server];
+        record.left_out || record.touched || view.flag(layout, server) == Some(false) || out(server)
+    })
 }
 
 /// A server's last job is of this stage, or puts right what one of it left undone.

@@ -1,6 +1,5 @@
 //! Rescue: when a pool falls under its floor, any fit member may be admitted early. Service goes
 //! before one version.
-use crate::farm::Half;
 use crate::journal::{Event, FarmMilestone, Notice};
 
 use super::super::fitness::{eligible_beside, in_rotation_among, is_fit};
@@ -10,10 +9,9 @@ use super::super::load::{can_do_without, misses_left_out};
 use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::in_rotation;
 use super::super::readings::{CheckState, OperState};
-use super::super::rotation::{Sides, Wanted, helps_itself, wanted};
+use super::super::rotation::{Sides, Wanted, helps_itself};
 use super::super::view::View;
 use super::Decision;
-use super::jobs::is_out;
 
 /// A rescue lasts at least this long, and until the others have held their pools for as long: a
 /// flapping member shall not make another one flap, and one that has just started is cold and
@@ -128,18 +126,6 @@ fn deploying_doubt(layout: &Layout, progress: &Progress, view: &View, server: Se
         }
         _ => Doubt::Unknown,
     }
-}
-
-/// What is deployed to every enabled server meets no users: whoever has yet to be upgraded is out, or
-/// was read disabled. Whoever was admitted early may be neither, where no console is left that could
-/// disable him; then it waits until he has left, as his own upgrade does.
-pub(super) fn serves_nobody_enabled(layout: &Layout, progress: &Progress, view: &View) -> bool {
-    let out =
-        |server| wanted(layout, progress, server) == Wanted::Out && is_out(layout, view, server);
-    layout.half(Half::Updating).all(|server| {
-        let record = &progress.servers[server];
-        record.left_out || record.touched || view.flag(layout, server) == Some(false) || out(server)
-    })
 }
 
 /// Whoever was admitted early may leave again: its pools have held without it, and nobody is missed

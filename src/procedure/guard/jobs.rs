@@ -76,7 +76,7 @@ impl Guard<'_> {
     /// Whoever was admitted before his upgrade is deployed to with all others, unless he is disabled.
     fn nobody_enabled_serves(&self) -> Result<(), String> {
         for (ix, entry) in self.layout.servers.iter().enumerate() {
-            let flag = self.view.servers[ix].flag.as_ref().map(|read| read.value);
+            let flag = self.view.flag(self.layout, ix);
             let record = &self.progress.servers[ix];
             let in_time = record.touched || record.left_out;
             if entry.half == Some(Half::Updating) && !in_time && flag != Some(false) {

@@ -118,13 +118,14 @@ impl Guard<'_> {
     }
 
     /// One to which deployment began under load comes back only between deployments, whatever a person
-    /// has said: its threads were read idle, or its service was read not to run.
+    /// has said: its threads were read idle lately, or its service not to run.
     fn not_deployed_to(&self, server: ServerIx) -> Result<(), String> {
-        let seen = &self.view.servers[server];
-        let idle = seen.threads.back().is_some_and(|round| {
-            !round.value.is_empty() && round.value.iter().all(|it| it.state == ThreadState::Idle)
+        let (view, every_ms) = (self.view, self.layout.policy().jobs_poll_ms);
+        let threads = view.fresh(self.layout, view.servers[server].threads.back(), every_ms);
+        let idle = threads.is_some_and(|rows| {
+            !rows.is_empty() && rows.iter().all(|it| it.state == ThreadState::Idle)
         });
-        let stopped = seen.service.as_ref().is_some_and(|read| !read.value.running);
+        let stopped = view.service(self.layout, server).is_some_and(|read| !read.running);
         let calm = !self.progress.servers[server].tainted || idle || stopped;
         calm.then_some(()).ok_or_else(|| "applications may be being deployed to it".to_owned())
     }
