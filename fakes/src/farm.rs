@@ -165,8 +165,13 @@ impl Farm {
 
     /// Lets time pass in which nothing is due.
     pub(crate) fn pass(&mut self, now_ms: u64) {
-        self.now_ms = self.now_ms.max(now_ms);
+        self.wait(now_ms);
         self.meter();
+    }
+
+    /// The same, without the load.
+    pub(crate) fn wait(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
     }
 
     /// Takes the changes since the last call, in order.

@@ -19,7 +19,7 @@ use crate::procedure::action::MemberChange;
 use crate::procedure::readings::{MemberId, NodeReading};
 
 use super::{BalancerError, PoolMembers};
-use text::{Facts, Headers, Roster};
+use text::{Facts, Roster, Shape};
 
 /// Everything about a node in one exchange, so that the parts belong together; of `show stat` the
 /// rows of servers alone (type 4, see HAProxy's management guide, "show stat").
@@ -39,22 +39,23 @@ pub struct Haproxy<D: Dial> {
     deadlines: Deadlines,
     roster: Roster,
     names: BTreeMap<MemberId, (PoolName, MemberName)>,
-    headers: RefCell<Headers>,
+    shape: RefCell<Shape>,
 }
 
 impl<D: Dial> Haproxy<D> {
     /// The node, with the farm's members on it.
     pub fn new(dial: D, node: &BalancerNode, pools: Vec<PoolMembers>) -> Self {
-        let (mut roster, mut names) = (Roster::new(), BTreeMap::new());
+        let (mut on_node, mut names) = (Vec::new(), BTreeMap::new());
         for PoolMembers { pool, members } in pools {
             for (member, server) in members {
                 let id = MemberId { pool: pool.clone(), server };
                 names.insert(id.clone(), (pool.clone(), member.clone()));
-                roster.entry(pool.clone()).or_default().insert(member, id);
+                on_node.push((id, member));
             }
         }
         let (address, deadlines) = (node.api.parse(), Deadlines::default());
-        Self { dial, address, deadlines, roster, names, headers: RefCell::new(Headers::new()) }
+        let (roster, shape) = (Roster::new(on_node), RefCell::new(Shape::new()));
+        Self { dial, address, deadlines, roster, names, shape }
     }
 
     /// Waits as long as this.
@@ -143,7 +144,7 @@ impl<D: Dial> Haproxy<D> {
                 "the connection closed before the answer's end".into(),
             ));
         }
-        text::read(&answer, &self.roster, &mut self.headers.borrow_mut())
+        text::read(&answer, &self.roster, &mut self.shape.borrow_mut())
     }
 
     /// Sends commands that answer nothing when they are carried out.

@@ -142,13 +142,34 @@ fn change_on(
         &|seat| cut(layout, progress, view, sides, seat),
     ];
     let node = &layout.nodes[node];
-    let seats = node.first_seat..node.first_seat + node.seat_count;
+    // Nearly always all seats are where they are wanted: no rule is asked then.
+    let mut seats = node.first_seat..node.first_seat + node.seat_count;
+    let first = seats.find(|seat| !is_settled(layout, progress, view, sides, *seat))?;
+    let seats = first..seats.end;
     rules.into_iter().find_map(|rule| {
         let mut changes = seats.clone().filter_map(|seat| Some((seat, rule(seat)?)));
         let (first, change) = changes.next()?;
         let alike = changes.filter(|(_, other)| *other == change).map(|(seat, _)| seat);
         let seats = std::iter::once(first).chain(alike);
         Some((change, seats.map(|seat| layout.seats[seat].member.clone()).collect()))
+    })
+}
+
+/// No rule changes the seat: what it is wanted to be it was read to be, lately.
+fn is_settled(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    sides: Sides,
+    seat: SeatIx,
+) -> bool {
+    view.seat(layout, seat).is_some_and(|read| {
+        match sides.wanted(layout, progress, layout.seats[seat].server) {
+            Wanted::In => {
+                read.admin.ready() && baseline_weight(progress, seat) == Some(read.weight)
+            }
+            Wanted::Out => !read.admin.ready() && read.in_flight == 0,
+        }
     })
 }
 

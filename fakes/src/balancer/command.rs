@@ -26,15 +26,20 @@ impl Balancer {
     /// The runtime API's whole reply to one line on a connection of its own; commands may be
     /// joined by `;`.
     pub fn command(&mut self, now_ms: u64, line: &str) -> String {
-        self.connected();
+        self.api_connections += 1;
         let mut out = String::new();
         self.command_in(&mut Session::default(), now_ms, line, &mut out);
         out
     }
 
-    /// Counts a connection to the runtime API.
-    pub fn connected(&mut self) {
+    /// A connection to the runtime API: for how many milliseconds it waits before its commands are
+    /// read; `None` when the process is down and refuses it.
+    pub fn connected(&mut self) -> Option<u64> {
+        if !self.is_up() {
+            return None;
+        }
         self.api_connections += 1;
+        Some(self.api_wait_ms())
     }
 
     /// Appends the reply to one line of a connection.

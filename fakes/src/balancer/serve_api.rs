@@ -20,13 +20,13 @@ pub async fn serve_api<L: Listen, R: Reach>(_: L, mut socket: L::Socket, reach: 
     loop {
         match L::accept(&mut socket).await {
             Ok((stream, _)) => {
-                if !reach.with(|balancer, _| balancer.is_up()) {
+                let Some(wait_ms) = reach.with(|balancer, _| balancer.connected()) else {
                     continue; // refused, as far as a listener can refuse
-                }
+                };
                 let reach = reach.clone();
                 tokio::task::spawn_local(async move {
                     // Whatever ends the exchange early, the client has already seen it.
-                    let _ = exchange::<L, R>(stream, reach).await;
+                    let _ = exchange::<L, R>(stream, reach, wait_ms).await;
                 });
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -34,14 +34,16 @@ pub async fn serve_api<L: Listen, R: Reach>(_: L, mut socket: L::Socket, reach: 
     }
 }
 
-async fn exchange<L: Listen, R: Reach>(mut stream: L::Stream, reach: R) -> std::io::Result<()> {
+async fn exchange<L: Listen, R: Reach>(
+    mut stream: L::Stream,
+    reach: R,
+    wait_ms: u64,
+) -> std::io::Result<()> {
     let mut session = Session::default();
     let mut input: Vec<u8> = Vec::with_capacity(256);
-    let wait_ms = reach.with(|balancer, _| balancer.api_wait_ms());
     if wait_ms > 0 {
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
     }
-    reach.with(|balancer, _| balancer.connected());
     loop {
         let room = (LINE_BYTES_MAX - input.len()) as u64;
         let read = timeout(IDLE, (&mut stream).take(room).read_buf(&mut input)).await;

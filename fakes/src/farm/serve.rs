@@ -105,7 +105,7 @@ pub async fn serve_web<L: Listen>(shared: Shared, mut socket: L::Socket, server:
 }
 
 fn answers(shared: &Shared, server: &str) -> bool {
-    shared.with(|farm| {
+    shared.look(|farm| {
         farm.servers
             .get(server)
             .is_some_and(|it| it.applications() != crate::ledger::ApplicationState::Off)
@@ -113,10 +113,15 @@ fn answers(shared: &Shared, server: &str) -> bool {
 }
 
 async fn handle(shared: Shared, server: Rc<str>, request: Request) -> Result<Answer, Silence> {
-    let (answer, life) = shared.with(|farm| {
+    // Three in four requests of a run are for pings and pages: nothing is to be drawn from them.
+    let (asked, life) = shared.look(|farm| {
         let life = farm.servers.get(&*server).map(FrontEnd::life).unwrap_or_default();
-        (web::answer(farm, &server, &request), life)
+        (web::read(farm, &server, &request), life)
     });
+    let answer = match asked {
+        web::Asked::Page(page) => page,
+        web::Asked::Console => shared.with(|farm| web::answer(farm, &server, &request)),
+    };
     let is_console =
         request.path.get(..14).is_some_and(|p| p.eq_ignore_ascii_case("/ServiceCenter"));
     if is_console {

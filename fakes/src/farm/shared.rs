@@ -82,10 +82,16 @@ impl Shared {
         result
     }
 
-    /// Advances the farm to the present and looks at it.
+    /// Advances the farm to the present and looks at it, at anything but what the load writes: users'
+    /// requests are modelled up to here when somebody asks for that.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Farm) -> R) -> R {
-        self.advance();
-        look(&self.0.farm.borrow())
+        let now_ms = self.now_ms();
+        if self.is_due(now_ms) {
+            self.advance();
+        }
+        let mut farm = self.0.farm.borrow_mut();
+        farm.wait(now_ms);
+        look(&farm)
     }
 
     /// Puts a model of users' requests behind the balancers' counters.
@@ -133,7 +139,7 @@ impl Shared {
     fn advance(&self) {
         let now_ms = self.now_ms();
         let mut farm = self.0.farm.borrow_mut();
-        if self.0.due_ms.get().is_none_or(|due_ms| due_ms > now_ms) {
+        if !self.is_due(now_ms) {
             farm.pass(now_ms);
             return;
         }
@@ -141,6 +147,10 @@ impl Shared {
             self.tell(&mut farm);
         }
         self.0.due_ms.set(farm.next_due_ms());
+    }
+
+    fn is_due(&self, now_ms: u64) -> bool {
+        self.0.due_ms.get().is_some_and(|due_ms| due_ms <= now_ms)
     }
 
     fn tell(&self, farm: &mut Farm) {

@@ -302,9 +302,9 @@ impl FrontEnd {
             Machine::Booting { until_ms } => Some(until_ms),
             Machine::Down | Machine::Up => None,
         };
-        let works = [self.jobs.next_due_ms(), self.service.due_ms, self.deployment.due_ms()];
-        let wrong = [boot, self.mishaps.due_ms(), self.retry_due_ms()];
-        works.into_iter().chain(wrong).flatten().min()
+        let (job, deployment) = (self.jobs.next_due_ms(), self.deployment.due_ms());
+        let (mishap, retry) = (self.mishaps.due_ms(), self.retry_due_ms());
+        [job, self.service.due_ms, deployment, boot, mishap, retry].into_iter().flatten().min()
     }
 
     /// Carries out the first thing that is due by now.

@@ -12,30 +12,47 @@ const SLOW_MS_MAX: u64 = 120_000;
 
 /// What a front-end's web server answers now; `None` when it refuses connections.
 pub fn answer(farm: &mut Farm, server: &str, request: &Request) -> Option<Answer> {
-    let front_end = farm.servers.get(server)?;
+    match read(farm, server, request) {
+        Asked::Page(page) => page,
+        Asked::Console => Some(service_center::answer(farm, server, request)),
+    }
+}
+
+/// What a request asks for.
+pub(crate) enum Asked {
+    /// A page that asking for it does not change, or nothing when connections are refused.
+    Page(Option<Answer>),
+    /// Service Center, where sessions begin and servers are disabled.
+    Console,
+}
+
+/// Finds what is asked for.
+pub(crate) fn read(farm: &Farm, server: &str, request: &Request) -> Asked {
+    let Some(front_end) = farm.servers.get(server) else { return Asked::Page(None) };
     match front_end.applications() {
-        ApplicationState::Off => return None,
-        ApplicationState::Unavailable => return Some(unavailable()),
+        ApplicationState::Off => return Asked::Page(None),
+        ApplicationState::Unavailable => return Asked::Page(Some(unavailable())),
         ApplicationState::Serving | ApplicationState::Broken => {}
     }
+    let page = |page: Answer| Asked::Page(Some(page));
     if request.method == Method::Other {
-        return Some(Answer::error(405, "HTTP verb used to access this page is not allowed."));
+        return page(Answer::error(405, "HTTP verb used to access this page is not allowed."));
     }
     let Some(segment) = first_segment(&request.path) else {
         // The root of the site: IIS's own page, which a health check of `/` gets.
-        return Some(Answer::html(200, "<html><head><title>IIS</title></head></html>".into()));
+        return page(Answer::html(200, "<html><head><title>IIS</title></head></html>".into()));
     };
     let is_console = segment.eq_ignore_ascii_case(SERVICE_CENTER);
     if is_console && front_end.console_missing() {
-        return Some(not_found());
+        return page(not_found());
     }
     if request.path.rsplit('/').next().is_some_and(|file| file.eq_ignore_ascii_case("_ping.html")) {
-        return Some(front_end.deployed_id(&segment).map_or_else(not_found, |id| ping(&id)));
+        return page(front_end.deployed_id(&segment).map_or_else(not_found, |id| ping(&id)));
     }
     if is_console {
-        return Some(service_center::answer(farm, server, request));
+        return Asked::Console;
     }
-    Some(application(farm, front_end, &segment, request))
+    page(application(farm, front_end, &segment, request))
 }
 
 /// What becomes of an answer that took its time, begun in an earlier life perhaps: a server whose

@@ -115,7 +115,7 @@ impl Load for Users {
         inner.traffic.advance(now_ms);
         for (name, balancer) in nodes.iter_mut() {
             let node = inner.nodes.get_mut(name).expect("every node was read just now");
-            node.write(balancer, &inner.traffic, now_ms);
+            node.write(balancer, &inner.traffic);
         }
         inner.tell_strains(now_ms, nodes);
     }
@@ -193,7 +193,7 @@ impl Node {
         }
     }
 
-    fn write(&mut self, balancer: &mut Balancer, traffic: &Traffic, now_ms: u64) {
+    fn write(&mut self, balancer: &mut Balancer, traffic: &Traffic) {
         for (index, written) in self.members.iter_mut().enumerate() {
             let Some(cell) = written.cell else { continue };
             let tally = traffic.tally(cell);
@@ -203,7 +203,7 @@ impl Node {
             }
             let counters = balancer.counters_mut(MemberIndex(index));
             if tally.arrivals != written.tally.arrivals {
-                counters.last_arrival_ms = Some(now_ms);
+                counters.last_arrival_ms = Some(traffic.last_arrival_ms(cell));
             }
             counters.arrivals += tally.arrivals - written.tally.arrivals;
             counters.errors += tally.answered_5xx() - written.tally.answered_5xx();

@@ -43,6 +43,8 @@ pub(super) struct Member {
     pub(super) server: usize,
     pub(super) lane: usize,
     pub(super) tally: Tally,
+    /// When the last request was sent to it.
+    pub(super) last_arrival_ns: u64,
     pub(super) in_flight: InFlight,
     /// Requests in a balancer process that was replaced: nobody counts them any more.
     pub(super) hidden: InFlight,

@@ -55,7 +55,7 @@ use lane::Lane;
 use member::{InFlight, Member};
 use risk::Risk;
 use server::End;
-use zone::ZoneRequests;
+use zone::{ZoneRequests, first_of};
 
 /// A member of a pool on a node, as the traffic knows it.
 pub type Cell = usize;
@@ -240,6 +240,7 @@ impl Traffic {
             server,
             lane,
             tally: Tally::default(),
+            last_arrival_ns: 0,
             in_flight: InFlight::default(),
             hidden: InFlight::default(),
         });
@@ -308,6 +309,7 @@ impl Traffic {
         let member = &mut self.members[cell];
         let server = &mut self.servers[member.server];
         member.tally.arrivals += 1;
+        member.last_arrival_ns = request.at_ns;
         self.fates.met_upgrade += u64::from(!server.fit);
         match server.answer {
             Answer::Page => match server.queue.receive(request.at_ns, request.takes_ns) {
@@ -463,6 +465,12 @@ impl Traffic {
         self.members[cell].tally
     }
 
+    /// When the last request was sent to a member, in milliseconds of the run; 0 if it came before.
+    #[must_use]
+    pub fn last_arrival_ms(&self, cell: Cell) -> u64 {
+        self.members[cell].last_arrival_ns.saturating_sub(self.before_ns) / NS_PER_MS
+    }
+
     /// Requests in flight to a member.
     #[must_use]
     pub fn in_flight(&self, cell: Cell) -> u64 {
@@ -474,22 +482,6 @@ impl Traffic {
     pub fn fates(&self) -> Fates {
         self.fates
     }
-}
-
-/// The zone whose request is first, and until when no other zone's comes; of equals the zone named
-/// first. `None` when none comes before an instant.
-#[inline]
-fn first_of(zones: &[ZoneRequests], end_ns: u64) -> Option<(usize, u64)> {
-    let (mut first, mut first_ns, mut until_ns) = (None, end_ns, end_ns);
-    for (place, zone) in zones.iter().enumerate() {
-        let next_ns = zone.next_ns();
-        if next_ns < first_ns {
-            (first, first_ns, until_ns) = (Some(place), next_ns, first_ns);
-        } else {
-            until_ns = until_ns.min(next_ns);
-        }
-    }
-    first.map(|first| (first, until_ns.max(first_ns + 1)))
 }
 
 #[cfg(test)]

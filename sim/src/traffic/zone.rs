@@ -81,3 +81,19 @@ impl ZoneRequests {
         Some(request)
     }
 }
+
+/// The zone whose request is first, and until when no other zone's comes; of equals the zone named
+/// first. `None` when none comes before an instant.
+#[inline]
+pub(super) fn first_of(zones: &[ZoneRequests], end_ns: u64) -> Option<(usize, u64)> {
+    let (mut first, mut first_ns, mut until_ns) = (None, end_ns, end_ns);
+    for (place, zone) in zones.iter().enumerate() {
+        let next_ns = zone.next_ns();
+        if next_ns < first_ns {
+            (first, first_ns, until_ns) = (Some(place), next_ns, first_ns);
+        } else {
+            until_ns = until_ns.min(next_ns);
+        }
+    }
+    first.map(|first| (first, until_ns.max(first_ns + 1)))
+}

@@ -2,7 +2,7 @@
 //! columns differ between versions.
 use std::collections::{BTreeMap, BTreeSet};
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 use crate::balancer::BalancerError;
 use crate::names::{MemberName, PoolName};
@@ -12,8 +12,31 @@ use crate::procedure::readings::{
 
 use super::table::{Columns, Rows, Wanted};
 
-/// The farm's members by pool and name.
-pub(super) type Roster = BTreeMap<PoolName, BTreeMap<MemberName, MemberId>>;
+/// The farm's members on a node.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    /// All of them, in order.
+    ids: Vec<MemberId>,
+    /// Their places in it, by pool and name.
+    places: BTreeMap<PoolName, BTreeMap<MemberName, usize>>,
+}
+
+impl Roster {
+    /// Of these members, each with its pool and name.
+    pub(super) fn new(mut members: Vec<(MemberId, MemberName)>) -> Self {
+        members.sort();
+        let mut this = Self::default();
+        for (place, (id, name)) in members.into_iter().enumerate() {
+            this.places.entry(id.pool.clone()).or_default().insert(name, place);
+            this.ids.push(id);
+        }
+        this
+    }
+
+    fn place(&self, (pool, name): (&str, &str)) -> Option<usize> {
+        self.places.get(pool)?.get(name).copied()
+    }
+}
 
 /// What one observation told, with what concerns this adapter alone.
 #[derive(Debug)]
@@ -39,14 +62,16 @@ mod check_result {
     pub(super) const CONDITIONALLY_PASSED: u32 = 4;
 }
 
-/// Where the columns of both tables are.
+/// What both tables looked like: a process prints the same columns and rows with every answer.
 #[derive(Debug)]
-pub(super) struct Headers {
+pub(super) struct Shape {
     states: Columns<8>,
     stat: Columns<10>,
+    /// Of each row of `show stat` its pool and name, and its place in the roster.
+    rows: Vec<(String, String, Option<usize>)>,
 }
 
-impl Headers {
+impl Shape {
     pub(super) const fn new() -> Self {
         let states = [
             "be_name",
@@ -65,8 +90,28 @@ impl Headers {
         Self {
             states: Columns::new("show servers state", ' ', states),
             stat: Columns::new("show stat", ',', stat),
+            rows: Vec::new(),
         }
     }
+}
+
+/// The place in the roster of a row of `show stat`: what it was in the last answer, if the row is
+/// the same.
+fn place_of(
+    rows: &mut Vec<(String, String, Option<usize>)>,
+    row: usize,
+    name: (&str, &str),
+    roster: &Roster,
+) -> Option<usize> {
+    if let Some((pool, member, place)) = rows.get(row)
+        && (&**pool, &**member) == name
+    {
+        return *place;
+    }
+    rows.truncate(row);
+    let place = roster.place(name);
+    rows.push((name.0.to_owned(), name.1.to_owned(), place));
+    place
 }
 
 /// One row of `show servers state`.
@@ -91,21 +136,21 @@ fn garbled(what: impl Into<String>) -> BalancerError {
 pub(super) fn read(
     answer: &str,
     roster: &Roster,
-    headers: &mut Headers,
+    shape: &mut Shape,
 ) -> Result<Facts, BalancerError> {
     let (info, rest) = paragraph(answer).unwrap_or((answer, ""));
     let (epoch, lived_ms) = life(info)?;
     let (states, stat) = paragraph(rest)
         .ok_or_else(|| garbled("`show servers state` and `show stat` are missing"))?;
-    let mut states = state_rows(states, &mut headers.states)?;
+    let mut states = state_rows(states, &mut shape.states)?;
     let mut facts = Facts {
         reading: NodeReading { epoch, lived_ms, members: BTreeMap::new() },
         agents: BTreeSet::new(),
         tracked: BTreeMap::new(),
     };
-    read_stat(stat, roster, &mut states, &mut headers.stat, &mut facts)?;
+    read_stat(stat, roster, &mut states, shape, &mut facts)?;
     for StateRow { name: (pool, name), .. } in states.iter().filter(|row| !row.in_stat) {
-        if roster.get(*pool).is_some_and(|members| members.contains_key(*name)) {
+        if roster.place((pool, name)).is_some() {
             let words = format!("{pool}/{name} is in one of `show servers state`, `show stat`");
             return Err(garbled(words));
         }
@@ -140,12 +185,29 @@ fn life(info: &str) -> Result<(Epoch, u64), BalancerError> {
     Ok((Epoch(format!("pid {pid} since {start}").into()), up_s.saturating_mul(1_000)))
 }
 
+/// A text's lines.
+struct Lines<'a>(&'a str);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = memchr(b'\n', self.0.as_bytes()).unwrap_or(self.0.len());
+        let line = &self.0[..end];
+        self.0 = self.0.get(end + 1..).unwrap_or_default();
+        Some(line.strip_suffix('\r').unwrap_or(line))
+    }
+}
+
 /// The rows of `show servers state`.
 fn state_rows<'a>(
     text: &'a str,
     columns: &mut Columns<8>,
 ) -> Result<Vec<StateRow<'a>>, BalancerError> {
-    let mut lines = text.lines();
+    let mut lines = Lines(text);
     let version = lines.next().unwrap_or_default();
     if version != "1" {
         return Err(garbled(format!("`show servers state` has format `{version}`, not `1`")));
@@ -210,7 +272,7 @@ fn read_stat(
     text: &str,
     roster: &Roster,
     states: &mut [StateRow<'_>],
-    columns: &mut Columns<10>,
+    shape: &mut Shape,
     facts: &mut Facts,
 ) -> Result<(), BalancerError> {
     let text = text.trim_start_matches('\n');
@@ -219,13 +281,16 @@ fn read_stat(
         let seen: String = header.chars().take(200).collect();
         garbled(format!("`show stat` has no header: {seen}"))
     })?;
-    let at = columns.under(header)?;
+    let at = shape.stat.under(header)?;
     let mut rows = Rows::new(rows, &at);
-    let mut next = 0;
+    let mut members: Vec<Option<MemberReading>> = vec![None; roster.ids.len()];
+    let (mut row, mut next) = (0, 0);
     while let Some(fields) = rows.next() {
         let [pool, name, qcur, scur, stot, econ, eresp, status, tracked, hrsp_5xx] =
             fields.each_ref().map(AsRef::as_ref);
-        let Some(id) = roster.get(pool).and_then(|members| members.get(name)) else { continue };
+        let place = place_of(&mut shape.rows, row, (pool, name), roster);
+        row += 1;
+        let Some(place) = place else { continue };
         let Some(ix) = find(states, next, (pool, name)) else { continue };
         next = ix + 1;
         states[ix].in_stat = true;
@@ -237,14 +302,15 @@ fn read_stat(
                 .map_err(|_| garbled(format!("`show stat`: {pool}/{name} has {column} `{text}`"))),
         };
         if state.agent_state & check_bits::ENABLED != 0 {
-            facts.agents.insert(id.clone());
+            facts.agents.insert(roster.ids[place].clone());
         }
         if !tracked.is_empty() || state.admin.inherited() {
             let followed = if tracked.is_empty() { "another server" } else { tracked };
-            facts.tracked.insert(id.clone(), followed.to_owned());
+            facts.tracked.insert(roster.ids[place].clone(), followed.to_owned());
         }
-        let followed = tracked.split_once('/').and_then(|followed| find(states, 0, followed));
-        let member = MemberReading {
+        let followed = Some(tracked).filter(|it| !it.is_empty()).and_then(|it| it.split_once('/'));
+        let followed = followed.and_then(|followed| find(states, 0, followed));
+        members[place] = Some(MemberReading {
             admin: state.admin,
             oper: state.oper,
             check: check(followed.map_or(state, |followed| &states[followed]), status),
@@ -254,9 +320,11 @@ fn read_stat(
             errors: count("hrsp_5xx", hrsp_5xx)? + count("econ", econ)? + count("eresp", eresp)?,
             weight: state.weight,
             status: status.to_owned(),
-        };
-        facts.reading.members.insert(id.clone(), member);
+        });
     }
+    // In order as they are, they make a map without a search for each.
+    let members = roster.ids.iter().zip(members).filter_map(|(id, read)| Some((id.clone(), read?)));
+    facts.reading.members = members.collect();
     Ok(())
 }
 
@@ -269,7 +337,8 @@ fn check(row: &StateRow<'_>, status: &str) -> CheckState {
     // Stopped in maintenance; `UP 1/2`, `DRAIN 1/2`: on the way, or assumed up and not yet checked.
     let stopped =
         row.check_state & check_bits::PAUSED != 0 || row.check_state & check_bits::ENABLED == 0;
-    let on_the_way = status.split(' ').any(|word| word.contains('/') && !word.ends_with(')'));
+    let on_the_way = status.as_bytes().contains(&b'/')
+        && status.split(' ').any(|word| word.contains('/') && !word.ends_with(')'));
     match row.check_result {
         _ if stopped || on_the_way => CheckState::Unproven,
         check_result::PASSED | check_result::CONDITIONALLY_PASSED => CheckState::Passing,

@@ -1,17 +1,12 @@
 //! Readings of a text captured from HAProxy 2.6.12: fe-1 drained, fe-2 down, fe-3 with an agent,
 //! fe-4 in maintenance, and a second pool whose fe-1 tracks the first's.
 use super::*;
-use crate::names::ServerName;
 
 const CAPTURED: &str = include_str!("captured_2_6_12.txt");
 
 fn roster(names: &[(&str, &str)]) -> Roster {
-    let mut roster = Roster::new();
-    for (pool, member) in names {
-        let id = MemberId { pool: (*pool).into(), server: ServerName::from(*member) };
-        roster.entry((*pool).into()).or_default().insert((*member).into(), id);
-    }
-    roster
+    let id = |pool: &str, member: &str| MemberId { pool: pool.into(), server: member.into() };
+    Roster::new(names.iter().map(|(pool, name)| (id(pool, name), (*name).into())).collect())
 }
 
 fn farm() -> Roster {
@@ -20,7 +15,7 @@ fn farm() -> Roster {
 }
 
 fn seen(answer: &str, roster: &Roster) -> Result<Facts, BalancerError> {
-    read(answer, roster, &mut Headers::new())
+    read(answer, roster, &mut Shape::new())
 }
 
 fn member<'a>(facts: &'a Facts, pool: &str, server: &str) -> &'a MemberReading {
@@ -158,4 +153,17 @@ fn what_is_no_answer_is_an_error_by_name() {
     }
     let error = seen("Permission denied\n\n", &farm()).expect_err("prose").to_string();
     assert!(error.contains("Permission denied"), "{error}");
+}
+
+/// Goal: what was learned of one answer is never taken for the next one's. Method: the same adapter
+/// reads an answer, one in which two members have changed places, and the first again.
+#[test]
+fn rows_that_changed_places_are_read_by_their_names() {
+    let swapped = CAPTURED.replace("fe-1", "fe-x").replace("fe-2", "fe-1").replace("fe-x", "fe-2");
+    let (farm, mut shape) = (roster(&[("retail", "fe-1"), ("retail", "fe-2")]), Shape::new());
+    for (answer, drained) in [(CAPTURED, "fe-1"), (&*swapped, "fe-2"), (CAPTURED, "fe-1")] {
+        let facts = read(answer, &farm, &mut shape).expect("a real answer");
+        assert_eq!(member(&facts, "retail", drained).status, "DRAIN");
+        assert_eq!(facts.reading.members.len(), 2);
+    }
 }
