@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use evenkeel_sim::campaign::crash_points::{CrashPoints, Findings};
+use evenkeel_sim::campaign::crash_points::{CrashPoints, Findings, Part};
 use evenkeel_sim::scenario::Scenario;
 
 /// Every so many points are tried: a prime, so that the sample meets every class, fate and absence.
@@ -34,9 +34,9 @@ fn all_good(findings: &Findings) {
 fn a_crash_at_any_point_ends_done_or_truly_held() {
     let scenario = tiny();
     let campaign = campaign(&scenario);
-    let points = CrashPoints::points(campaign.undisturbed().points);
+    let points = CrashPoints::points(campaign.undisturbed().points, Part::WHOLE);
     let sample: Vec<_> = points.into_iter().step_by(STRIDE).collect();
-    let findings = campaign.singles(&sample, |_| {});
+    let findings = campaign.singles(&sample, |_, _| {});
     all_good(&findings);
     assert_eq!(findings.runs(), sample.len() as u64);
     // Written or durable, and three fates of what was sent; away for a second or an hour.
@@ -50,8 +50,25 @@ fn a_crash_at_any_point_ends_done_or_truly_held() {
 fn two_crashes_end_done_or_truly_held() {
     let scenario = tiny();
     let campaign = campaign(&scenario);
-    let points = CrashPoints::points(campaign.undisturbed().points);
+    let points = CrashPoints::points(campaign.undisturbed().points, Part::WHOLE);
     for first in points.iter().step_by(points.len() / 3) {
         all_good(&campaign.some_pairs(*first, 41));
+    }
+}
+
+/// Goal: parts are all of it, none twice, and alike. Method: the eight parts of a run's points.
+#[test]
+fn parts_are_all_points_and_no_point_twice() {
+    let to = campaign(&tiny()).undisturbed().points;
+    let all = CrashPoints::points(to, Part::WHOLE);
+    let part = |nth: usize| CrashPoints::points(to, format!("{nth}/8").parse().expect("a part"));
+    let parts: Vec<Vec<_>> = (1..=8).map(part).collect();
+    assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), all.len());
+    for points in &parts {
+        assert!(points.len().abs_diff(all.len() / 8) <= 10, "{} of {}", points.len(), all.len());
+    }
+    assert!(all.iter().all(|point| parts.iter().any(|points| points.contains(point))));
+    for wrong in ["0/8", "9/8", "1/0", "8", "a/b"] {
+        assert!(wrong.parse::<Part>().is_err(), "{wrong}");
     }
 }

@@ -3,7 +3,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::str::FromStr;
 use std::time::Instant;
 
-use crate::campaign::crash_points::{CrashPoints, Crashes};
+use crate::campaign::crash_points::{CrashPoints, Crashes, Findings, Part};
 use crate::report::crash_points as told;
 
 use super::Exit;
@@ -33,8 +33,8 @@ impl FromStr for Which {
 }
 
 /// Runs and tells them. Exit 4 when one of them went wrong.
-pub(super) fn run(campaign: &CrashPoints<'_>, which: &Which) -> Exit {
-    match tell(campaign, which) {
+pub(super) fn run(campaign: &CrashPoints<'_>, which: &Which, part: Part) -> Exit {
+    match tell(campaign, which, part) {
         Ok(0) => Exit::Good,
         Ok(_) => Exit::Violation,
         // Whoever read the answers has gone; there is nobody to tell.
@@ -48,36 +48,43 @@ pub(super) fn run(campaign: &CrashPoints<'_>, which: &Which) -> Exit {
 
 /// Says how many went wrong.
 #[allow(clippy::disallowed_methods)] // how long the machine takes is told, and decides nothing
-fn tell(campaign: &CrashPoints<'_>, which: &Which) -> io::Result<usize> {
+fn tell(campaign: &CrashPoints<'_>, which: &Which, part: Part) -> io::Result<usize> {
     let mut out = BufWriter::new(io::stdout().lock());
     let begun = Instant::now();
     let undisturbed = campaign.undisturbed();
     writeln!(out, "{}", told::head(campaign, &undisturbed))?;
     out.flush()?;
     let progress = io::stderr().is_terminal();
-    let show = |of: usize| {
-        move |done: u64| {
-            if progress {
-                eprint!("\r{done} of {of}");
+    let points = CrashPoints::points(undisturbed.points, part);
+    let (mut failures, mut written) = (0, Ok(()));
+    // What went wrong is told when it is known: all points of a large farm take hours.
+    let mut show = |done: u64, findings: &Findings| {
+        for failure in &findings.failures[failures..] {
+            let text = told::failure(campaign, failure, failures);
+            failures += 1;
+            if written.is_ok() {
+                written = write!(out, "{text}").and_then(|()| out.flush());
             }
+        }
+        if progress {
+            eprint!("\r{done} of {}", points.len());
         }
     };
     let findings = match which {
-        Which::All => {
-            let points = CrashPoints::points(undisturbed.points);
-            campaign.singles(&points, show(points.len()))
+        Which::All => campaign.singles(&points, &mut show),
+        Which::Pairs => campaign.pairs(&points, &mut show),
+        Which::These(crashes) => {
+            let findings = campaign.these(crashes.clone());
+            show(1, &findings);
+            findings
         }
-        Which::Pairs => {
-            let points = CrashPoints::points(undisturbed.points);
-            campaign.pairs(&points, show(points.len()))
-        }
-        Which::These(crashes) => campaign.these(crashes.clone()),
     };
     if progress {
         eprintln!();
     }
+    written?;
     let wall_s = begun.elapsed().as_secs_f64();
-    write!(out, "{}", told::findings(campaign, &findings, wall_s))?;
+    write!(out, "{}", told::findings(&findings, wall_s))?;
     out.flush()?;
     Ok(findings.failures.len())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use evenkeel::place::Place;
 
-use crate::campaign::crash_points::CrashPoints;
+use crate::campaign::crash_points::{CrashPoints, Part};
 use crate::campaign::{Campaign, Summary, Told};
 use crate::failure::Case;
 use crate::nemesis::Choice;
@@ -68,6 +68,9 @@ pub(super) struct Args {
         default_missing_value = "all", conflicts_with_all = ["seeds", "faults", "json", "trace"]
     )]
     crash_points: Option<Which>,
+    /// Of all crash points only one of so many parts, each from all over the run: 1/8 to 8/8 are all
+    #[arg(long, value_name = "NTH/OF", requires = "crash_points", default_value = "1/1")]
+    part: Part,
     /// One JSON object a run, and one for all of them
     #[arg(long)]
     json: bool,
@@ -107,7 +110,7 @@ pub(super) fn run(args: &Args) -> Exit {
     let first = args.seed.unwrap_or(0);
     if let Some(which) = &args.crash_points {
         let campaign = CrashPoints { scenario: &scenario, seed: first, jobs: args.jobs };
-        return crash_points::run(&campaign, which);
+        return crash_points::run(&campaign, which, args.part);
     }
     let count = match (args.seeds, args.seed) {
         (Some(count), _) => count.get(),

@@ -24,9 +24,9 @@ pub fn head(campaign: &CrashPoints<'_>, undisturbed: &Outcome) -> String {
     )
 }
 
-/// All runs in a table, and what went wrong.
+/// All runs in a table.
 #[must_use]
-pub fn findings(campaign: &CrashPoints<'_>, findings: &Findings, wall_s: f64) -> String {
+pub fn findings(findings: &Findings, wall_s: f64) -> String {
     let mut text = String::new();
     line(
         &mut text,
@@ -51,9 +51,6 @@ pub fn findings(campaign: &CrashPoints<'_>, findings: &Findings, wall_s: f64) ->
             ),
         );
     }
-    for (nth, failure) in findings.failures.iter().enumerate() {
-        text.push_str(&told(campaign, failure, nth < TOLD));
-    }
     let runs = findings.runs();
     let hours = findings.simulated_ms / 3_600_000;
     line(
@@ -66,7 +63,9 @@ pub fn findings(campaign: &CrashPoints<'_>, findings: &Findings, wall_s: f64) ->
     text
 }
 
-fn told(campaign: &CrashPoints<'_>, failure: &Failure, whole: bool) -> String {
+/// What went wrong, as so many did before.
+#[must_use]
+pub fn failure(campaign: &CrashPoints<'_>, failure: &Failure, before: usize) -> String {
     let Failure { crashes, outcome } = failure;
     let mut text = String::new();
     line(&mut text, &format!("\n{crashes}: {}", verdict(&outcome.verdict)));
@@ -74,7 +73,7 @@ fn told(campaign: &CrashPoints<'_>, failure: &Failure, whole: bool) -> String {
         line(&mut text, &format!("  at {}: {}", clock(violation.at_ms), violation.what));
         line(&mut text, &format!("    {}: {}", violation.invariant, violation.sentence));
     }
-    if whole {
+    if before < TOLD {
         line(&mut text, "  the last events before:");
         outcome.last_events.iter().for_each(|event| line(&mut text, &format!("    {event}")));
     }

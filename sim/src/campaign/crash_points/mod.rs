@@ -19,7 +19,7 @@ use crate::world::{Order, Outcome, Points, rehearse};
 
 use super::in_order::in_order;
 
-pub use point::{Away, Class, Crashes, Place, Point};
+pub use point::{Away, Class, Crashes, Part, Place, Point};
 
 /// One seed of a scenario, to be crashed.
 pub struct CrashPoints<'a> {
@@ -129,8 +129,8 @@ impl CrashPoints<'_> {
         findings
     }
 
-    /// A crash at each of these points; `tell` hears how many were done.
-    pub fn singles(&self, points: &[Point], mut tell: impl FnMut(u64)) -> Findings {
+    /// A crash at each of these points; `tell` hears how many were done, and what came of them.
+    pub fn singles(&self, points: &[Point], mut tell: impl FnMut(u64, &Findings)) -> Findings {
         let mut findings = Findings::default();
         let run = |nth: u64| {
             let crashes = Crashes(vec![at(points, nth)]);
@@ -139,22 +139,22 @@ impl CrashPoints<'_> {
         };
         in_order(self.jobs, points.len() as u64, run, |(crashes, outcome)| {
             findings.add(crashes, outcome);
-            tell(findings.runs());
+            tell(findings.runs(), &findings);
         });
         findings
     }
 
     /// A crash at each of these points, and a second one at every later point of each of the runs
-    /// that come of it; `tell` hears how many first crashes were done.
+    /// that come of it; `tell` hears how many first crashes were done, and what came of them.
     ///
     /// The second absence is as long as the first.
-    pub fn pairs(&self, firsts: &[Point], mut tell: impl FnMut(u64)) -> Findings {
+    pub fn pairs(&self, firsts: &[Point], mut tell: impl FnMut(u64, &Findings)) -> Findings {
         let (mut findings, mut done) = (Findings::default(), 0);
         let run = |nth: u64| self.some_pairs(at(firsts, nth), 1);
         in_order(self.jobs, firsts.len() as u64, run, |of_first| {
             findings.merge(of_first);
             done += 1;
-            tell(done);
+            tell(done, &findings);
         });
         findings
     }
@@ -177,11 +177,11 @@ impl CrashPoints<'_> {
         findings
     }
 
-    /// Every point of a run that got so far, with both absences.
+    /// Every point of a part of a run that got so far, with both absences.
     #[must_use]
-    pub fn points(to: Points) -> Vec<Point> {
+    pub fn points(to: Points, part: Part) -> Vec<Point> {
         let of = |away| Point::all(Points::default(), to, away);
-        Away::ALL.into_iter().flat_map(of).collect()
+        Away::ALL.into_iter().flat_map(of).filter(|point| part.has(point)).collect()
     }
 }
 

@@ -57,6 +57,46 @@ pub struct Point {
     pub away: Away,
 }
 
+impl Place {
+    /// Which of its kind it is, counted from 1.
+    fn nth(self) -> u64 {
+        match self {
+            Self::Write(nth) | Self::Record(nth) | Self::Sent(nth, _) => nth,
+        }
+    }
+}
+
+/// One of so many equal parts of all points, each with places from all over the run: what is played
+/// on several machines, or one part after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    nth: u64,
+    of: u64,
+}
+
+impl Part {
+    /// All points are one part.
+    pub const WHOLE: Self = Self { nth: 1, of: 1 };
+
+    /// A point is of this part. Whatever happens at one place is of the same.
+    #[must_use]
+    pub fn has(self, point: &Point) -> bool {
+        point.place.nth() % self.of == self.nth % self.of
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(nth, of)| {
+            let (nth, of): (u64, u64) = (nth.parse().ok()?, of.parse().ok()?);
+            (1..=of).contains(&nth).then_some(Self { nth, of })
+        });
+        numbers.ok_or_else(|| format!("`{text}` is no part: the third of eight is 3/8"))
+    }
+}
+
 /// What points have in common that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
