@@ -26,7 +26,7 @@ pub use shared::{Clock, Observer, RequestLog, Shared};
 /// A model of users' requests, which writes the balancers' counters.
 pub trait Load {
     /// Models everything up to an instant. Called just before anything changes at it and before
-    /// anything is read, so that counters are exact.
+    /// any counter is read, so that counters are exact.
     ///
     /// Called again right after the nodes have changed: who gets more than he can answer from then
     /// on is told by [`Balancer::set_strain`].

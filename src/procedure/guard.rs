@@ -131,8 +131,8 @@ impl Guard<'_> {
         if *version != self.layout.farm.version_to {
             return Err(format!("{name} is proven at {version}"));
         }
-        let service = self.view.servers[server].service.as_ref();
-        let same = service.is_some_and(|read| read.value.start == *start);
+        let service = self.view.service(self.layout, server);
+        let same = service.is_some_and(|read| read.start == *start);
         same.then_some(())
             .ok_or_else(|| format!("{name} may have been started again since its tests"))
     }
@@ -231,9 +231,9 @@ impl Guard<'_> {
             }
             let seen = &self.view.servers[ix];
             let read_flag_ms = seen.flag.as_ref().map_or(0, |read| read.at_ms);
-            let asleep = seen.service.as_ref().is_some_and(|read| {
-                read.at_ms >= read_flag_ms && !(read.value.running && read.value.initialised)
-            });
+            let later = seen.service.as_ref().is_some_and(|read| read.at_ms >= read_flag_ms);
+            let service = self.view.service(self.layout, ix).filter(|_| later);
+            let asleep = service.is_some_and(|read| !(read.running && read.initialised));
             if asleep && self.progress.committed() {
                 continue;
             }
@@ -246,7 +246,8 @@ impl Guard<'_> {
                 .as_ref()
                 .zip(start.as_ref())
                 .is_some_and(|(read, start)| read.value.start != *start);
-            if enabled == Some(true) || (restarted && enabled != Some(false)) {
+            let disabled = self.view.flag(self.layout, ix) == Some(false);
+            if enabled == Some(true) || (restarted && !disabled) {
                 return Err(format!("{} may have been enabled again", entry.name));
             }
         }

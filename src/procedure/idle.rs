@@ -55,8 +55,8 @@ pub fn deployment(
         return Deployment::Failed(format!("deployment threads in error: {}", names.join(", ")));
     }
     let Some(newest) = seen.threads.back() else { return Deployment::Unknown };
-    let stale = newest.at_ms + policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
-    if stale < view.now_ms || !view.service(layout, server).is_some_and(|read| read.initialised) {
+    let lately = view.fresh(layout, Some(newest), policy.jobs_poll_ms).is_some();
+    if !lately || !view.service(layout, server).is_some_and(|read| read.initialised) {
         return Deployment::Unknown;
     }
     let window_ms = layout.policy().idle_window_ms;

@@ -155,7 +155,8 @@ fn change_on(
     })
 }
 
-/// No rule changes the seat: what it is wanted to be it was read to be, lately.
+/// No rule changes the seat: where it is wanted it was read to be, lately, and where it is out nothing
+/// is left to be cut. Whoever changes a rule looks here too.
 fn is_settled(
     layout: &Layout,
     progress: &Progress,

@@ -21,7 +21,8 @@ fn who_may_be_deployed_to_relieves_nobody_who_serves() {
 }
 
 /// Goal: nothing is deployed to whoever serves before his upgrade. Method: fe-5 is in rotation when
-/// the first job begins that deploys to every enabled server; then it is read disabled; then it left.
+/// the first job begins that deploys to every enabled server; then it is read disabled; then it left;
+/// then it is back, and was read disabled minutes ago.
 #[test]
 fn what_deploys_to_all_waits_for_whoever_serves_early_and_is_not_disabled() {
     let mut bench = Bench::of(six());
@@ -43,6 +44,9 @@ fn what_deploys_to_all_waits_for_whoever_serves_early_and_is_not_disabled() {
     refused(start(&bench), "fe-5 is in rotation");
     bench.in_rotation(13_000, &["fe-3", "fe-4", "fe-6"]);
     assert_eq!(start(&bench), Ok(()));
+    bench.view.servers[fe_5].flag = flag(false);
+    bench.in_rotation(300_000, &["fe-3", "fe-4", "fe-5", "fe-6"]);
+    refused(start(&bench), "fe-5 is in rotation");
 }
 
 /// Goal: a person is asked about whoever keeps his own upgrade from beginning because he serves in
@@ -122,6 +126,10 @@ fn who_was_deployed_to_comes_back_only_when_that_is_known_to_rest() {
     assert!(admits(&mut bench), "a service that does not run deploys nothing");
     bench.node("one", 200_000, seat(0, 0, 40), seat(8, 0, 40));
     assert!(!admits(&mut bench), "that was minutes ago");
+    bench.view.servers[1].see_threads(bench.layout.policy(), 200_000, vec![row(ThreadState::Idle)]);
+    assert!(admits(&mut bench), "its threads idle now");
+    bench.node("one", 400_000, seat(0, 0, 40), seat(8, 0, 40));
+    assert!(!admits(&mut bench), "that was minutes ago, too");
 }
 
 /// Goal: on the way back, whoever is being deployed to leaves while the others serve, and these stay.

@@ -113,14 +113,14 @@ fn answers(shared: &Shared, server: &str) -> bool {
 }
 
 async fn handle(shared: Shared, server: Rc<str>, request: Request) -> Result<Answer, Silence> {
-    // Three in four requests of a run are for pings and pages: nothing is to be drawn from them.
-    let (asked, life) = shared.look(|farm| {
-        let life = farm.servers.get(&*server).map(FrontEnd::life).unwrap_or_default();
-        (web::read(farm, &server, &request), life)
-    });
-    let answer = match asked {
-        web::Asked::Page(page) => page,
-        web::Asked::Console => shared.with(|farm| web::answer(farm, &server, &request)),
+    let life = |farm: &Farm| farm.servers.get(&*server).map(FrontEnd::life).unwrap_or_default();
+    // Most requests are for pings and pages: nothing is to be drawn from them.
+    let (asked, begun) = shared.look(|farm| (web::read(farm, &server, &request), life(farm)));
+    let (answer, begun) = match asked {
+        web::Asked::Page(page) => (page, begun),
+        web::Asked::Console => {
+            shared.with(|farm| (web::answer(farm, &server, &request), life(farm)))
+        }
     };
     let is_console =
         request.path.get(..14).is_some_and(|p| p.eq_ignore_ascii_case("/ServiceCenter"));
@@ -135,7 +135,7 @@ async fn handle(shared: Shared, server: Rc<str>, request: Request) -> Result<Ans
         return Ok(answer);
     }
     tokio::time::sleep(Duration::from_millis(answer.after_ms)).await;
-    shared.with(|farm| web::after_waiting(farm, &server, life, answer)).ok_or(Silence)
+    shared.look(|farm| web::after_waiting(farm, &server, begun, answer)).ok_or(Silence)
 }
 
 /// Serves a shell on a bound socket: one server's, or, without a server, the whole farm's, where
@@ -160,7 +160,7 @@ pub async fn serve_shell<L: Listen>(shared: Shared, mut socket: L::Socket, serve
 fn run(shared: &Shared, own: Option<&str>, call: &shell::Call) -> Option<shell::Reply> {
     let meant = call.env.get("EVENKEEL_SERVER").map(String::as_str);
     let server = own.or(meant).unwrap_or_default();
-    // Three in four requests of a run only read: nothing is to be drawn from them.
+    // Most calls only read: nothing is to be drawn from them.
     let read = shared.look(|farm| {
         let up = farm.servers.get(server).is_some_and(FrontEnd::is_up);
         up.then(|| verbs::read(farm, server, &call.env)).flatten()

@@ -84,7 +84,7 @@ impl Shared {
 
     /// Advances the farm to the present and looks at it, at anything but what the load writes: users'
     /// requests are modelled up to here when somebody asks for that.
-    pub(crate) fn look<R>(&self, look: impl FnOnce(&Farm) -> R) -> R {
+    pub fn look<R>(&self, look: impl FnOnce(&Farm) -> R) -> R {
         let now_ms = self.now_ms();
         if self.is_due(now_ms) {
             self.advance();

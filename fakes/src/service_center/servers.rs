@@ -35,7 +35,7 @@ fn shown_enabled(page: &Page<'_>, server: &FrontEnd) -> bool {
     let own = farm.servers.get(page.server).expect("a page is of a console that is there");
     let then = farm.database.enabled_at_upgrade(server.name());
     let now = farm.database.enabled(server.name()).unwrap_or(false);
-    if behind(farm, own) && farm.truth.old_console == OldConsole::Stale {
+    if farm.truth.old_console == OldConsole::Stale && behind(farm, own) {
         return then.unwrap_or(now);
     }
     now

@@ -33,8 +33,14 @@ impl FromStr for Which {
 }
 
 /// Runs and tells them. Exit 4 when one of them went wrong.
-pub(super) fn run(campaign: &CrashPoints<'_>, which: &Which, part: Part) -> Exit {
-    match tell(campaign, which, part) {
+pub(super) fn run(campaign: &CrashPoints<'_>, which: &Which, part: Option<Part>) -> Exit {
+    if let (Which::These(_), Some(part)) = (which, part) {
+        eprintln!(
+            "points that are named are no {part} of all: leave out one of the two; nothing was run"
+        );
+        return Exit::WrongUse;
+    }
+    match tell(campaign, which, part.unwrap_or(Part::WHOLE)) {
         Ok(0) => Exit::Good,
         Ok(_) => Exit::Violation,
         // Whoever read the answers has gone; there is nobody to tell.
@@ -52,9 +58,9 @@ fn tell(campaign: &CrashPoints<'_>, which: &Which, part: Part) -> io::Result<usi
     let mut out = BufWriter::new(io::stdout().lock());
     let begun = Instant::now();
     let undisturbed = campaign.undisturbed();
-    writeln!(out, "{}", told::head(campaign, &undisturbed))?;
+    writeln!(out, "{}", told::head(campaign, &undisturbed, part))?;
     out.flush()?;
-    let progress = io::stderr().is_terminal();
+    let progress = io::stderr().is_terminal() && !matches!(which, Which::These(_));
     let points = CrashPoints::points(undisturbed.points, part);
     let (mut failures, mut written) = (0, Ok(()));
     // What went wrong is told when it is known: all points of a large farm take hours.

@@ -68,9 +68,10 @@ pub(super) struct Args {
         default_missing_value = "all", conflicts_with_all = ["seeds", "faults", "json", "trace"]
     )]
     crash_points: Option<Which>,
-    /// Of all crash points only one of so many parts, each from all over the run: 1/8 to 8/8 are all
-    #[arg(long, value_name = "NTH/OF", requires = "crash_points", default_value = "1/1")]
-    part: Part,
+    /// Of all crash points (with `pairs`, of all first ones) only one of so many parts, each from
+    /// all over the run: 1/8 to 8/8 are all of them
+    #[arg(long, value_name = "NTH/OF", requires = "crash_points")]
+    part: Option<Part>,
     /// One JSON object a run, and one for all of them
     #[arg(long)]
     json: bool,

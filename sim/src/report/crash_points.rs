@@ -1,7 +1,7 @@
 //! What came of every crash point: a table, and every failure with the command that plays it again.
 use std::fmt::Write;
 
-use crate::campaign::crash_points::{CrashPoints, Failure, Findings};
+use crate::campaign::crash_points::{CrashPoints, Failure, Findings, Part};
 use crate::world::{Outcome, clock};
 
 use super::verdict;
@@ -11,11 +11,15 @@ const TOLD: usize = 3;
 
 /// What is about to be crashed.
 #[must_use]
-pub fn head(campaign: &CrashPoints<'_>, undisturbed: &Outcome) -> String {
+pub fn head(campaign: &CrashPoints<'_>, undisturbed: &Outcome, part: Part) -> String {
     let points = undisturbed.points;
+    let of_part = match part {
+        Part::WHOLE => String::new(),
+        part => format!("; only part {part} of its points is played"),
+    };
     format!(
         "{}: seed {} ends {} without a crash; it writes {} records, and sends {} times to where an \
-         effect is under way",
+         effect is under way{of_part}",
         campaign.scenario.path.display(),
         campaign.seed,
         verdict(&undisturbed.verdict),

@@ -465,7 +465,8 @@ impl Traffic {
         self.members[cell].tally
     }
 
-    /// When the last request was sent to a member, in milliseconds of the run; 0 if it came before.
+    /// When the last request was sent to a member, in milliseconds of the run; 0 if it came before,
+    /// or none did.
     #[must_use]
     pub fn last_arrival_ms(&self, cell: Cell) -> u64 {
         self.members[cell].last_arrival_ns.saturating_sub(self.before_ns) / NS_PER_MS

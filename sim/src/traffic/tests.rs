@@ -148,9 +148,12 @@ fn run(seed: u64, changes: &[Change], stops: &[u64]) -> Traffic {
     traffic
 }
 
-fn counters(traffic: &Traffic) -> (Fates, Vec<(Tally, u64)>) {
+/// All fates; of each member what it got, what it has in flight, and when it last got something.
+type Counters = (Fates, Vec<(Tally, u64, u64)>);
+
+fn counters(traffic: &Traffic) -> Counters {
     let members = (0..traffic.members.len())
-        .map(|cell| (traffic.tally(cell), traffic.in_flight(cell)))
+        .map(|cell| (traffic.tally(cell), traffic.in_flight(cell), traffic.last_arrival_ms(cell)))
         .collect();
     (traffic.fates(), members)
 }
@@ -188,7 +191,7 @@ proptest! {
         let (fates, members) = counters(&traffic);
         let in_flight: u64 = (0..members.len()).map(|cell| traffic.unanswered(cell)).sum();
         prop_assert_eq!(requests(seed), fates.ended() + in_flight);
-        let sum = |of: fn(&Tally) -> u64| members.iter().map(|(tally, _)| of(tally)).sum::<u64>();
+        let sum = |of: fn(&Tally) -> u64| members.iter().map(|(tally, ..)| of(tally)).sum::<u64>();
         prop_assert_eq!(sum(|it| it.errors), fates.failed);
         prop_assert!(sum(|it| it.refused) <= fates.refused);
         // Those in a process that was replaced are counted by nobody.
@@ -308,7 +311,7 @@ fn balancers_show_exactly_what_the_traffic_did() {
     assert_eq!((fates.refused, fates.met_upgrade), (0, 0));
 }
 
-fn counters_of(users: &Users) -> (Fates, Vec<(Tally, u64)>) {
+fn counters_of(users: &Users) -> Counters {
     counters(&users.traffic())
 }
 

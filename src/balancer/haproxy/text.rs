@@ -185,7 +185,7 @@ fn life(info: &str) -> Result<(Epoch, u64), BalancerError> {
     Ok((Epoch(format!("pid {pid} since {start}").into()), up_s.saturating_mul(1_000)))
 }
 
-/// A text's lines.
+/// A text's lines, as of `str::lines`, their ends found by `memchr`: rows are long and read often.
 struct Lines<'a>(&'a str);
 
 impl<'a> Iterator for Lines<'a> {
@@ -308,7 +308,7 @@ fn read_stat(
             let followed = if tracked.is_empty() { "another server" } else { tracked };
             facts.tracked.insert(roster.ids[place].clone(), followed.to_owned());
         }
-        let followed = Some(tracked).filter(|it| !it.is_empty()).and_then(|it| it.split_once('/'));
+        let followed = tracked.split_once('/');
         let followed = followed.and_then(|followed| find(states, 0, followed));
         members[place] = Some(MemberReading {
             admin: state.admin,
@@ -337,8 +337,7 @@ fn check(row: &StateRow<'_>, status: &str) -> CheckState {
     // Stopped in maintenance; `UP 1/2`, `DRAIN 1/2`: on the way, or assumed up and not yet checked.
     let stopped =
         row.check_state & check_bits::PAUSED != 0 || row.check_state & check_bits::ENABLED == 0;
-    let on_the_way = status.as_bytes().contains(&b'/')
-        && status.split(' ').any(|word| word.contains('/') && !word.ends_with(')'));
+    let on_the_way = status.split(' ').any(|word| word.contains('/') && !word.ends_with(')'));
     match row.check_result {
         _ if stopped || on_the_way => CheckState::Unproven,
         check_result::PASSED | check_result::CONDITIONALLY_PASSED => CheckState::Passing,

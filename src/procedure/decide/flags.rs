@@ -152,7 +152,7 @@ pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision:
                 decision.events.push(Event::Noticed(notice));
             }
         } else if record.ensured_ms.is_none() && record.failure.is_none() {
-            if is_ensured(progress, view, server) {
+            if is_ensured(layout, progress, view, server) {
                 let evidence = "service automatic, running, initialised; enabled".to_owned();
                 decision.reached(layout, server, Milestone::DeploymentServiceEnsured, evidence);
             } else if ensuring_is_overdue(layout, record, view, server) {
@@ -190,20 +190,26 @@ fn deploys_under_load(layout: &Layout, view: &View, server: ServerIx) -> bool {
     serves && is_being_deployed_to(layout, view, server) == Some(true)
 }
 
-fn is_ensured(progress: &Progress, view: &View, server: ServerIx) -> bool {
-    let record = &progress.servers[server];
-    let since_ms = record.job_ended_ms;
-    let flag = view.servers[server].flag.as_ref();
-    let service = view.servers[server].service.as_ref();
+fn is_ensured(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    let (record, seen) = (&progress.servers[server], &view.servers[server]);
+    let flag_since = seen.flag.as_ref().is_some_and(|read| read.at_ms >= record.job_ended_ms);
+    let service = service_since_job(layout, record, view, server);
     record.upgraded.is_some()
         && record.jobs_done.contains(&JobKind::EnsureDeploymentService)
-        && flag.is_some_and(|read| read.at_ms >= since_ms && read.value)
-        && service.is_some_and(|read| {
-            read.at_ms >= since_ms
-                && read.value.running
-                && read.value.automatic
-                && read.value.initialised
-        })
+        && flag_since
+        && view.flag(layout, server) == Some(true)
+        && service.is_some_and(|read| read.running && read.automatic && read.initialised)
+}
+
+/// The Deployment Service, read since the last job ended, and lately.
+pub(super) fn service_since_job<'a>(
+    layout: &Layout,
+    record: &ServerProgress,
+    view: &'a View,
+    server: ServerIx,
+) -> Option<&'a ServiceReading> {
+    let read = view.servers[server].service.as_ref()?;
+    view.service(layout, server).filter(|_| read.at_ms >= record.job_ended_ms)
 }
 
 /// Step 7's job has ended for so long that its service should work, and is read not to. A console

@@ -12,7 +12,7 @@ use super::super::rotation::{Wanted, wanted};
 use super::super::steps::{current_stage, everyone_in, may_begin, stage_done};
 use super::super::view::View;
 use super::Decision;
-use super::flags::stays_disabled;
+use super::flags::{service_since_job, stays_disabled};
 
 /// How long after its last job a service that is to start by itself is given before it is started.
 const SELF_STARTING_MS_MAX: u64 = 60_000;
@@ -155,9 +155,8 @@ fn verify_by_hand(
     // A loaded server's Deployment Service is step 7's; a pure controller has none.
     let initialised = loaded
         || layout.servers[server].front_end.is_none()
-        || view.servers[server].service.as_ref().is_some_and(|read| {
-            read.at_ms >= record.job_ended_ms && read.value.running && read.value.initialised
-        });
+        || service_since_job(layout, record, view, server)
+            .is_some_and(|read| read.running && read.initialised);
     match version {
         Some(version) if initialised => {
             let evidence = format!("the host reads version {version}");

@@ -34,28 +34,26 @@ impl Guard<'_> {
 
     fn milestone(&self, server: ServerIx, milestone: &Milestone) -> Result<(), String> {
         let record = &self.progress.servers[server];
-        let seen = &self.view.servers[server];
+        let flag = self.view.flag(self.layout, server);
+        let service = self.view.service(self.layout, server);
         match milestone {
             Milestone::Quiet => {
                 self.out_everywhere(server)?;
                 self.quiet_everywhere(server)
             }
             Milestone::Disabled { .. } => {
-                let flag = seen.flag.as_ref().map(|read| read.value);
                 when(flag == Some(false), "its flag was not read disabled")
             }
             Milestone::Touched => self.touch(server),
             Milestone::Upgraded { version } => self.upgraded(server, *version),
             Milestone::DeploymentServiceEnsured => {
-                let service = seen.service.as_ref().map(|read| &read.value);
                 let well = service.is_some_and(|it| it.running && it.automatic && it.initialised);
                 when(well, "its Deployment Service is not as step 7 wants it")?;
-                when(seen.flag.as_ref().is_some_and(|read| read.value), "it was not read enabled")
+                when(flag == Some(true), "it was not read enabled")
             }
             Milestone::Deployed => self.deployed(server),
             Milestone::Proven { version, start } => {
                 let start = Some(start);
-                let service = seen.service.as_ref().map(|read| &read.value.start);
                 let tested = record.tested.as_ref().is_some_and(|last| {
                     last.failure.is_none()
                         && last.version == Some(*version)
@@ -64,7 +62,8 @@ impl Guard<'_> {
                 when(tested, "its last tests do not prove it")?;
                 when(record.deployed_ms.is_some(), "nobody saw deployment reach it")?;
                 when(*version == self.layout.target(), "it was tested at another version")?;
-                when(service == start, "other services run than were tested")
+                let now = service.map(|read| &read.start);
+                when(now == start, "other services run than were tested")
             }
             Milestone::TakingTraffic => self.as_before(server, false),
             Milestone::Restored => {
@@ -108,10 +107,12 @@ impl Guard<'_> {
                 ended_ms = ended_ms.max(record.job_ended_ms);
             }
         }
-        let initialised = seen.service.as_ref().is_some_and(|read| read.value.initialised);
+        let service = self.view.service(self.layout, server);
+        let initialised = service.is_some_and(|read| read.initialised);
         when(initialised, "its Deployment Service has not initialised")?;
-        let Some(newest) = seen.threads.back() else {
-            return Err("its deployment threads were not read".to_owned());
+        let lately = |last| self.view.fresh(self.layout, Some(last), policy.jobs_poll_ms).is_some();
+        let Some(newest) = seen.threads.back().filter(|last| lately(last)) else {
+            return Err("its deployment threads were not read lately".to_owned());
         };
         let (mut reads, mut covered) = (0, false);
         for round in seen.threads.iter().rev() {
@@ -155,10 +156,10 @@ impl Guard<'_> {
         };
         let seen = &self.view.servers[server];
         when(!seen.acting, "something is under way on it")?;
-        let flag = seen.flag.as_ref().map(|read| read.value);
+        let flag = self.view.flag(self.layout, server);
         when(flag == baseline.enabled.get(name).copied(), "its flag is not as before")?;
-        let Some(service) = seen.service.as_ref().map(|read| &read.value) else {
-            return Err("its Deployment Service was not read".to_owned());
+        let Some(service) = self.view.service(self.layout, server) else {
+            return Err("its Deployment Service was not read lately".to_owned());
         };
         let automatic = baseline.automatic.get(name) == Some(&service.automatic);
         when(automatic, "its Deployment Service has another start type than before")?;

@@ -156,14 +156,29 @@ fn what_is_no_answer_is_an_error_by_name() {
 }
 
 /// Goal: what was learned of one answer is never taken for the next one's. Method: the same adapter
-/// reads an answer, one in which two members have changed places, and the first again.
+/// reads an answer, one in which two members have changed places, one that lacks the second, one with
+/// a stranger before both, as after reloads with other configurations, and always the first again.
 #[test]
 fn rows_that_changed_places_are_read_by_their_names() {
     let swapped = CAPTURED.replace("fe-1", "fe-x").replace("fe-2", "fe-1").replace("fe-x", "fe-2");
     let (farm, mut shape) = (roster(&[("retail", "fe-1"), ("retail", "fe-2")]), Shape::new());
-    for (answer, drained) in [(CAPTURED, "fe-1"), (&*swapped, "fe-2"), (CAPTURED, "fe-1")] {
-        let facts = read(answer, &farm, &mut shape).expect("a real answer");
-        assert_eq!(member(&facts, "retail", drained).status, "DRAIN");
-        assert_eq!(facts.reading.members.len(), 2);
+    let lines = |of: &dyn Fn(&str) -> String| CAPTURED.lines().map(of).collect::<String>();
+    let is_of = |line: &str, name| line.split([' ', ',']).take(4).any(|field| field == name);
+    let shorter = lines(&|line| match is_of(line, "fe-2") {
+        true => String::new(),
+        false => format!("{line}\n"),
+    });
+    let longer = lines(&|line| match is_of(line, "fe-1") && is_of(line, "retail") {
+        true => format!("{}\n{line}\n", line.replace("fe-1", "stranger")),
+        false => format!("{line}\n"),
+    });
+    for (answer, drained, members) in
+        [(&*swapped, "fe-2", 2), (&*shorter, "fe-1", 1), (&*longer, "fe-1", 2)]
+    {
+        for (answer, drained, members) in [(CAPTURED, "fe-1", 2), (answer, drained, members)] {
+            let facts = read(answer, &farm, &mut shape).expect("a real answer");
+            assert_eq!(member(&facts, "retail", drained).status, "DRAIN");
+            assert_eq!(facts.reading.members.len(), members);
+        }
     }
 }
