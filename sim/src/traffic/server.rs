@@ -62,9 +62,9 @@ impl Server {
     /// A request arrives: when and how it ends. `None` when the queue is full.
     #[inline]
     pub(super) fn receive(&mut self, at_ns: u64, takes_ns: u64) -> Option<(u64, End)> {
-        let free_ns = self.workers.first_free_ns();
+        let free_ns = self.workers.first_free_ns(at_ns);
         if free_ns <= at_ns && at_ns >= self.cold_until_ns && takes_ns <= self.answer_ns_max {
-            self.workers.take_first(at_ns, at_ns + takes_ns.min(self.held_ns_max));
+            self.workers.take_first(at_ns + takes_ns.min(self.held_ns_max));
             return Some((at_ns + takes_ns, End::Served));
         }
         self.receive_late(at_ns, takes_ns, free_ns)
@@ -91,7 +91,7 @@ impl Server {
         let extra_ns = self.cold_extra_ns(starts_ns, held_ns);
         let cold_ns = takes_ns + extra_ns;
         let worked_ns = cold_ns.min(self.answer_ns_max);
-        self.workers.take_first(at_ns, starts_ns + worked_ns.min(held_ns + extra_ns));
+        self.workers.take_first(starts_ns + worked_ns.min(held_ns + extra_ns));
         let late_ns = (starts_ns - at_ns) + extra_ns;
         let end = match (cold_ns > self.answer_ns_max, late_ns > self.slow_ns) {
             (true, _) => End::Overrun,
@@ -130,7 +130,7 @@ impl Server {
 
     /// How long a request that came now would wait.
     pub(super) fn wait_ns(&self, now_ns: u64) -> u64 {
-        self.workers.first_free_ns().saturating_sub(now_ns)
+        self.workers.wait_ns(now_ns)
     }
 
     /// A request that came now would find the queue full.

@@ -7,48 +7,67 @@
 pub(super) struct Workers {
     busy_until_ns: Vec<u64>,
     count: usize,
-    /// Who of a full list is free first.
-    first: usize,
+    /// Who of a full list is free first, once somebody had to know.
+    first: Option<usize>,
 }
 
 impl Workers {
     /// So many, all free; at least one.
     pub(super) fn new(workers: u32) -> Self {
         let count = workers.max(1) as usize;
-        Self { busy_until_ns: Vec::with_capacity(count), count, first: 0 }
+        Self { busy_until_ns: Vec::with_capacity(count), count, first: None }
     }
 
-    /// When the first of them is free; zero where one is known to be idle.
+    /// When the first of them is free, for a request that comes at an instant, none before an earlier
+    /// one; zero where one is idle.
     #[inline]
-    pub(super) fn first_free_ns(&self) -> u64 {
-        if self.busy_until_ns.len() < self.count { 0 } else { self.busy_until_ns[self.first] }
+    pub(super) fn first_free_ns(&mut self, at_ns: u64) -> u64 {
+        if self.busy_until_ns.len() < self.count { 0 } else { self.first_of_full(at_ns) }
     }
 
-    /// The first free worker is busy until an instant, for a request that came at another: no request
-    /// comes before an earlier one.
-    #[inline]
-    pub(super) fn take_first(&mut self, at_ns: u64, until_ns: u64) {
-        if self.busy_until_ns.len() < self.count {
-            self.busy_until_ns.push(until_ns);
-        } else if self.busy_until_ns[self.first] > at_ns {
-            self.busy_until_ns[self.first] = until_ns;
-        } else {
+    fn first_of_full(&mut self, at_ns: u64) -> u64 {
+        if self.first.is_none_or(|first| self.busy_until_ns[first] <= at_ns) {
+            self.first = None;
             self.busy_until_ns.retain(|busy_ns| *busy_ns > at_ns);
-            self.busy_until_ns.push(until_ns);
+            if self.busy_until_ns.len() < self.count {
+                return 0;
+            }
         }
-        if self.busy_until_ns.len() == self.count {
-            self.find_first();
+        let first = self.first.unwrap_or_else(|| self.find_first());
+        self.first = Some(first);
+        self.busy_until_ns[first]
+    }
+
+    /// The first free worker, as last told, is busy until an instant.
+    #[inline]
+    pub(super) fn take_first(&mut self, until_ns: u64) {
+        match self.first {
+            None => self.busy_until_ns.push(until_ns),
+            Some(first) => {
+                self.busy_until_ns[first] = until_ns;
+                self.first = Some(self.find_first());
+            }
         }
     }
 
-    fn find_first(&mut self) {
+    fn find_first(&self) -> usize {
         let busy = self.busy_until_ns.iter().enumerate();
-        self.first = busy.min_by_key(|(_, busy_ns)| **busy_ns).map_or(0, |(place, _)| place);
+        busy.min_by_key(|(_, busy_ns)| **busy_ns).map_or(0, |(place, _)| place)
+    }
+
+    /// How long it takes from an instant until the first of them is free.
+    pub(super) fn wait_ns(&self, now_ns: u64) -> u64 {
+        if self.busy_until_ns.len() < self.count {
+            return 0;
+        }
+        let first_ns = self.busy_until_ns.iter().min().expect("there is at least one worker");
+        first_ns.saturating_sub(now_ns)
     }
 
     /// All of them are free.
     pub(super) fn free_all(&mut self) {
         self.busy_until_ns.clear();
+        self.first = None;
     }
 }
 
@@ -63,17 +82,18 @@ mod tests {
     fn first_is_always_the_earliest() {
         for count in [1, 2, 3, 8, 13, 64] {
             let mut workers = Workers::new(count);
-            let mut sorted = vec![0; count as usize];
+            let mut sorted = vec![0_u64; count as usize];
             let mut stream = Keyed::new(u64::from(count)).stream("t", "w");
             let (mut at_ns, mut waited) = (0, 0);
             for _ in 0..2_000 {
                 let pause_ns = if stream.ratio(1, 50) { 2_000 } else { 0 };
                 at_ns += pause_ns + stream.below(1 + 1_000 / u64::from(count));
-                let starts_ns = workers.first_free_ns().max(at_ns);
+                assert_eq!(workers.wait_ns(at_ns), sorted[0].saturating_sub(at_ns));
+                let starts_ns = workers.first_free_ns(at_ns).max(at_ns);
                 assert_eq!(starts_ns, sorted[0].max(at_ns));
                 waited += u32::from(starts_ns > at_ns);
                 let until_ns = starts_ns + stream.below(1_000);
-                workers.take_first(at_ns, until_ns);
+                workers.take_first(until_ns);
                 sorted[0] = until_ns;
                 sorted.sort_unstable();
             }
