@@ -47,6 +47,14 @@ impl FileStorage {
     }
 }
 
+impl Drop for FileStorage {
+    /// Closing is not enough: a command that is being started shares the open file until its program
+    /// begins, and would hold the lock for that moment.
+    fn drop(&mut self) {
+        let _closing_is_next = self.file.unlock();
+    }
+}
+
 impl Storage for FileStorage {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)

@@ -128,6 +128,9 @@ impl Drop for FarmLock {
             // The next one to come must not read our name in the instant before it writes its own.
             // When it fails that name is stale for that instant, which harms nobody.
             let _ = file.set_len(0);
+            // Closing is not enough: a command that is being started shares the open file until its
+            // program begins, and would hold the lock for that moment.
+            let _ = file.unlock();
         }
     }
 }
