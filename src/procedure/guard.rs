@@ -1,9 +1,9 @@
 //! The guard: every action passes here just before it leaves, and every conclusion just before it
 //! is written down, in production as in rehearsal.
 //!
-//! It shares raw readings and journaled facts with `decide` and none of its conclusions: quiet, idle,
-//! fit and whose turn it is are concluded here again, in another way, so that one mistake is not
-//! made twice. A refusal is a defect of the program, and the run holds.
+//! It shares raw readings, how old they may be, and journaled facts with `decide` and none of its
+//! conclusions: quiet, idle, fit and whose turn it is are concluded here again, in another way, so that
+//! one mistake is not made twice. A refusal is a defect of the program, and the run holds.
 //!
 //! * [`members`] — may a member be drained, admitted, weighed, cut.
 //! * [`jobs`] — may a job start, a flag be set, a test run.

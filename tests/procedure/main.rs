@@ -284,6 +284,29 @@ fn a_touched_server_is_admitted_only_against_the_service_start_it_was_tested_wit
     bench.view.servers[0].service = service(true, "a", 1_000);
     bench.switching();
     assert_eq!(bench.balancer("fe-1", MemberChange::Admit), Ok(()));
+    bench.node("one", 300_000, seat(8, 0, 40), seat(0, 1, 1));
+    refused(bench.balancer("fe-1", MemberChange::Admit), "started again");
+}
+
+/// Goal: no conclusion rests on what was read minutes ago. Method: a flag and a service that bear two
+/// of them out, now and later.
+#[test]
+fn a_conclusion_needs_readings_of_late() {
+    let mut bench = Bench::new();
+    let vouched = |bench: &Bench, server: &str, milestone: Milestone| {
+        let server = ServerName::from(server);
+        let event = Event::Reached { server, milestone, evidence: String::new() };
+        guard::vouch(&bench.layout, &bench.progress, &bench.view, &event)
+    };
+    bench.view.now_ms = 1_000;
+    bench.view.servers[0].flag = Some(Reading { value: true, at_ms: 1_000 });
+    bench.view.servers[0].service = service(true, "a", 1_000);
+    bench.view.servers[1].flag = Some(Reading { value: false, at_ms: 1_000 });
+    assert_eq!(vouched(&bench, "fe-1", Milestone::DeploymentServiceEnsured), Ok(()));
+    assert_eq!(vouched(&bench, "fe-2", Milestone::Disabled { start: None }), Ok(()));
+    bench.view.now_ms = 300_000;
+    refused(vouched(&bench, "fe-1", Milestone::DeploymentServiceEnsured), "as step 7 wants it");
+    refused(vouched(&bench, "fe-2", Milestone::Disabled { start: None }), "not read disabled");
 }
 
 #[test]
