@@ -113,7 +113,8 @@ fn bad_values() {
 
 #[test]
 fn bad_policies() {
-    let policy = |line: &str| format!("{TINY}\n[policy]\n{line}\n");
+    let (farm, _) = TINY.split_once("[policy]").expect("it has a policy");
+    let policy = |line: &str| format!("{farm}[policy]\n{line}\n");
     let cases = [
         "gates = [0, 3, 3, 10, \"6\"]",
         "gates = 3",

@@ -238,8 +238,9 @@ const SEED: u64 = 1;
 fn scenario() -> Scenario {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let farm = fs::read_to_string(root.join("scenarios/tiny.farm.toml")).unwrap();
+    let (farm, _) = farm.split_once("[policy]").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("tiny.farm.toml"), farm + POLICY).unwrap();
+    fs::write(folder.path().join("tiny.farm.toml"), format!("{farm}{POLICY}")).unwrap();
     let path = folder.path().join("tiny.toml");
     fs::write(&path, TRUTH).unwrap();
     let mut scenario = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));

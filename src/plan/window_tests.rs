@@ -113,12 +113,12 @@ fn a_zone_without_a_curve_has_its_load_all_day() {
 
 /// Goal: the estimate follows policy and the number of servers. Method: tiny's, by hand: drains
 /// 4, controller and Service Center 15 each, the other server 15, start and deployment 67 (twice a
-/// third of 10 and half of 60 minutes, rounded up), soak 30.
+/// third of 10 and half of 60 minutes, rounded up), soak 2.
 #[test]
 fn the_estimate_is_made_of_policy() {
     let mut farm = tiny([1; 24]).farm;
-    assert_eq!(Takes::estimated(&farm).minutes, 4 + 15 + 15 + 15 + 67 + 30);
+    assert_eq!(Takes::estimated(&farm).minutes, 4 + 15 + 15 + 15 + 67 + 2);
     farm.policy.soak_ms += 60_000;
     farm.host.publish = true;
-    assert_eq!(Takes::estimated(&farm).minutes, 4 + 15 + 15 + 15 + 67 + 31 + 240);
+    assert_eq!(Takes::estimated(&farm).minutes, 4 + 15 + 15 + 15 + 67 + 3 + 240);
 }
