@@ -1,6 +1,7 @@
 //! A run survives the death of its orchestrator at any point: a sample of what `evenkeel-sim
 //! rehearse --crash-points` does with all of them.
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use evenkeel_sim::campaign::crash_points::{CrashPoints, Findings, Part};
@@ -36,7 +37,7 @@ fn a_crash_at_any_point_ends_done_or_truly_held() {
     let campaign = campaign(&scenario);
     let points = CrashPoints::points(campaign.undisturbed().points, Part::WHOLE);
     let sample: Vec<_> = points.into_iter().step_by(STRIDE).collect();
-    let findings = campaign.singles(&sample, |_, _| {});
+    let findings = campaign.singles(&sample, |_, _| ControlFlow::Continue(()));
     all_good(&findings);
     assert_eq!(findings.runs(), sample.len() as u64);
     // Written or durable, and three fates of what was sent; away for a second or an hour.

@@ -11,7 +11,7 @@ mod in_order;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::ops::RangeInclusive;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -116,7 +116,11 @@ impl Campaign<'_> {
             return summary;
         }
         let count = self.seeds.end() - self.seeds.start() + 1;
-        in_order(self.jobs, count, |nth| self.one(self.seeds.start() + nth, None), tell);
+        let run = |nth: u64| self.one(self.seeds.start() + nth, None);
+        in_order(self.jobs, count, run, |told| {
+            tell(told);
+            ControlFlow::Continue(())
+        });
         summary
     }
 

@@ -1,5 +1,6 @@
 //! `evenkeel-sim rehearse --crash-points`: a crash of the orchestrator at every point of a run.
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::time::Instant;
 
@@ -68,20 +69,22 @@ fn tell(campaign: &CrashPoints<'_>, which: &Which, part: Part) -> io::Result<usi
         for failure in &findings.failures[failures..] {
             let text = told::failure(campaign, failure, failures);
             failures += 1;
-            if written.is_ok() {
-                written = write!(out, "{text}").and_then(|()| out.flush());
+            written = write!(out, "{text}").and_then(|()| out.flush());
+            if written.is_err() {
+                return ControlFlow::Break(()); // the others would be told to nobody
             }
         }
         if progress {
             eprint!("\r{done} of {}", points.len());
         }
+        ControlFlow::Continue(())
     };
     let findings = match which {
         Which::All => campaign.singles(&points, &mut show),
         Which::Pairs => campaign.pairs(&points, &mut show),
         Which::These(crashes) => {
             let findings = campaign.these(crashes.clone());
-            show(1, &findings);
+            _ = show(1, &findings);
             findings
         }
     };

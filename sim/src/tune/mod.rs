@@ -30,6 +30,7 @@ mod watch;
 mod windows;
 
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::ControlFlow;
 
 use crate::campaign::in_order;
 use crate::nemesis::{Choice, Source};
@@ -199,6 +200,7 @@ impl Sweep<'_> {
             }
             done += 1;
             tell(Progress { round, timings: race.len(), done, of });
+            ControlFlow::Continue(())
         });
     }
 }

@@ -11,6 +11,7 @@ mod point;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 
 use crate::nemesis::{Choice, Source};
 use crate::oracle::RunVerdict;
@@ -129,8 +130,13 @@ impl CrashPoints<'_> {
         findings
     }
 
-    /// A crash at each of these points; `tell` hears how many were done, and what came of them.
-    pub fn singles(&self, points: &[Point], mut tell: impl FnMut(u64, &Findings)) -> Findings {
+    /// A crash at each of these points; `tell` hears how many were done, and what came of them, and
+    /// may break off.
+    pub fn singles(
+        &self,
+        points: &[Point],
+        mut tell: impl FnMut(u64, &Findings) -> ControlFlow<()>,
+    ) -> Findings {
         let mut findings = Findings::default();
         let run = |nth: u64| {
             let crashes = Crashes(vec![at(points, nth)]);
@@ -139,22 +145,27 @@ impl CrashPoints<'_> {
         };
         in_order(self.jobs, points.len() as u64, run, |(crashes, outcome)| {
             findings.add(crashes, outcome);
-            tell(findings.runs(), &findings);
+            tell(findings.runs(), &findings)
         });
         findings
     }
 
     /// A crash at each of these points, and a second one at every later point of each of the runs
-    /// that come of it; `tell` hears how many first crashes were done, and what came of them.
+    /// that come of it; `tell` hears how many first crashes were done, and what came of them, and may
+    /// break off.
     ///
     /// The second absence is as long as the first.
-    pub fn pairs(&self, firsts: &[Point], mut tell: impl FnMut(u64, &Findings)) -> Findings {
+    pub fn pairs(
+        &self,
+        firsts: &[Point],
+        mut tell: impl FnMut(u64, &Findings) -> ControlFlow<()>,
+    ) -> Findings {
         let (mut findings, mut done) = (Findings::default(), 0);
         let run = |nth: u64| self.some_pairs(at(firsts, nth), 1);
         in_order(self.jobs, firsts.len() as u64, run, |of_first| {
             findings.merge(of_first);
             done += 1;
-            tell(done, &findings);
+            tell(done, &findings)
         });
         findings
     }
