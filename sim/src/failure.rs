@@ -110,7 +110,9 @@ impl Failure {
         if text.len() as u64 > FILE_BYTES_MAX {
             return Err(wrong(format!("it is longer than {FILE_BYTES_MAX} bytes")));
         }
-        let failure: Self = toml::from_str(&text).map_err(|error| wrong(format!("{error}")))?;
+        let failure: Self = toml::from_str(&text).map_err(|error| {
+            wrong(format!("it is no failure, as `rehearse` keeps them in `regressions`: {error}"))
+        })?;
         if failure.format != FORMAT {
             return Err(wrong(format!(
                 "its format is {}, and this program reads {FORMAT}",

@@ -133,6 +133,10 @@ impl Scenario {
             return Self::of_plan(source, plan, Reality::default());
         }
         let table: toml::Table = text.parse().map_err(|error| wrong(path, &format!("{error}")))?;
+        if table.contains_key("broke") && table.contains_key("planned") {
+            let what = "it is a kept failure: `evenkeel-sim replay` plays it";
+            return Err(wrong(path, what));
+        }
         // A farm file's `farm` would be a table; a scenario's is a path.
         if !table.get("farm").is_some_and(toml::Value::is_str) {
             return Self::of_plan(source, plan_of(path, None)?, Reality::default());

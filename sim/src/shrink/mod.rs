@@ -8,10 +8,12 @@
 //! happens as it did before.
 mod simpler;
 
+use std::mem::Discriminant;
 use std::ops::ControlFlow;
 
 use crate::failure::Case;
 use crate::nemesis::{Planned, Schedule};
+use crate::oracle::RunVerdict;
 use crate::world::Outcome;
 
 /// How far a failure was made smaller.
@@ -41,9 +43,17 @@ pub fn shrink(
     if !breaks(&outcome, invariant) {
         return None;
     }
-    let best = case.clone();
-    let mut search =
-        Search { best, outcome, invariant, runs: 1, runs_max, progress, is_enough: false };
+    let mut search = Search {
+        whole: case,
+        ended: std::mem::discriminant(&outcome.verdict),
+        best: case.clone(),
+        outcome,
+        invariant,
+        runs: 1,
+        runs_max,
+        progress,
+        is_enough: false,
+    };
     search.leave_out_what_did_not_strike();
     search.drop_events();
     search.drop_servers();
@@ -64,6 +74,10 @@ fn breaks(outcome: &Outcome, invariant: &str) -> bool {
 }
 
 struct Search<'a, P> {
+    /// What is made smaller.
+    whole: &'a Case,
+    /// How its run ends: a panic is not made smaller by whatever else is no end.
+    ended: Discriminant<RunVerdict>,
     best: Case,
     outcome: Outcome,
     invariant: &'a str,
@@ -82,7 +96,8 @@ impl<P: FnMut(u32, usize) -> ControlFlow<()>> Search<'_, P> {
         }
         self.runs += 1;
         let outcome = candidate.run(None);
-        let kept = breaks(&outcome, self.invariant);
+        let kept = breaks(&outcome, self.invariant)
+            && (std::mem::discriminant(&outcome.verdict) == self.ended || !self.is_of_the_end());
         if kept {
             self.best = candidate;
             self.outcome = outcome;
@@ -90,6 +105,12 @@ impl<P: FnMut(u32, usize) -> ControlFlow<()>> Search<'_, P> {
         let events = self.best.schedule.planned.len();
         self.is_enough = (self.progress)(self.runs, events).is_break();
         kept
+    }
+
+    /// What is broken is broken by the run's end.
+    fn is_of_the_end(&self) -> bool {
+        let first = self.outcome.judgement.violations.first();
+        first.is_some_and(|it| it.at_ms >= self.outcome.simulated_ms)
     }
 
     fn keeps_events(&mut self, planned: Vec<Planned>) -> bool {
@@ -131,11 +152,11 @@ impl<P: FnMut(u32, usize) -> ControlFlow<()>> Search<'_, P> {
             if named.contains(&format!("\"{name}\"")) {
                 continue;
             }
-            let Some(scenario) = self.best.scenario.without(std::slice::from_ref(&name)) else {
-                continue;
-            };
+            // All at once, as whoever replays it does: loads are rounded each time.
             let mut without = self.best.without.clone();
             without.push(name);
+            let fewer = without.strip_prefix(&self.whole.without[..]).expect("it only grows");
+            let Some(scenario) = self.whole.scenario.without(fewer) else { continue };
             self.keeps(Case { scenario, without, ..self.best.clone() });
         }
     }
