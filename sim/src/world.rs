@@ -266,6 +266,7 @@ fn context(
         policy: plan.farm.policy.clone(),
         demand: Demand::of(&scenario.spec, load),
         left_out: BTreeSet::new(),
+        switch_ms: None,
         told_is_durable: false,
         healed: false,
         old_console: truth.old_console,

@@ -4,10 +4,12 @@
 //! initialised, and serves; every member is up, in nobody's maintenance, with its first weight.
 use std::collections::{BTreeMap, BTreeSet};
 
-use evenkeel::farm::Version;
 use evenkeel_fakes::farm::{STRANGER, stranger_weight};
 use evenkeel_fakes::ledger::{ApplicationState, Entry, Event, FlagBy, ServiceState};
 use evenkeel_fakes::spec::Spec;
+
+pub use super::words::same_version;
+use super::words::{CONSOLE_INSTALL, changes_software, ended_well};
 
 /// A member on a node, by the balancer's names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +103,8 @@ pub struct Server {
     pub front_end: bool,
     /// Since when it is fit and answers, without interruption.
     pub ready_since_ms: Option<u64>,
+    /// When it last became so, or ceased to be.
+    pub changed_ms: Option<u64>,
 }
 
 impl Server {
@@ -150,27 +154,6 @@ impl Server {
     }
 }
 
-/// Kinds of jobs after whose start a server counts as touched. `ensure-deployment-service` only
-/// starts a service, and `publish` changes applications through the Deployment Services.
-fn changes_software(kind: &str) -> bool {
-    kind != "ensure-deployment-service"
-}
-
-/// A job has done its work, be it that it wants a reboot after it.
-pub(super) fn ended_well(code: Option<i32>) -> bool {
-    matches!(code, Some(0 | 3010 | 3011))
-}
-
-/// The kind of job that replaces the console.
-pub(super) const CONSOLE_INSTALL: &str = "service-center-install";
-
-/// Two texts mean the same version.
-#[must_use]
-pub fn same_version(a: &str, b: &str) -> bool {
-    // Nearly always they are alike to the letter.
-    a == b || matches!((a.parse::<Version>(), b.parse::<Version>()), (Ok(a), Ok(b)) if a == b)
-}
-
 /// The farm's true state at an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ground {
@@ -193,7 +176,7 @@ pub struct Ground {
     /// Members that are not the farm's, where they are not as they were: administrative bits and
     /// weight.
     pub strangers_changed: BTreeMap<MemberKey, (u16, u32)>,
-    /// Counts changes of members.
+    /// Counts changes of members, and of who is ready.
     pub revision: u64,
 }
 
@@ -230,6 +213,7 @@ impl Ground {
             console_new: false,
             front_end,
             ready_since_ms: front_end.then_some(0),
+            changed_ms: None,
         };
         let mut servers: BTreeMap<String, Server> =
             spec.front_ends.iter().map(|it| (it.name.clone(), server(&it.name, true))).collect();
@@ -292,7 +276,10 @@ impl Ground {
                 self.database_new = true;
                 self.database_new_at_ms.get_or_insert(entry.at_ms);
             }
-            Event::MemberCut { .. } | Event::Reloaded { .. } | Event::FaultMet { .. } => {}
+            Event::MemberCut { .. }
+            | Event::Reloaded { .. }
+            | Event::Restarting { .. }
+            | Event::FaultMet { .. } => {}
             Event::Flag { server, .. }
             | Event::JobStarted { server, .. }
             | Event::JobEnded { server, .. }
@@ -323,10 +310,11 @@ impl Ground {
                     _ => {}
                 }
                 let ready = server.serves() && server.fit(&target);
-                server.ready_since_ms = match server.ready_since_ms {
-                    Some(since) if ready => Some(since),
-                    _ => ready.then_some(entry.at_ms),
-                };
+                if ready != server.ready_since_ms.is_some() {
+                    server.ready_since_ms = ready.then_some(entry.at_ms);
+                    server.changed_ms = Some(entry.at_ms);
+                    self.revision += 1;
+                }
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Each reason for a hold as a predicate over ground truth.
-use evenkeel::journal::HoldReason;
+use evenkeel::journal::{HoldReason, Wanted};
 use evenkeel_fakes::truth::OldConsole;
 
 use crate::nemesis::Fault;
 use crate::nemesis::fault::{BalancerFault, ServiceCenterFault};
 
-use super::ground::{CONSOLE_INSTALL, Member, Server, ended_well, same_version};
+use super::ground::{Member, Server};
+use super::words::{CONSOLE_INSTALL, ended_well, same_version};
 use super::{Context, Excuse, Ground, Incident, longest};
 
 /// Why a hold's reason is not so; `None` when it is.
@@ -27,7 +28,7 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
         ),
         HoldReason::SwitchOverdue | HoldReason::SoakBad { .. } | HoldReason::FellBack => (
             something_struck(reason, ground, context),
-            "every updating server is fit and nothing struck".into(),
+            "it has time left, or every updating server is fit and nothing has struck since".into(),
         ),
         HoldReason::DeploymentUnderLoad { server } => (
             ground
@@ -80,18 +81,24 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
     (!holds).then_some(why)
 }
 
-/// An updating server is sick, or was, or the switch stood still.
+/// An updating server is sick, or was since the switch began, or the switch stood still; and one that
+/// is overdue has had its time.
 fn something_struck(reason: &HoldReason, ground: &Ground, context: &Context) -> bool {
+    let (policy, faults) = (&context.policy, &context.faults);
+    let began_ms = context.switch_ms.unwrap_or(0);
+    if *reason == HoldReason::SwitchOverdue && began_ms + policy.switch_ms_max > ground.now_ms {
+        return false;
+    }
     let sick = context.updating.iter().any(|server| !ground.ready(server));
     // As long as a person holds it the switch does not go on, and its deadline passes.
-    let policy = &context.policy;
     let lately_ms = match reason {
         HoldReason::FellBack => policy.switch_ms_max + policy.drain_ms_max,
         _ => policy.switch_ms_max,
     };
     let was_held = !matches!(reason, HoldReason::SoakBad { .. })
-        && context.faults.held_since(ground.now_ms.saturating_sub(lately_ms));
-    sick || was_held || context.faults.may_need_a_person()
+        && faults.held_since(ground.now_ms.saturating_sub(lately_ms));
+    let asked = *reason == HoldReason::FellBack && faults.asked(&Wanted::FallBack);
+    sick || was_held || asked || faults.may_need_a_person_since(began_ms)
 }
 
 /// For long enough now a node has answered changes and not made them.
@@ -153,13 +160,15 @@ fn failed(server: &Server, ground: &Ground, context: &Context) -> bool {
         .min(policy.service_center_ms_max)
         .min(policy.publish_ms_max)
         .saturating_sub(bounds.start_ms + bounds.lost_ms);
+    // What an installation under way leaves behind, and stops meanwhile, says nothing yet.
+    let rests = !server.being_changed();
     server.down_since_ms.is_some()
-        || server.last_job.as_ref().is_some_and(|(_, code)| !ended_well(*code))
+        || (rests && server.last_job.as_ref().is_some_and(|(_, code)| !ended_well(*code)))
         || installed_nothing(server, &ground.target)
         || server.jobs.values().any(|job| lasts(Some(job.since_ms), job_ms_max))
         || lasts(server.uninitialised_since_ms, policy.initialise_ms_max)
         || lasts(server.deploying_since_ms, policy.idle_ms_max)
-        || (server.front_end && !server.serves())
+        || (rests && server.front_end && !server.serves())
 }
 
 /// Its installer ended well, and the version is another than the target.

@@ -21,7 +21,7 @@
 //! believe a stale page; test through the balancer.
 use std::collections::{BTreeMap, BTreeSet};
 
-use evenkeel::journal::{ActionResult, Baseline, Event, Milestone};
+use evenkeel::journal::{ActionResult, Baseline, Event, Milestone, Notice};
 use evenkeel::names::ServerName;
 use evenkeel::procedure::action::{Action, MemberChange};
 use evenkeel::procedure::readings::JobReading;
@@ -38,29 +38,36 @@ struct Job {
     ended: Option<Option<i32>>,
 }
 
-/// Every job that servers ever heard of, by id.
+/// What servers were told to do.
 #[derive(Default)]
-pub(super) struct Jobs(BTreeMap<String, Job>);
+pub(super) struct Jobs {
+    /// Every job that they ever heard of, by id.
+    by_id: BTreeMap<String, Job>,
+    /// Who was told to restart, and has not yet.
+    restarting: BTreeSet<String>,
+}
 
 impl Jobs {
     /// Takes up a change of ground truth.
     pub(super) fn entry(&mut self, entry: &ledger::Entry) {
         match &entry.event {
             ledger::Event::JobStarted { job, .. } => {
-                self.0.insert(job.clone(), Job { since_ms: entry.at_ms, ended: None });
+                self.by_id.insert(job.clone(), Job { since_ms: entry.at_ms, ended: None });
             }
             ledger::Event::JobEnded { job, code, .. } => {
-                if let Some(job) = self.0.get_mut(job) {
+                if let Some(job) = self.by_id.get_mut(job) {
                     job.ended = Some(*code);
                 }
             }
+            ledger::Event::Restarting { server } => _ = self.restarting.insert(server.clone()),
+            ledger::Event::Up { server } => _ = self.restarting.remove(server),
             _ => {}
         }
     }
 
     /// Those that run.
     pub(super) fn running(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|(_, job)| job.ended.is_none()).map(|(id, _)| id.as_str())
+        self.by_id.iter().filter(|(_, job)| job.ended.is_none()).map(|(id, _)| id.as_str())
     }
 }
 
@@ -117,6 +124,10 @@ impl Invariant for JournalTellsTheTruth {
                 wrong.map(|wrong| format!("the journal says of {job} on {server} that {wrong}"))
             }
             Event::Baseline(baseline) => differs(baseline, ground),
+            Event::Noticed(Notice::Rebooted { server }) => {
+                let restarting = self.jobs.restarting.contains(server.as_str());
+                restarting.then(|| format!("{server} has restarted, says the journal, and has not"))
+            }
             Event::Reached { server, milestone: Milestone::Touched, .. } => {
                 self.touched.insert(server.clone());
                 None
@@ -150,7 +161,7 @@ impl JournalTellsTheTruth {
                 | ledger::Event::MemberWeight { .. }
                 | ledger::Event::Flag { .. }
                 | ledger::Event::JobStarted { .. }
-                | ledger::Event::Down { .. }
+                | ledger::Event::Restarting { .. }
         );
         if may_be_an_effect {
             let Self { open, jobs, .. } = self;
@@ -213,7 +224,7 @@ impl JournalTellsTheTruth {
         now_ms: u64,
         context: &Context,
     ) -> Option<String> {
-        let it = self.jobs.0.get(job);
+        let it = self.jobs.by_id.get(job);
         match (reading, it) {
             (JobReading::Running, _) => Some("it ended, because it runs".to_owned()),
             (JobReading::Never, Some(it)) => {
@@ -256,10 +267,8 @@ pub(super) fn is_there(action: &Action, ground: &Ground, jobs: &Jobs) -> bool {
         Action::Flag { server, enabled, .. } => {
             ground.servers.get(server.as_str()).is_some_and(|it| it.enabled == *enabled)
         }
-        Action::Start { job, .. } => jobs.0.contains_key(job),
-        Action::Reboot { server } => {
-            ground.servers.get(server.as_str()).is_some_and(|it| it.down_since_ms.is_some())
-        }
+        Action::Start { job, .. } => jobs.by_id.contains_key(job),
+        Action::Reboot { server, .. } => jobs.restarting.contains(server.as_str()),
         Action::Test { .. } => false,
         // It changes nothing that lasts.
         Action::Nudge { .. } => true,

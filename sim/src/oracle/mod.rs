@@ -26,12 +26,13 @@ mod one_writer;
 mod result_is_true;
 mod run_ends_or_holds;
 mod strangers_untouched;
+mod words;
 mod zone_always_served;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::farm::policy::Policy;
-use evenkeel::journal::{HoldReason, Wanted};
+use evenkeel::journal::{self, FarmMilestone, HoldReason, Request, Wanted};
 use evenkeel_fakes::ledger::{Entry, Event};
 use evenkeel_fakes::truth::OldConsole;
 use serde::Serialize;
@@ -68,6 +69,8 @@ pub struct Context {
     pub demand: Demand,
     /// Servers that a person had left out: asked for, and decided.
     pub left_out: BTreeSet<String>,
+    /// When the switch was begun, or a process took it up again.
+    pub switch_ms: Option<u64>,
     /// The record that is being told is on the disk.
     pub told_is_durable: bool,
     /// The second phase has begun: a sufficient core of the farm was healed for good.
@@ -77,12 +80,20 @@ pub struct Context {
 }
 
 impl Context {
-    fn leave_out(&mut self, event: &evenkeel::journal::Event) {
-        if let evenkeel::journal::Event::Decided(request) = event
-            && let Wanted::LeaveOut { server } = &request.what
-            && self.faults.asked(&request.what)
-        {
-            self.left_out.insert(server.to_string());
+    /// The journal tells something that others are judged by.
+    fn hear(&mut self, at_ms: u64, event: &journal::Event) {
+        use journal::Event as E;
+        match event {
+            E::Decided(Request { what: what @ Wanted::LeaveOut { server }, .. })
+                if self.faults.asked(what) =>
+            {
+                self.left_out.insert(server.to_string());
+            }
+            E::FarmReached { milestone: FarmMilestone::SwitchBegan, .. } => {
+                self.switch_ms = Some(at_ms);
+            }
+            E::Began { resumed: true, .. } => self.switch_ms = self.switch_ms.map(|_| at_ms),
+            _ => {}
         }
     }
 }
@@ -196,10 +207,15 @@ pub trait Invariant {
     /// Judges what the journal claims at this instant.
     fn told(
         &mut self,
-        _event: &evenkeel::journal::Event,
+        _event: &journal::Event,
         _ground: &Ground,
         _context: &Context,
     ) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// Judges that somebody is called, whom the run has waited for: the farm is healed next.
+    fn at_call(&mut self, _ground: &Ground, _context: &Context) -> Vec<Finding> {
         Vec::new()
     }
 
@@ -343,20 +359,23 @@ impl Oracle {
 
     /// Takes up what the journal says has happened or is about to; `durable` tells whether the
     /// disk has it.
-    pub fn told(&mut self, at_ms: u64, event: &evenkeel::journal::Event, durable: bool) {
+    pub fn told(&mut self, at_ms: u64, event: &journal::Event, durable: bool) {
         self.pass(at_ms);
         self.context.told_is_durable = durable;
-        self.context.leave_out(event);
+        self.context.hear(at_ms, event);
         let span = Span { from_ms: at_ms, to_ms: at_ms };
         self.ask(span, |invariant, ground, context| invariant.told(event, ground, context));
         self.sometimes.told(event, &self.ground);
     }
 
-    /// A core of the farm heals for good, and no fault strikes any more. Tells which are not over.
-    pub fn end_of_faults(&mut self) -> Vec<(usize, crate::nemesis::Fault)> {
+    /// A core of the farm heals for good, since the run has held for so long that somebody comes; no
+    /// fault strikes any more. Tells which are not over.
+    pub fn end_of_faults(&mut self, at_ms: u64) -> Vec<(usize, crate::nemesis::Fault)> {
+        self.pass(at_ms);
+        let span = Span { from_ms: at_ms, to_ms: at_ms };
+        self.ask(span, |invariant, ground, context| invariant.at_call(ground, context));
         self.context.healed = true;
-        let open = self.context.faults.incidents().filter(|it| it.until_ms.is_none());
-        open.map(|it| (it.place, it.fault.clone())).collect()
+        self.context.faults.heal(at_ms)
     }
 
     /// Ends the run.

@@ -4,7 +4,8 @@
 //! Why: people decide on the journal; a resumed run does too.
 //!
 //! Allowed to fail: for a server that crashed, or a node that was reloaded, so shortly before that
-//! the best orchestrator could not have known; so for one whose applications broke, or whose flag an operator changed.
+//! the best orchestrator could not have known; so for one whose applications broke, whose flag an
+//! operator changed, or that enabled itself by starting its Deployment Service.
 //!
 //! Sabotage that breaks it: forget the soak; trust a stale page; record an outcome that was not read back.
 use evenkeel::journal::{Event, FarmMilestone, Milestone, Wanted};
@@ -13,7 +14,7 @@ use evenkeel::names::ServerName;
 use super::everyone_ends_upgraded::members_changed;
 use super::ground::{Server, same_version};
 use super::no_user_meets_an_upgrade::unfitness;
-use super::{Context, Finding, Ground, Invariant, RunVerdict, longest};
+use super::{Context, Excuse, Finding, Ground, Invariant, RunVerdict, longest};
 
 #[derive(Default)]
 pub(super) struct ResultIsTrue {
@@ -51,6 +52,12 @@ impl Invariant for ResultIsTrue {
         let upsets = members.flat_map(|(key, it)| {
             [faults.reload_excuse(&key.node), faults.flap_excuse(&key.node, &it.server)]
         });
+        // It was read before its service, which had just started, enabled it.
+        let enabled_ms = server.enabled_itself_at_ms;
+        let enabled = enabled_ms.filter(|_| matches!(milestone, Milestone::Disabled { .. }));
+        let enabled = enabled.map(|at_ms| {
+            Excuse::until("self-enabling", name.as_str(), faults.end(at_ms, faults.bounds.react))
+        });
         vec![Finding {
             from_ms: None,
             subject: format!("{name} {milestone:?}"),
@@ -58,6 +65,7 @@ impl Invariant for ResultIsTrue {
             excuse: longest(
                 upsets
                     .flatten()
+                    .chain(enabled)
                     .chain(context.faults.crash_excuse(name.as_str()))
                     .chain(context.faults.edit_excuse(name.as_str()))
                     .chain(context.faults.sick_excuse(name.as_str(), server.broke_at_ms)),

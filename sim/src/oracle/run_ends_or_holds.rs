@@ -2,7 +2,8 @@
 //! that is so; and a run in which nothing struck that needs a person ends done.
 //!
 //! In the second phase of a rehearsal a core of the farm has healed for good and a person answers: a
-//! run that still holds in the end does so for a server that stays broken, or is wrong to.
+//! run that still holds in the end does so for a server that stays broken, or is wrong to. Until then
+//! a hold lasts as long as its reason, or until a person answers where only he can say that it is over.
 //!
 //! Why: a run that hangs protects nobody and tells nobody; a false hold calls a person at night
 //! for nothing.
@@ -31,14 +32,53 @@ pub(super) struct RunEndsOrHolds {
     /// Servers that truly could not go on when the journal said so. Nobody is waited for but a
     /// person from then on, so that a hold for them is one also when they have recovered since.
     failed: BTreeSet<ServerName>,
+    /// Why the run holds.
+    held: Option<HoldReason>,
 }
 
 /// Somebody is needed who did not come, or who came and cannot mend what stays broken.
-fn may_stay_held(context: &Context) -> bool {
-    match context.healed {
-        true => context.faults.somebody_stays_broken(),
-        false => context.faults.may_need_a_person(),
+fn may_stay_held(reason: &HoldReason, ground: &Ground, context: &Context) -> bool {
+    if !context.healed {
+        return context.faults.may_need_a_person();
     }
+    let mut unmended = context.faults.unmended();
+    unmended.retain(|server| !ground.ready(server));
+    match reason {
+        HoldReason::ServerFailed { server } | HoldReason::ServerUnknown { server } => {
+            unmended.contains(server.as_str())
+        }
+        // Without whoever is broken the others may be too few, or have nobody who goes before them.
+        HoldReason::FloorLost { .. }
+        | HoldReason::TooFew { .. }
+        | HoldReason::ConsoleUnknown
+        | HoldReason::SwitchOverdue
+        | HoldReason::SoakBad { .. }
+        | HoldReason::FellBack => !unmended.is_empty(),
+        HoldReason::DrainOverdue { .. }
+        | HoldReason::DeploymentUnderLoad { .. }
+        | HoldReason::BalancerUnknown { .. }
+        | HoldReason::BalancerIgnores { .. }
+        | HoldReason::ConsoleIgnores { .. }
+        | HoldReason::LoginRefused { .. }
+        | HoldReason::SomebodyElse { .. }
+        | HoldReason::UnknownWord { .. }
+        | HoldReason::GuardRefused { .. }
+        | HoldReason::Asked => false,
+    }
+}
+
+/// Only a person says that the reason is over.
+fn waits_for_a_person(reason: &HoldReason) -> bool {
+    matches!(
+        reason,
+        HoldReason::SwitchOverdue
+            | HoldReason::SoakBad { .. }
+            | HoldReason::FellBack
+            | HoldReason::LoginRefused { .. }
+            | HoldReason::SomebodyElse { .. }
+            | HoldReason::GuardRefused { .. }
+            | HoldReason::Asked
+    )
 }
 
 /// No console is left that could tell whether an old server has enabled itself.
@@ -53,6 +93,24 @@ fn nobody_can_tell(ground: &Ground, context: &Context) -> bool {
         && ground.servers.iter().any(restarted)
 }
 
+impl RunEndsOrHolds {
+    /// The run holds for a reason now.
+    fn judge(&self, reason: &HoldReason, ground: &Ground, context: &Context) -> Vec<Finding> {
+        if matches!(reason, HoldReason::ServerFailed { server } if self.failed.contains(server)) {
+            return Vec::new();
+        }
+        let Some(why) = why_false(reason, ground, context) else {
+            return Vec::new();
+        };
+        vec![Finding {
+            from_ms: None,
+            subject: format!("{reason:?}"),
+            what: format!("the run holds for {reason:?}, but {why}"),
+            excuse: just_ceased(reason, ground, context),
+        }]
+    }
+}
+
 impl Invariant for RunEndsOrHolds {
     fn name(&self) -> &'static str {
         "run_ends_or_holds"
@@ -63,45 +121,46 @@ impl Invariant for RunEndsOrHolds {
     }
 
     fn told(&mut self, event: &Event, ground: &Ground, context: &Context) -> Vec<Finding> {
-        let reason = match event {
-            Event::Held { reason, .. } => reason,
+        match event {
+            Event::Held { reason, .. } => {
+                self.held = Some(reason.clone());
+                return self.judge(reason, ground, context);
+            }
+            Event::Released => self.held = None,
             Event::Failed { server, .. } => {
                 let reason = HoldReason::ServerFailed { server: server.clone() };
                 if why_false(&reason, ground, context).is_none() {
                     self.failed.insert(server.clone());
                 }
-                return Vec::new();
             }
             Event::Decided(Request { what: Wanted::Retry { server: None }, .. }) => {
                 self.failed.clear();
-                return Vec::new();
             }
             Event::Decided(Request {
                 what: Wanted::Retry { server: Some(server) } | Wanted::ByHand { server },
                 ..
             }) => {
                 self.failed.remove(server);
-                return Vec::new();
             }
-            _ => return Vec::new(),
-        };
-        if matches!(reason, HoldReason::ServerFailed { server } if self.failed.contains(server)) {
-            return Vec::new();
+            _ => {}
         }
-        let Some(why) = why_false(reason, ground, context) else { return Vec::new() };
-        vec![Finding {
-            from_ms: None,
-            subject: format!("{reason:?}"),
-            what: format!("the run holds for {reason:?}, but {why}"),
-            excuse: just_ceased(reason, ground, context),
-        }]
+        Vec::new()
+    }
+
+    fn at_call(&mut self, ground: &Ground, context: &Context) -> Vec<Finding> {
+        match &self.held {
+            Some(reason) if !waits_for_a_person(reason) => self.judge(reason, ground, context),
+            _ => Vec::new(),
+        }
     }
 
     fn at_end(&mut self, verdict: &RunVerdict, ground: &Ground, context: &Context) -> Vec<Finding> {
         let what = match verdict {
             RunVerdict::Done { .. } => return Vec::new(),
             RunVerdict::Aborted if context.faults.asked(&Wanted::Abort) => return Vec::new(),
-            RunVerdict::Held { .. } if may_stay_held(context) => return Vec::new(),
+            RunVerdict::Held { reason } if may_stay_held(reason, ground, context) => {
+                return Vec::new();
+            }
             RunVerdict::Held { reason: HoldReason::ConsoleUnknown }
                 if nobody_can_tell(ground, context) =>
             {

@@ -12,6 +12,7 @@ use crate::nemesis::fault::{BalancerFault, Fate, FrontEndFault, LinkFault, Orche
 use super::*;
 use crate::traffic::{TrafficSpec, UsersTruth};
 
+mod no_blank_cheques;
 mod rescues;
 mod users_and_journal;
 use users_and_journal::reached;
@@ -82,6 +83,7 @@ impl Story {
             old_console: OldConsole::Works,
             demand: Demand::of(&spec(), &TrafficSpec::of(&spec(), &UsersTruth::default())),
             left_out: BTreeSet::new(),
+            switch_ms: None,
             told_is_durable: false,
             healed: false,
             guard_may_refuse: false,

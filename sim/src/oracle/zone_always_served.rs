@@ -112,12 +112,18 @@ impl ZoneAlwaysServed {
 
 fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> Option<Excuse> {
     let faults = &context.faults;
+    // Whoever was ready since, and is not any more, has another reason.
+    let since = |server: &str, at_ms: u64| {
+        let it = &ground.servers[server];
+        it.ready_since_ms.is_some() || it.changed_ms.is_none_or(|changed_ms| changed_ms <= at_ms)
+    };
     let crashes = servers
         .iter()
         .filter_map(|server| faults.crashed_at(server).map(|died_ms| (died_ms, *server)))
+        .filter(|(died_ms, server)| since(server, *died_ms))
         .map(|(died_ms, server)| (died_ms, server, "front-end-crash", faults.bounds.death));
     let broken = servers.iter().filter_map(|server| {
-        let broke_at_ms = ground.servers[*server].broke_at_ms?;
+        let broke_at_ms = ground.servers[*server].broke_at_ms.filter(|ms| since(server, *ms))?;
         Some((broke_at_ms, *server, faults.sickness(server)?, faults.bounds.sick))
     });
     let mut excuses: Vec<Excuse> = faults.reload_excuse(node).into_iter().collect();

@@ -159,7 +159,7 @@ impl Network {
             }
             Action::Flag { via, .. } => vec![server(via).http],
             Action::Test { server: it } => vec![server(it).http],
-            Action::Start { server: it, .. } | Action::Reboot { server: it } => {
+            Action::Start { server: it, .. } | Action::Reboot { server: it, .. } => {
                 vec![server(it).shell]
             }
         }

@@ -56,6 +56,13 @@ impl Play {
     /// Lets things happen until the run has a verdict.
     pub(super) async fn run(mut self) -> RunVerdict {
         self.breaker.start_orchestrator();
+        let verdict = self.until_verdict().await;
+        let now_ms = self.breaker.shared.with(|farm| farm.now_ms());
+        self.breaker.recorder.looks_at_queues(now_ms);
+        verdict
+    }
+
+    async fn until_verdict(&mut self) -> RunVerdict {
         loop {
             let now_ms = self.now_ms();
             while let Some(entry) = self.later.first_entry().filter(|it| it.key().0 <= now_ms) {

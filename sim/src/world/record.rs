@@ -262,6 +262,8 @@ impl Recorder {
         inner.tell(now_ms, &format!("fault {place}: {fault}"));
         let after = inner.watch.latest().cloned();
         inner.struck.insert(place, Hit { at_ms: now_ms, after, changed: None });
+        // What queues have turned away by now is no consequence of it.
+        inner.queues_looked_at(now_ms);
         inner.oracle().strike(now_ms, Struck::Began { place, fault: fault.clone() });
         inner.look();
     }
@@ -312,7 +314,16 @@ impl Recorder {
         let inner = &mut *self.0.borrow_mut();
         inner.healed_at_ms = Some(now_ms);
         inner.watch.end();
-        inner.oracle().end_of_faults()
+        let open = inner.oracle().end_of_faults(now_ms);
+        inner.look();
+        open
+    }
+
+    /// What queues turned away since the last change of ground truth is told.
+    pub(super) fn looks_at_queues(&self, now_ms: u64) {
+        let inner = &mut *self.0.borrow_mut();
+        inner.queues_looked_at(now_ms);
+        inner.look();
     }
 
     /// The run never came to an end by itself; its network is gone already.

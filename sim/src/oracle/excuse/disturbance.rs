@@ -10,7 +10,7 @@ use super::bounds::TRIPS;
 const LOST_PACKET_MS: u64 = 1_400;
 /// The longest that an answer is waited for that never ends: a command's on a server. A node's and
 /// a console's take a third of it.
-const SILENCE_MS: u64 = 60_000;
+pub(super) const SILENCE_MS: u64 = 60_000;
 
 /// Something that keeps the orchestrator from acting in time.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@
 //! the time an orchestrator needs that reads and acts exactly as the policy says. What disturbs
 //! the orchestrator within that time (its own crash, a lost response, a slow link) moves the end.
 mod bounds;
+mod broken;
 mod cut_off;
 mod disturbance;
 
@@ -60,7 +61,8 @@ impl Incident {
     #[must_use]
     pub fn felt_ms(&self) -> Option<(u64, u64)> {
         let (met_ms, for_ms) = (self.met_ms?, self.fault.once_met_ms()?);
-        Some((met_ms, met_ms.saturating_add(for_ms)))
+        let until_ms = met_ms.saturating_add(for_ms).min(self.until_ms.unwrap_or(u64::MAX));
+        Some((met_ms, until_ms))
     }
 }
 
@@ -82,8 +84,8 @@ pub struct Faults {
     pub bounds: Bounds,
     incidents: Vec<Incident>,
     disturbances: Vec<(usize, Disturbance)>,
-    /// What people asked for, oldest first.
-    asked: Vec<Wanted>,
+    /// What people asked for, and when, oldest first.
+    asked: Vec<(u64, Wanted)>,
 }
 
 impl Faults {
@@ -96,7 +98,7 @@ impl Faults {
     /// Takes up a fault, or its end.
     pub fn strike(&mut self, at_ms: u64, struck: Struck) {
         match struck {
-            Struck::Asked { what } => self.asked.push(what),
+            Struck::Asked { what } => self.asked.push((at_ms, what)),
             Struck::Began { place, fault } => {
                 let disturbance = disturbance(&fault, at_ms, &self.bounds);
                 self.disturbances.extend(disturbance.map(|it| (place, it)));
@@ -117,6 +119,24 @@ impl Faults {
                 }
             }
         }
+    }
+
+    /// A core of the farm heals: networks, balancers, consoles and databases work from now on. Those
+    /// faults are returned that are not over, with their places; consoles and databases have no end
+    /// that anybody tells.
+    pub fn heal(&mut self, at_ms: u64) -> Vec<(usize, Fault)> {
+        let open: Vec<_> = self.incidents.iter_mut().filter(|it| it.until_ms.is_none()).collect();
+        let told = open.iter().map(|it| (it.place, it.fault.clone())).collect();
+        for it in open {
+            if it.fault.once_met_ms().is_some() {
+                it.until_ms = Some(at_ms);
+            }
+        }
+        // An answer that never ends is still waited for.
+        let waited_ms = at_ms + disturbance::SILENCE_MS + self.bounds.lost_ms;
+        let ending = self.disturbances.iter_mut().filter(|(_, it)| it.until_ms != u64::MAX);
+        ending.for_each(|(_, it)| it.until_ms = it.until_ms.min(waited_ms));
+        told
     }
 
     /// Somebody met the fault of a place.
@@ -162,7 +182,11 @@ impl Faults {
         // In the order in which they were met: each prolongs what those before it left.
         felt.sort_by_key(|(felt_ms, _)| *felt_ms);
         for ((met_ms, until_ms), incident) in felt {
-            let until_ms = if incident.fault.shuts_out() { u64::MAX } else { until_ms };
+            // Whoever was shut out does not try again before a person says so.
+            let until_ms = match incident.fault.shuts_out() {
+                true => self.asked_since_ms(until_ms).unwrap_or(u64::MAX),
+                false => until_ms,
+            };
             if met_ms <= end_ms && from_ms < until_ms {
                 end_ms = end_ms.max(self.end(until_ms, self.bounds.silent));
             }
@@ -222,57 +246,10 @@ impl Faults {
         end_ms
     }
 
-    /// The last crash of a server by itself.
-    fn crash(&self, server: &str) -> Option<&Incident> {
-        self.last(|fault| fault.fells().contains(&server))
-    }
-
-    /// When a server last crashed by itself.
-    #[must_use]
-    pub fn crashed_at(&self, server: &str) -> Option<u64> {
-        self.crash(server).map(|incident| incident.from_ms)
-    }
-
-    /// When it was up again, after its last crash.
-    #[must_use]
-    pub fn back_at(&self, server: &str) -> Option<u64> {
-        self.crash(server)?.until_ms
-    }
-
     /// How often somebody else changed what members are set to.
     #[must_use]
     pub fn meddled(&self) -> usize {
         self.incidents.iter().filter(|incident| incident.fault.meddles()).count()
-    }
-
-    /// The server's upgrade was made to fail, or to take long.
-    #[must_use]
-    pub fn upgrade_spoilt(&self, server: &str) -> bool {
-        self.spoilt(server).is_some()
-    }
-
-    fn spoilt(&self, server: &str) -> Option<&Incident> {
-        self.last(|fault| fault.spoils().contains(&server))
-    }
-
-    /// The fault that breaks the server's applications.
-    #[must_use]
-    pub fn sickness(&self, server: &str) -> Option<&'static str> {
-        Some(self.last(|fault| fault.sickens().contains(&server))?.fault.kind().name)
-    }
-
-    /// The excuse of a server whose applications a fault broke: within a bound after that.
-    #[must_use]
-    pub fn sick_excuse(&self, server: &str, broke_at_ms: Option<u64>) -> Option<Excuse> {
-        let end_ms = self.end(broke_at_ms?, self.bounds.sick);
-        Some(Excuse::until(self.sickness(server)?, server, end_ms))
-    }
-
-    /// The excuse of a server whose upgrade a fault spoilt, and that has just become better.
-    #[must_use]
-    pub fn healed_excuse(&self, server: &str, better_at_ms: Option<u64>) -> Option<Excuse> {
-        let name = self.spoilt(server)?.fault.kind().name;
-        Some(Excuse::until(name, server, self.end(better_at_ms?, self.bounds.heal)))
     }
 
     /// A fault struck after which a person may be needed, or somebody else meddled again.
@@ -281,17 +258,47 @@ impl Faults {
         self.meddled() > 1 || self.last(|fault| fault.kind().needs_person).is_some()
     }
 
+    /// The same, of what was felt at an instant or after it.
+    #[must_use]
+    pub fn may_need_a_person_since(&self, since_ms: u64) -> bool {
+        let felt = |it: &&Incident| self.over_ms(it).is_none_or(|over_ms| over_ms >= since_ms);
+        let felt = || self.incidents.iter().filter(felt);
+        felt().filter(|it| it.fault.meddles()).count() > 1
+            || felt().any(|it| it.fault.kind().needs_person)
+    }
+
+    /// By when the best orchestrator has got over an incident; `None` while it lasts. What lies in
+    /// wait is over unless it was met, and what happened at once is over at once.
+    fn over_ms(&self, it: &Incident) -> Option<u64> {
+        let over_ms = match &it.fault {
+            fault if fault.once_met_ms().is_some() => it.felt_ms().map_or(0, |felt| felt.1),
+            fault if !fault.fells().is_empty() => it.until_ms?,
+            Fault::FrontEnd(_) if it.fault.spoils().is_empty() => it.from_ms,
+            Fault::FrontEnd(_) => it.met_ms.unwrap_or(0),
+            Fault::People(PeopleFault::LeaveOut) => return None,
+            Fault::People(_) | Fault::Database(_) => it.from_ms,
+            _ => it.until_ms?,
+        };
+        Some(self.end(over_ms, self.bounds.prove))
+    }
+
+    /// When somebody first asked for anything from an instant on.
+    fn asked_since_ms(&self, from_ms: u64) -> Option<u64> {
+        self.asked.iter().map(|(at_ms, _)| *at_ms).find(|at_ms| *at_ms >= from_ms)
+    }
+
     /// Somebody asked for it.
     #[must_use]
     pub fn asked(&self, what: &Wanted) -> bool {
-        self.asked.contains(what)
+        self.asked.iter().any(|(_, asked)| asked == what)
     }
 
     /// Somebody asked for a hold, and has not let the run go on since.
     #[must_use]
     pub fn asked_to_hold(&self) -> bool {
-        let word = |what: &&Wanted| matches!(what, Wanted::Hold | Wanted::Retry { server: None });
-        self.asked.iter().rev().find(word) == Some(&Wanted::Hold)
+        let mut asked = self.asked.iter().rev().map(|(_, what)| what);
+        asked.find(|what| matches!(what, Wanted::Hold | Wanted::Retry { server: None }))
+            == Some(&Wanted::Hold)
     }
 
     /// A person held the run at some time since.
@@ -299,13 +306,6 @@ impl Faults {
     pub fn held_since(&self, since_ms: u64) -> bool {
         let held = |it: &&Incident| matches!(&it.fault, Fault::People(PeopleFault::Hold { .. }));
         self.incidents.iter().filter(held).any(|it| it.until_ms.is_none_or(|ms| ms >= since_ms))
-    }
-
-    /// A server that a fault took down, or whose upgrade one made fail, was not mended.
-    #[must_use]
-    pub fn somebody_stays_broken(&self) -> bool {
-        let hits = |fault: &Fault| !(fault.fells().is_empty() && fault.spoils().is_empty());
-        self.incidents.iter().any(|it| it.until_ms.is_none() && hits(&it.fault))
     }
 
     fn last(&self, which: impl Fn(&Fault) -> bool) -> Option<&Incident> {
@@ -402,40 +402,6 @@ impl Faults {
     #[must_use]
     pub fn flag_edited(&self) -> bool {
         self.last(|fault| fault.edits().is_some()).is_some()
-    }
-
-    /// The excuse of a server that crashed by itself: while it is down, and for a bound after it
-    /// died or came back.
-    #[must_use]
-    pub fn crash_excuse(&self, server: &str) -> Option<Excuse> {
-        let crash = self.crash(server)?;
-        let (died_ms, name) = (crash.from_ms, crash.fault.kind().name);
-        match crash.until_ms {
-            None => Some(Excuse::lasting(name, server)),
-            Some(back_ms) => {
-                let end_ms =
-                    self.end(back_ms, self.bounds.back).max(self.end(died_ms, self.bounds.death));
-                Some(Excuse::until(name, server, end_ms))
-            }
-        }
-    }
-}
-
-impl Faults {
-    /// The excuse of whoever has to do without a server: a fault took it down or made its upgrade
-    /// fail. Until that is over, and since it is ready (`ready_since_ms`) until the best
-    /// orchestrator could have put it back.
-    #[must_use]
-    pub fn absence_excuse(&self, server: &str, ready_since_ms: Option<u64>) -> Option<Excuse> {
-        let took =
-            |fault: &Fault| fault.fells().contains(&server) || fault.spoils().contains(&server);
-        let incident = self.last(took)?;
-        let name = incident.fault.kind().name;
-        let (Some(over_ms), Some(ready_ms)) = (incident.until_ms, ready_since_ms) else {
-            return Some(Excuse::lasting(name, server));
-        };
-        let end_ms = self.end(over_ms.max(ready_ms), self.bounds.prove);
-        Some(Excuse::until(name, server, end_ms))
     }
 }
 

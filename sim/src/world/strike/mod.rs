@@ -131,7 +131,8 @@ impl Breaker {
         if !self.has_object(&fault) {
             return;
         }
-        let now_ms = self.shared.now_ms();
+        // Brings the users to this instant: what they meet until now is no consequence of it.
+        let now_ms = self.shared.with(|farm| farm.now_ms());
         if !self.recorder.may_strike(now_ms, &fault) {
             return;
         }
@@ -207,7 +208,7 @@ fn peer(action: &Action) -> String {
         Action::Balancer { node, .. } | Action::Nudge { node, .. } => node.to_string(),
         Action::Flag { via: server, .. }
         | Action::Start { server, .. }
-        | Action::Reboot { server }
+        | Action::Reboot { server, .. }
         | Action::Test { server } => server.to_string(),
     }
 }

@@ -1,0 +1,104 @@
+//! Servers that faults broke: took down, made sick, or made fail in their upgrade.
+use std::collections::BTreeSet;
+
+use crate::nemesis::Fault;
+
+use super::{Excuse, Faults, Incident};
+
+impl Incident {
+    /// A server feels it: what lies in wait is nothing to anybody before it is met.
+    fn bites(&self) -> bool {
+        self.met_ms.is_some() || !self.fault.fells().is_empty()
+    }
+}
+
+impl Faults {
+    /// The last crash of a server by itself.
+    fn crash(&self, server: &str) -> Option<&Incident> {
+        self.last(|fault| fault.fells().contains(&server))
+    }
+
+    /// When a server last crashed by itself.
+    #[must_use]
+    pub fn crashed_at(&self, server: &str) -> Option<u64> {
+        self.crash(server).map(|incident| incident.from_ms)
+    }
+
+    /// When it was up again, after its last crash.
+    #[must_use]
+    pub fn back_at(&self, server: &str) -> Option<u64> {
+        self.crash(server)?.until_ms
+    }
+
+    /// The server's upgrade failed, or took long, because of a fault.
+    #[must_use]
+    pub fn upgrade_spoilt(&self, server: &str) -> bool {
+        self.spoilt(server).is_some()
+    }
+
+    fn spoilt(&self, server: &str) -> Option<&Incident> {
+        self.last_bite(|fault| fault.spoils().contains(&server))
+    }
+
+    /// The last of such faults that a server felt.
+    fn last_bite(&self, which: impl Fn(&Fault) -> bool) -> Option<&Incident> {
+        self.incidents.iter().rev().find(|it| which(&it.fault) && it.bites())
+    }
+
+    /// Servers that a fault took down, or whose upgrade one made fail, and that nobody has mended.
+    #[must_use]
+    pub fn unmended(&self) -> BTreeSet<&str> {
+        let open = self.incidents.iter().filter(|it| it.until_ms.is_none() && it.bites());
+        open.flat_map(|it| it.fault.fells().into_iter().chain(it.fault.spoils())).collect()
+    }
+
+    /// The fault that breaks the server's applications.
+    #[must_use]
+    pub fn sickness(&self, server: &str) -> Option<&'static str> {
+        Some(self.last(|fault| fault.sickens().contains(&server))?.fault.kind().name)
+    }
+
+    /// The excuse of a server whose applications a fault broke: within a bound after that.
+    #[must_use]
+    pub fn sick_excuse(&self, server: &str, broke_at_ms: Option<u64>) -> Option<Excuse> {
+        let end_ms = self.end(broke_at_ms?, self.bounds.sick);
+        Some(Excuse::until(self.sickness(server)?, server, end_ms))
+    }
+
+    /// The excuse of a server whose upgrade a fault spoilt, and that has just become better.
+    #[must_use]
+    pub fn healed_excuse(&self, server: &str, better_at_ms: Option<u64>) -> Option<Excuse> {
+        let name = self.spoilt(server)?.fault.kind().name;
+        Some(Excuse::until(name, server, self.end(better_at_ms?, self.bounds.heal)))
+    }
+
+    /// The excuse of a server that crashed by itself: while it is down, and for a bound after it
+    /// died or came back.
+    #[must_use]
+    pub fn crash_excuse(&self, server: &str) -> Option<Excuse> {
+        let crash = self.crash(server)?;
+        let (died_ms, name) = (crash.from_ms, crash.fault.kind().name);
+        match crash.until_ms {
+            None => Some(Excuse::lasting(name, server)),
+            Some(back_ms) => {
+                let end_ms =
+                    self.end(back_ms, self.bounds.back).max(self.end(died_ms, self.bounds.death));
+                Some(Excuse::until(name, server, end_ms))
+            }
+        }
+    }
+
+    /// The excuse of whoever has to do without a server: a fault took it down or made its upgrade
+    /// fail. While it is not ready; and since it is (`ready_since_ms`), or that is over, until the
+    /// best orchestrator could have put it back.
+    #[must_use]
+    pub fn absence_excuse(&self, server: &str, ready_since_ms: Option<u64>) -> Option<Excuse> {
+        let took =
+            |fault: &Fault| fault.fells().contains(&server) || fault.spoils().contains(&server);
+        let incident = self.last_bite(took)?;
+        let name = incident.fault.kind().name;
+        let Some(ready_ms) = ready_since_ms else { return Some(Excuse::lasting(name, server)) };
+        let over_ms = incident.until_ms.unwrap_or(0).max(ready_ms);
+        Some(Excuse::until(name, server, self.end(over_ms, self.bounds.prove)))
+    }
+}

@@ -1,0 +1,183 @@
+//! What once went wrong, or may yet, excuses nothing that has another reason.
+use evenkeel::journal::{Event as Journal, Request, ServerFailure, Wanted};
+
+use super::*;
+use crate::nemesis::fault::{PeopleFault, ServiceCenterFault};
+
+fn met(place: u64) -> Event {
+    Event::FaultMet { tag: place }
+}
+
+fn hold(reason: HoldReason) -> Journal {
+    Journal::Held { reason, ways_out: Vec::new() }
+}
+
+fn floor_lost() -> HoldReason {
+    HoldReason::FloorLost { node: "lb".into(), pool: "web".into() }
+}
+
+impl Story {
+    /// The run has held for so long that somebody comes.
+    fn called(&mut self) -> &mut Self {
+        self.oracle.end_of_faults(self.now_s * 1_000);
+        self
+    }
+}
+
+/// Goal: an installer that is going to fail is nothing to the others before it does. Method: nine
+/// requests a second for one server that can answer nine, three drained too many, with such an
+/// installer on one of them: not met, and met.
+#[test]
+fn what_lies_in_wait_excuses_nobody_before_it_is_met() {
+    let excused = |is_met: bool| {
+        let mut faults = Faults::new(bounds());
+        faults.strike(0, Struck::Began { place: 0, fault: failing_installer(3) });
+        if is_met {
+            faults.met(10_000, 0);
+        }
+        faults.absence_excuse("fe-3", None).is_some() || faults.upgrade_spoilt("fe-3")
+    };
+    assert!(excused(true) && !excused(false));
+}
+
+/// Goal: a crash that is long over does not excuse a pool that somebody empties. Method: fe-3 crashes,
+/// comes back and serves; then both halves are upgraded at once.
+#[test]
+fn a_crash_that_is_over_excuses_no_later_outage() {
+    let mut story = Story::new();
+    story.at(10).drain([1, 2]).at(20).crash(3).at(30).up(3);
+    story.entry(Event::Applications { server: fe(3), state: ApplicationState::Off });
+    story.entry(Event::Applications { server: fe(3), state: ApplicationState::Serving });
+    story.at(4_000).begin_upgrade(1).begin_upgrade(2);
+    story.at(4_100).drain([3, 4]).begin_upgrade(3).begin_upgrade(4).at(4_200);
+    assert_eq!(broken(&story.end_anyhow()), [("zone_always_served", 4_100)]);
+}
+
+/// Goal: a hold lasts no longer than its reason. Method: a pool that really fell under its floor, and
+/// is full again when somebody is called; and one that is not.
+#[test]
+fn a_hold_whose_reason_has_passed_is_no_reason_to_call_somebody() {
+    for full in [true, false] {
+        let mut story = Story::new();
+        story.at(10).drain([1, 2]).crash(3).crash(4).told(hold(floor_lost()));
+        if full {
+            story.at(60).admit([1, 2]);
+        }
+        story.at(1_300).called();
+        let found = broken(&story.end(&RunVerdict::Aborted));
+        let held = found.iter().any(|it| *it == ("run_ends_or_holds", 1_300));
+        // The end itself is a finding: nobody has asked for it.
+        assert_eq!(
+            found.iter().filter(|it| it.0 == "run_ends_or_holds").count(),
+            1 + usize::from(full)
+        );
+        assert!(held);
+    }
+}
+
+/// Goal: a server in the midst of its upgrade has not failed. Method: a failure and a hold for it, told
+/// while its installer has stopped the web server, and once that has ended badly.
+#[test]
+fn a_server_whose_installer_runs_has_not_failed() {
+    let (server, job) = (fe(1), "job-1".to_owned());
+    let told = |story: &mut Story| {
+        let reason = ServerFailure::NotInitialised;
+        story.told(Journal::Failed { server: "fe-1".into(), reason });
+        story.told(hold(HoldReason::ServerFailed { server: "fe-1".into() }));
+    };
+    let mut story = Story::new();
+    told(story.at(10).drain([1, 2]).at(20).begin_upgrade(1).at(80));
+    let found = broken(&story.end_anyhow_but_holds());
+    assert!(found.contains(&("run_ends_or_holds", 80)), "{found:?}");
+    let mut story = Story::new();
+    let kind = "front-end-upgrade".to_owned();
+    story.at(10).drain([1, 2]).at(20).begin_upgrade(1).at(80);
+    told(story.entry(Event::JobEnded { server, job, kind, code: Some(2) }));
+    let found = broken(&story.end_anyhow_but_holds());
+    assert!(!found.contains(&("run_ends_or_holds", 80)), "{found:?}");
+}
+
+/// Goal: after the farm has healed only who stays broken may keep it. Method: a run left holding for a
+/// pool, with an installer that was to fail: never met, met by a server that is whole again, and by one
+/// that is not.
+#[test]
+fn a_healed_run_is_kept_by_nobody_who_is_whole() {
+    let left = |happens: &dyn Fn(&mut Story)| {
+        let mut story = Story::new();
+        story.at(10).drain([1, 2]).strike(failing_installer(1));
+        happens(&mut story);
+        story.called();
+        let verdict = RunVerdict::Held { reason: floor_lost() };
+        broken(&story.end(&verdict)).iter().any(|it| it.0 == "run_ends_or_holds")
+    };
+    assert!(left(&|_| {}), "nobody met it");
+    assert!(left(&|story| {
+        story.at(20).begin_upgrade(1).entry(met(0)).at(320).end_upgrade(1);
+    }));
+    assert!(!left(&|story| {
+        story.at(20).begin_upgrade(1).entry(met(0)).at(320);
+    }));
+}
+
+/// Goal: a lockout is over when it is and a person has said so. Method: an operator's edit an hour
+/// later.
+#[test]
+fn a_lockout_that_a_person_has_ended_prolongs_nothing_later() {
+    let mut faults = Faults::new(bounds());
+    let lockout = Fault::ServiceCenter(ServiceCenterFault::Lockout { for_ms: 180_000 });
+    let edit = PeopleFault::ConsoleEdit { server: fe(2), enabled: false };
+    faults.strike(0, Struck::Began { place: 0, fault: lockout });
+    faults.met(600_000, 0);
+    let edited_ms = 3_600_000;
+    assert_eq!(faults.flag_end(edited_ms), u64::MAX, "nobody has tried again");
+    faults.strike(900_000, Struck::Asked { what: Wanted::Retry { server: None } });
+    faults.strike(edited_ms, Struck::Began { place: 1, fault: Fault::People(edit) });
+    assert!(faults.edit_excuse("fe-2").is_some_and(|it| it.until_ms.is_some()));
+}
+
+/// Goal: a switch has the time that policy gives it. Method: one that is overdue a second after it
+/// began, on a farm where somebody has crashed and come back hours ago.
+#[test]
+fn a_switch_is_overdue_when_it_has_had_its_time() {
+    let began = || Journal::FarmReached {
+        milestone: evenkeel::journal::FarmMilestone::SwitchBegan,
+        evidence: String::new(),
+    };
+    let time_s = Policy::default().switch_ms_max / 1_000;
+    for (after_s, crashed_late, is_false) in
+        [(1, true, true), (time_s, true, false), (time_s, false, true)]
+    {
+        let mut story = Story::new();
+        let crash_s = if crashed_late { 20_000 } else { 100 };
+        if !crashed_late {
+            story.at(crash_s).crash(3).at(crash_s + 60).up(3);
+        }
+        story.at(20_000).told(began());
+        if crashed_late {
+            story.crash(3);
+        }
+        story.at(20_000 + after_s).told(hold(HoldReason::SwitchOverdue));
+        let now_s = 20_000 + after_s;
+        let found = broken(&story.end_anyhow_but_holds());
+        assert_eq!(
+            found.contains(&("run_ends_or_holds", now_s)),
+            is_false,
+            "{after_s} {crashed_late}"
+        );
+    }
+}
+
+impl Story {
+    /// Ends with a hold that a person asked for, so that only holds told before are judged.
+    fn end_anyhow_but_holds(mut self) -> Judgement {
+        let asked = Request {
+            what: Wanted::Abort,
+            who: "maria".into(),
+            ticket: None,
+            plan_hash: String::new(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        self.oracle.strike(self.now_s * 1_000, Struck::Asked { what: asked.what });
+        self.end(&RunVerdict::Aborted)
+    }
+}
