@@ -2,7 +2,6 @@
 //! that program means by it. Traffic and runtime API go over UNIX sockets in a scratch folder, so
 //! that tests running at the same time do not meet.
 #![allow(missing_docs)]
-
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::future::Future;
@@ -220,6 +219,26 @@ async fn a_reading_shows_the_farms_members_as_haproxy_has_them() {
         let arrived = |reading: &NodeReading| member(reading, "retail", "fe-1").arrivals;
         assert!(arrived(&after) > arrived(&before));
         assert_eq!(after.epoch, before.epoch);
+    })
+    .await;
+}
+
+/// Goal: who gets requests is told from who does not. Method: a disabled member, made ready; a backup.
+#[tokio::test]
+async fn a_member_that_was_disabled_by_configuration_and_made_ready_serves() {
+    in_local_set(async {
+        let front_end = FrontEnd::start().await;
+        let at = format!("127.0.0.1:{}", front_end.port);
+        let servers = format!("server fe-1 {at} disabled\n server fe-2 {at} backup");
+        let haproxy = Process::start(&format!("backend retail\n {servers}")).await;
+        let node = haproxy.node(&[("retail", "fe-1"), ("retail", "fe-2")]);
+        let ready = node.change(one(&id("retail", "fe-1")), MemberChange::Admit).await;
+        assert_eq!(haproxy.get("/").await, Some(200));
+        let (ready, served) = (ready.expect("a reading"), node.observe().await.expect("a reading"));
+        let told = ["fe-1", "fe-2"].map(|it| member(&ready, "retail", it));
+        let told = told.map(|it| (it.admin.0, it.admin.ready(), it.backup));
+        assert_eq!(told, [(4, true, false), (0, true, true)]);
+        assert_eq!(["fe-1", "fe-2"].map(|it| member(&served, "retail", it).arrivals), [1, 0]);
     })
     .await;
 }

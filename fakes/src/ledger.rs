@@ -122,6 +122,11 @@ pub enum Event {
         /// The version.
         version: String,
     },
+    /// A server's machine was told to restart, and goes down in a while.
+    Restarting {
+        /// The server.
+        server: String,
+    },
     /// A server's machine went down.
     Down {
         /// The server.
@@ -243,6 +248,7 @@ impl fmt::Display for Event {
                 write!(f, "{server} {kind} interrupted ({job})")
             }
             Self::Installed { server, version } => write!(f, "{server} installed {version}"),
+            Self::Restarting { server } => write!(f, "{server} machine about to restart"),
             Self::Down { server } => write!(f, "{server} machine down"),
             Self::Up { server } => write!(f, "{server} machine up"),
             Self::Service { server, state } => write!(f, "{server} service {}", state.word()),

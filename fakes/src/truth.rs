@@ -108,7 +108,9 @@ pub struct Truth {
     pub retry_ms: u64,
     /// A job that has little to do: a start type, an installer that finds its version there.
     pub quick_job_ms: u64,
-    /// A reboot, from command to the first answer.
+    /// How long a machine that was told to restart goes on before it is down.
+    pub shutdown_ms: u64,
+    /// A reboot, from there to the first answer.
     pub reboot_ms: u64,
     /// The share of the upgrade after which the installer has stopped services and web server, in percent.
     pub stops_after_percent: u32,
@@ -142,6 +144,7 @@ impl Default for Truth {
             initialise_ms: 30 * SECOND, // 29 s in the one log that was published
             retry_ms: 30 * SECOND,      // "Retrying in 30 seconds", the event log says
             quick_job_ms: 5 * SECOND,
+            shutdown_ms: 20 * SECOND, // services have that long to end, and more when they ask for it
             reboot_ms: 3 * MINUTE,
             stops_after_percent: 5,
             check_interval_ms: 2 * SECOND, // HAProxy's default inter

@@ -85,6 +85,22 @@ fn an_installer_whose_prerequisites_want_a_reboot_installs_nothing_before_it() {
     assert_eq!(farm.servers["fe-2"].version(), TO);
 }
 
+/// Goal: a machine that is told to restart does what it is told until it goes down, and what runs then
+/// is interrupted. Method: a restart, and a job right after it.
+#[test]
+fn a_machine_that_is_told_to_restart_answers_until_it_goes_down() {
+    let mut farm = shop(Truth::default());
+    farm.restart("fe-2");
+    assert!(farm.servers["fe-2"].is_up());
+    start(&mut farm, "fe-2", "j1", UPGRADE);
+    pass(&mut farm, MINUTE);
+    assert!(!farm.servers["fe-2"].is_up());
+    pass(&mut farm, 10 * MINUTE);
+    assert!(farm.servers["fe-2"].is_up());
+    assert_eq!(job(&mut farm, "fe-2", "j1"), "status=interrupted");
+    assert_eq!(farm.servers["fe-2"].version(), FROM);
+}
+
 /// Goal: success is not proof. Method: an installer that ends with 0 and does nothing, and again.
 #[test]
 fn an_installer_can_end_well_and_install_nothing() {

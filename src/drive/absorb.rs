@@ -18,12 +18,12 @@ pub(super) fn places(layout: &Layout, action: &Action) -> (Option<NodeIx>, Vec<S
     let node = |name: &crate::names::NodeName| layout.nodes.iter().position(|n| n.name == *name);
     let server = |name| layout.server(name).into_iter().collect::<Vec<_>>();
     match action {
-        Action::Balancer { node: name, .. } | Action::Nudge { node: name, .. } => {
-            (node(name), Vec::new())
-        }
+        Action::Balancer { node: name, .. } => (node(name), Vec::new()),
+        // Requests like a user's: the node is read, and put right, meanwhile.
+        Action::Nudge { .. } => (None, Vec::new()),
         Action::Flag { server: name, .. }
         | Action::Start { server: name, .. }
-        | Action::Reboot { server: name }
+        | Action::Reboot { server: name, .. }
         | Action::Test { server: name } => (None, server(name)),
     }
 }
@@ -88,7 +88,10 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                     newer(&mut server.service, value, at_ms);
                 }
                 Seen::Version(value) => newer(&mut server.version, value, at_ms),
-                Seen::Job(job, value) => server.job = Some((job, Reading { value, at_ms })),
+                Seen::Job(job, value) if at_ms >= server.doubted_ms => {
+                    server.job = Some((job, Reading { value, at_ms }));
+                }
+                Seen::Job(..) => {}
                 Seen::Pings(ids) => server.see_pings(self.layout.policy(), at_ms, ids),
                 Seen::Threads(rows) => {
                     server.see_threads(self.layout.policy(), at_ms, rows);
@@ -125,8 +128,11 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
 
     fn see_flags(&mut self, at_ms: u64, rows: &[ServerRow]) {
         for (ix, entry) in self.layout.servers.iter().enumerate() {
-            if let Some(row) = rows.iter().find(|row| row.name == entry.name.as_str()) {
-                newer(&mut self.view.servers[ix].flag, row.enabled, at_ms);
+            let seen = &mut self.view.servers[ix];
+            if let Some(row) = rows.iter().find(|row| row.name == entry.name.as_str())
+                && at_ms >= seen.doubted_ms
+            {
+                newer(&mut seen.flag, row.enabled, at_ms);
             }
         }
     }
@@ -171,8 +177,12 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             }
             Poll::Server { question: Question::Pings, .. } => return Ok(()),
             Poll::Server { server, .. } => {
-                let since = &mut self.view.servers[server].host_failing_since_ms;
-                (format!("{}'s host", self.layout.servers[server].name), fails(since, at_ms))
+                let seen = &mut self.view.servers[server];
+                let first = fails(&mut seen.host_failing_since_ms, at_ms);
+                if first {
+                    seen.host_silent_ms = at_ms;
+                }
+                (format!("{}'s host", self.layout.servers[server].name), first)
             }
         };
         if first {
@@ -213,9 +223,18 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             Some(Seen::Flags(rows)) => self.see_flags(self.view.now_ms, &rows),
             _ => {}
         }
+        self.nudged(action);
         self.assert_seat(action, went_well);
         self.free(action, went_well, began_ms);
         Ok(())
+    }
+
+    /// Only a reading of the node tells whom our requests reached.
+    fn nudged(&mut self, action: &Action) {
+        let Action::Nudge { node, .. } = action else { return };
+        let named = self.layout.nodes.iter().position(|entry| entry.name == *node);
+        let seen = &mut self.view.nodes[named.expect("actions name nodes of the plan")];
+        (seen.nudged_ms, seen.asked_ms) = (Some(self.view.now_ms), None);
     }
 
     /// Whether changes of a place have an effect.
@@ -251,15 +270,18 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                     self.view.nodes[node].doubted_ms = self.view.now_ms;
                 }
             }
-            Action::Flag { .. } => {
+            Action::Flag { .. } | Action::Start { .. } => {
                 for server in servers {
-                    self.view.servers[server].flag = None;
+                    let seen = &mut self.view.servers[server];
+                    seen.doubted_ms = self.view.now_ms;
+                    match action {
+                        Action::Flag { .. } => seen.flag = None,
+                        // "Never heard of it" was true before the command may have arrived.
+                        _ => seen.job = None,
+                    }
                 }
             }
-            Action::Nudge { .. }
-            | Action::Start { .. }
-            | Action::Reboot { .. }
-            | Action::Test { .. } => {}
+            Action::Nudge { .. } | Action::Reboot { .. } | Action::Test { .. } => {}
         }
     }
 

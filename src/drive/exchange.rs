@@ -195,14 +195,20 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
             Action::Start { server, kind, job } => {
                 (self.start(ix(server), *kind, job).await, None, None)
             }
-            Action::Reboot { server } => {
+            Action::Reboot { server, .. } => {
                 let address = &self.layout.servers[ix(server)].address;
-                (host_outcome(self.host.reboot(server, address).await, "accepted"), None, None)
+                let result = match self.host.reboot(server, address).await {
+                    // A machine that goes down takes the command's own connection with it.
+                    Err(why @ HostError::Failed { .. }) => {
+                        ActionResult::Unknown { why: why.to_string() }
+                    }
+                    result => host_outcome(result, "accepted"),
+                };
+                (result, None, None)
             }
             Action::Test { server } => (self.test(ix(server)).await, None, None),
             Action::Nudge { node, pool } => {
-                let (result, seen) = self.nudge(node.as_str(), pool.as_str()).await;
-                (result, seen, None)
+                (self.nudge(node.as_str(), pool.as_str()).await, None, None)
             }
         }
     }
@@ -273,9 +279,8 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
             .collect()
     }
 
-    /// Requests of ours through a node, and what the node says of them: only its reading tells
-    /// whom they reached.
-    async fn nudge(&self, node: &str, pool: &str) -> (ActionResult, Option<Seen>) {
+    /// Requests of ours through a node.
+    async fn nudge(&self, node: &str, pool: &str) -> ActionResult {
         let farm = &self.layout.farm;
         let pool = farm.pools.iter().find(|entry| entry.name.as_str() == pool);
         let pool = pool.expect("actions name pools of the plan");
@@ -295,16 +300,12 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
                 }
                 Ok(status) => {
                     let why = format!("answered {status}");
-                    return (ActionResult::Refused { why }, None);
+                    return ActionResult::Refused { why };
                 }
-                Err(why) => return (ActionResult::Unknown { why: why.to_string() }, None),
+                Err(why) => return ActionResult::Unknown { why: why.to_string() },
             }
         }
-        let nodes = &self.layout.nodes;
-        let ix = nodes.iter().position(|entry| entry.name.as_str() == node);
-        let ix = ix.expect("actions name nodes of the plan");
-        let seen = self.balancers[ix].observe().await.ok();
-        (ActionResult::Done { evidence }, seen.map(|reading| Seen::Node(ix, reading)))
+        ActionResult::Done { evidence }
     }
 }
 

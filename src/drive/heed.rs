@@ -9,9 +9,11 @@ pub(super) fn heed(layout: &Layout, view: &mut View, event: &Event) {
     match event {
         // What an installer or a restart is about to change is no longer known.
         Event::Intent {
-            action: Action::Start { server, .. } | Action::Reboot { server }, ..
+            action: Action::Start { server, .. } | Action::Reboot { server, .. },
+            ..
         }
-        | Event::JobEnded { server, .. } => {
+        | Event::JobEnded { server, .. }
+        | Event::Noticed(Notice::Rebooted { server }) => {
             if let Some(server) = layout.server(server) {
                 view.servers[server].forget_software();
                 ask_again(view, server);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AfterDeadline {
-    /// Go on waiting.
+    /// Go on waiting; after as long again as a switch may take, hold.
     Wait,
     /// Hold; a person decides.
     Hold,

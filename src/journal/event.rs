@@ -235,6 +235,8 @@ pub enum ServerFailure {
         /// The version read.
         version: Version,
     },
+    /// It was told to restart as often as policy allows, and did not.
+    NotRebooted,
     /// Services did not initialise in time, or the server did not come back.
     NotInitialised,
     /// Deployment threads did not idle in time, or one is in error.
@@ -431,6 +433,11 @@ pub enum Notice {
         kind: JobKind,
         /// What is not as it should be.
         why: String,
+    },
+    /// A machine that was told to restart has done so.
+    Rebooted {
+        /// The server.
+        server: ServerName,
     },
     /// What kept a server from going on has passed: it goes on by itself.
     Recovered {

@@ -143,7 +143,7 @@ fn of_pool(pool: &Pool) -> Vec<Hazard> {
                  keeps sending new requests to a drained member, so a drain takes as long as the \
                  longest connection. Use `mode http`, or expect the drain's deadline to pass: with \
                  `drain_after_deadline = \"wait\"` busy clients can keep a drain from ever ending, \
-                 and the switch then runs out of time (`switch_ms_max`) and falls back."
+                 and the run then holds after `drain_ms_max` and `switch_ms_max`."
             ),
         );
     }

@@ -41,6 +41,10 @@ pub enum Action {
     Reboot {
         /// The server.
         server: ServerName,
+        /// Which start of its services was read before it: another one shows that it has restarted.
+        /// `None` of a server that has no Deployment Service.
+        #[serde(default)]
+        start: Option<String>,
     },
     /// Runs the application tests of all of a server's zones, at its own address.
     Test {

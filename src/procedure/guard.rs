@@ -22,6 +22,10 @@ use super::progress::Progress;
 use super::readings::{MemberId, MemberReading, OperState};
 use super::view::View;
 
+/// Bits of `srv_admin_state` that keep new requests away: maintenance by command (1), inherited (2) or
+/// by DNS (32), drain by command (8) or inherited (16). The others say how something began.
+const OUT: u16 = 1 | 2 | 8 | 16 | 32;
+
 /// Lets an action pass.
 ///
 /// # Errors
@@ -42,7 +46,7 @@ pub fn check(
         }
         Action::Flag { via, server, enabled } => guard.flag(via, server, *enabled),
         Action::Start { server, kind, job } => guard.start(guard.server(server)?, *kind, job),
-        Action::Reboot { server } => guard.reboot(guard.server(server)?),
+        Action::Reboot { server, .. } => guard.reboot(guard.server(server)?),
         Action::Test { server } => guard.test(guard.server(server)?),
         Action::Nudge { .. } => {
             let begun = progress.reached(FarmMilestone::SwitchBegan);
@@ -112,7 +116,7 @@ impl Guard<'_> {
     /// A member would get users' requests.
     fn gets_requests(read: &MemberReading) -> bool {
         let idle = read.oper == OperState::Stopped || read.oper == OperState::Stopping;
-        read.admin.0 == 0 && !idle && read.weight > 0
+        read.admin.0 & OUT == 0 && !idle && read.weight > 0
     }
 
     /// Untouched; or at the target version, tested against the service start that runs now.
@@ -149,7 +153,7 @@ impl Guard<'_> {
     /// No node sends it requests, by fresh readings of all.
     fn out_everywhere(&self, server: ServerIx) -> Result<(), String> {
         for &seat in &self.layout.servers[server].seats {
-            if self.read(seat)?.admin.0 & (1 | 2 | 4 | 8 | 16 | 32) == 0 {
+            if self.read(seat)?.admin.0 & OUT == 0 {
                 let place = &self.layout.seats[seat];
                 return Err(format!(
                     "{} is in rotation on {}",

@@ -1,9 +1,9 @@
 //! Idle, as `decide` concludes it: every deployment thread idle in N readings over T, the service
-//! initialised, and the ping ids those of a proven server of the target version, where there is
-//! one; otherwise settled. No threads listed, a stale page, one idle reading: unknown, never done.
+//! initialised and the server enabled, and the ping ids those of a proven server of the target
+//! version, where there is one; otherwise settled. No threads listed, a stale page, one idle reading: unknown, never done.
 use super::layout::{Layout, ServerIx};
 use super::progress::Progress;
-use super::readings::ThreadState;
+use super::readings::{PingIds, Reading, ThreadState};
 use super::view::View;
 
 /// What deployment on a server looks like.
@@ -59,6 +59,10 @@ pub fn deployment(
     if !lately || !view.service(layout, server).is_some_and(|read| read.initialised) {
         return Deployment::Unknown;
     }
+    // Nothing is deployed to one that is disabled: its threads idle for another reason.
+    if view.flag(layout, server) != Some(true) {
+        return Deployment::Unknown;
+    }
     let window_ms = layout.policy().idle_window_ms;
     let (mut reads, mut oldest_ms, mut enough) = (0, newest.at_ms, false);
     for round in rounds() {
@@ -106,7 +110,8 @@ fn pings_agree(
         return true; // the farm file lists none: the plan says that deployment is then judged by threads alone
     }
     let seen = &view.servers[server].pings;
-    let Some(newest) = seen.back().filter(|ids| ids.at_ms > since_ms) else { return false };
+    let lately = |ids: &&Reading<PingIds>| ids.at_ms > since_ms && is_fresh(layout, view, ids);
+    let Some(newest) = seen.back().filter(lately) else { return false };
     let settled = seen
         .iter()
         .rev()
@@ -120,9 +125,13 @@ fn pings_agree(
         })
 }
 
-/// A module's id is that of every proven server that serves the module and was read, and one was
-/// read where there is any: right after a resume nothing has been, and that is no agreement. Who
-/// was never read and has been silent for so long that a reading would be stale is nobody to agree
+fn is_fresh(layout: &Layout, view: &View, ids: &Reading<PingIds>) -> bool {
+    view.fresh(layout, Some(ids), layout.policy().jobs_poll_ms).is_some()
+}
+
+/// A module's id is that of every proven server that serves the module and was read lately, and one
+/// was read where there is any: right after a resume nothing has been, and that is no agreement. Who
+/// was not read and has been silent for so long that a reading would be stale is nobody to agree
 /// with: the only other server of a pool may be dead.
 fn agrees_with_proven(
     layout: &Layout,
@@ -144,7 +153,8 @@ fn agrees_with_proven(
         if !compares || !layout.servers[ix].modules.contains(module) {
             continue;
         }
-        match view.servers[ix].pings.back().and_then(|ids| ids.value.get(module)) {
+        let lately = view.servers[ix].pings.back().filter(|ids| is_fresh(layout, view, ids));
+        match lately.and_then(|ids| ids.value.get(module)) {
             Some(reference) if reference != id => return false,
             Some(_) => (proven, read) = (proven + 1, read + 1),
             None if silent(ix) => {}

@@ -146,13 +146,12 @@ fn questions(
     let before = progress.baseline.is_none();
     // While an installer runs, what it has put there so far is no version of anything.
     let unverified = record.touched && record.upgraded.is_none() && !works;
-    if unverified || (before && view.servers[server].version.is_none()) {
+    if unverified || before {
         ask(Question::Version, server);
     }
     let deploying =
         record.deployed_ms.is_none() && deployment_since_ms(layout, progress, server).is_some();
     let came_back = (record.flag_came_back > 0 || record.tainted) && !record.touched;
-    let first_look = before && view.servers[server].threads.is_empty();
     // It may be admitted early, and others' jobs deploy to it: whether they do is known by then.
     let stands_by = layout.servers[server].half == Some(Half::Updating)
         && !record.touched
@@ -160,7 +159,7 @@ fn questions(
         && progress.servers.iter().any(|one| one.touched || one.tainted);
     if let Some(via) = via
         && serves
-        && (deploying || came_back || stands_by || first_look)
+        && (deploying || came_back || stands_by || before)
     {
         // Its own console when it is as good as any: its own build judges it.
         let via = if record.upgraded.is_some() { own_or(view, server, via) } else { via };

@@ -20,7 +20,7 @@ use super::action::{Action, JobKind, MemberChange};
 use super::layout::{Layout, Seat, ServerIx};
 use super::readings::{JobReading, MemberId, MemberReading};
 
-pub use server::succeeded;
+pub use server::{Reboot, succeeded};
 
 /// What has happened.
 #[derive(Clone, Debug, Default)]
@@ -96,8 +96,10 @@ pub struct ServerProgress {
     pub jobs_begun: u32,
     /// When its last job ended.
     pub job_ended_ms: u64,
-    /// Its installer asked for a reboot that has not been done.
+    /// Its installer asked for a reboot that was not seen to be done.
     pub wants_reboot: bool,
+    /// It was told to.
+    pub reboot: Option<Reboot>,
     /// It runs the target version, and since when that is known.
     pub upgraded: Option<(Version, u64)>,
     /// Its Deployment Service is as step 7 wants it, and since when that is known.
@@ -225,6 +227,12 @@ impl Progress {
     fn intend(&mut self, layout: &Layout, id: u64, action: &Action, now_ms: u64) {
         self.next_intent = self.next_intent.max(id + 1);
         self.open.insert(id, action.clone());
+        if let Action::Reboot { server, start } = action {
+            self.with(layout, server, |server| {
+                let times = server.reboot.as_ref().map_or(1, |told| told.times + 1);
+                server.reboot = Some(Reboot { told_ms: now_ms, start: start.clone(), times });
+            });
+        }
         let Action::Start { server, kind, job } = action else { return };
         let Some(server) = layout.server(server) else { return };
         let server = &mut self.servers[server];
@@ -247,11 +255,9 @@ impl Progress {
     fn conclude(&mut self, layout: &Layout, id: u64, result: &ActionResult, now_ms: u64) {
         let Some(action) = self.open.remove(&id) else { return };
         match (&action, result) {
-            (Action::Reboot { server }, ActionResult::Done { .. }) => {
-                self.with(layout, server, |server| {
-                    server.wants_reboot = false;
-                    server.job_ended_ms = now_ms;
-                });
+            // It never left: nothing is waited for.
+            (Action::Reboot { server, .. }, ActionResult::Refused { .. }) => {
+                self.with(layout, server, |server| server.reboot = None);
             }
             (Action::Balancer { node, members, change }, ActionResult::Done { .. }) => {
                 self.moved(layout, node, members, *change);
@@ -348,6 +354,7 @@ impl Progress {
             Notice::JobInVain { server, kind, .. } => {
                 with(server, &|server| server.job_in_vain(*kind, now_ms));
             }
+            Notice::Rebooted { server } => with(server, &|server| server.rebooted(now_ms)),
             Notice::Recovered { server } => with(server, &|server| match server.failure {
                 // What shows that deployment is over after all is not to be shown twice.
                 Some(ServerFailure::NotDeployed { .. }) => server.failure = None,

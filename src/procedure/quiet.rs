@@ -35,6 +35,22 @@ fn seat_is_quiet(layout: &Layout, view: &View, seat: SeatIx) -> bool {
     false
 }
 
+/// A seat was read with requests in flight within the window, or with new ones: it is not for want of
+/// readings that it is not quiet.
+#[must_use]
+pub fn seat_is_busy(layout: &Layout, view: &View, seat: SeatIx) -> bool {
+    let place = &layout.seats[seat];
+    let offset = seat - layout.nodes[place.node].first_seat;
+    let Some(newest) = view.fresh_sample(layout, place.node) else { return false };
+    let Some(last) = &newest.seats[offset] else { return false };
+    let from_ms = newest.at_ms.saturating_sub(layout.policy().quiet_window_ms);
+    let samples = view.nodes[place.node].samples.iter().rev();
+    samples.take_while(|sample| sample.at_ms >= from_ms && sample.epoch == newest.epoch).any(|it| {
+        let read = it.seats[offset].as_ref();
+        read.is_some_and(|read| read.in_flight > 0 || read.arrivals != last.arrivals)
+    })
+}
+
 /// The node's process may have had a predecessor whose requests are still in flight: nobody counts
 /// those, and the longest of them takes as long as a drain may.
 #[must_use]

@@ -63,6 +63,9 @@ pub struct MemberReading {
     pub errors: u64,
     /// Current weight.
     pub weight: u32,
+    /// It gets requests only while no other member does.
+    #[serde(default)]
+    pub backup: bool,
     /// The status text of `show stat`, as it stood.
     pub status: String,
 }
@@ -74,10 +77,18 @@ pub struct MemberReading {
 pub struct AdminState(pub u16);
 
 impl AdminState {
-    /// Maintenance by command (1), inherited (2), by configuration (4) or by DNS (32).
+    /// Maintenance by command (1), inherited (2) or by DNS (32). Bit 4 says that the configuration
+    /// began it, which is the bit of a command then: it stays when `state ready` has ended that, and
+    /// the member gets requests (HAProxy 2.6; `SRV_ADMF_MAINT` in include/haproxy/server-t.h).
     #[must_use]
     pub fn in_maintenance(self) -> bool {
-        self.0 & (1 | 2 | 4 | 32) != 0
+        self.0 & (1 | 2 | 32) != 0
+    }
+
+    /// Maintenance because its name has no address, which nobody's command ends.
+    #[must_use]
+    pub fn by_dns(self) -> bool {
+        self.0 & 32 != 0
     }
 
     /// Maintenance by command, which a command ends.

@@ -192,7 +192,7 @@ fn admission(
     {
         return Some(MemberChange::Weight(weight));
     }
-    if read.admin.ready() || read.admin.inherited() {
+    if read.admin.ready() || read.admin.inherited() || read.admin.by_dns() {
         return None;
     }
     if !still_proven(layout, progress, view, server) {
@@ -363,8 +363,10 @@ fn drifts(layout: &Layout, view: &View, decision: &mut Decision) {
         else {
             continue;
         };
-        let differs =
-            sample.seats[offset].as_ref().is_some_and(|read| read.admin.ready() != *ready);
+        // Whoever has no address any more was changed by nobody.
+        let differs = sample.seats[offset]
+            .as_ref()
+            .is_some_and(|read| read.admin.ready() != *ready && !read.admin.by_dns());
         if differs && !node.acting && sample.epoch == *epoch {
             let member = seat.member.clone();
             let notice = Notice::Drifted { node: entry.name.clone(), member };

@@ -42,6 +42,8 @@ pub struct NodeView {
     pub in_vain: Option<InVain>,
     /// When it was last asked.
     pub asked_ms: Option<u64>,
+    /// When requests of ours last went through it.
+    pub nudged_ms: Option<u64>,
     /// An exchange with it is under way.
     pub asking: bool,
     /// An action on it is under way.
@@ -121,6 +123,8 @@ pub struct ServerView {
     /// When they last succeeded again after they had failed: what must be read within a time has
     /// that time from then on.
     pub host_back_ms: u64,
+    /// When they last began to fail.
+    pub host_silent_ms: u64,
     /// When its console began to fail without a success since.
     pub console_failing_since_ms: Option<u64>,
     /// When its console last failed.
@@ -131,6 +135,9 @@ pub struct ServerView {
     pub asking: [bool; Question::COUNT],
     /// An action on it is under way.
     pub acting: bool,
+    /// When an action on it ended of which nobody knows whether it was carried out: what was read of
+    /// its flag and its job before says nothing any more.
+    pub doubted_ms: u64,
 }
 
 /// What a server can be asked.

@@ -1,5 +1,8 @@
 //! The guard and the rules of quiet and idle, by themselves: pure functions over readings made by
 //! hand, each claim one that a mistake in `decide` would otherwise be alone with.
+mod claims;
+mod drains;
+mod restarts;
 mod standing_in;
 
 use std::path::Path;
@@ -8,7 +11,7 @@ use std::sync::Arc;
 use evenkeel::farm::{self, Policy};
 use evenkeel::journal::tell::way_out;
 use evenkeel::journal::{
-    Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request, Wanted,
+    Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request, Verdict, Wanted,
 };
 use evenkeel::names::ServerName;
 use evenkeel::plan;
@@ -49,6 +52,7 @@ fn seat(admin: u16, in_flight: u64, arrivals: u64) -> MemberReading {
         arrivals,
         errors: 0,
         weight: 100,
+        backup: false,
         status: "UP".into(),
     }
 }
@@ -288,27 +292,6 @@ fn a_touched_server_is_admitted_only_against_the_service_start_it_was_tested_wit
     refused(bench.balancer("fe-1", MemberChange::Admit), "started again");
 }
 
-/// Goal: no conclusion rests on what was read minutes ago. Method: a flag and a service that bear two
-/// of them out, now and later.
-#[test]
-fn a_conclusion_needs_readings_of_late() {
-    let mut bench = Bench::new();
-    let vouched = |bench: &Bench, server: &str, milestone: Milestone| {
-        let server = ServerName::from(server);
-        let event = Event::Reached { server, milestone, evidence: String::new() };
-        guard::vouch(&bench.layout, &bench.progress, &bench.view, &event)
-    };
-    bench.view.now_ms = 1_000;
-    bench.view.servers[0].flag = Some(Reading { value: true, at_ms: 1_000 });
-    bench.view.servers[0].service = service(true, "a", 1_000);
-    bench.view.servers[1].flag = Some(Reading { value: false, at_ms: 1_000 });
-    assert_eq!(vouched(&bench, "fe-1", Milestone::DeploymentServiceEnsured), Ok(()));
-    assert_eq!(vouched(&bench, "fe-2", Milestone::Disabled { start: None }), Ok(()));
-    bench.view.now_ms = 300_000;
-    refused(vouched(&bench, "fe-1", Milestone::DeploymentServiceEnsured), "as step 7 wants it");
-    refused(vouched(&bench, "fe-2", Milestone::Disabled { start: None }), "not read disabled");
-}
-
 #[test]
 fn loaded_servers_are_not_upgraded_before_the_soak_is_over() {
     let mut bench = Bench::new();
@@ -333,6 +316,7 @@ fn no_threads_are_no_proof_and_idle_ones_only_over_the_window() {
         let value =
             ServiceReading { running: true, automatic: true, initialised: true, start: "a".into() };
         bench.view.servers[0].service = Some(Reading { value, at_ms });
+        bench.view.servers[0].flag = Some(Reading { value: true, at_ms });
         bench.view.servers[0].see_threads(bench.layout.policy(), at_ms, rows);
         let id = [("Portal".to_owned(), "92ff".to_owned())].into();
         bench.view.servers[0].see_pings(bench.layout.policy(), at_ms, id);
@@ -348,6 +332,31 @@ fn no_threads_are_no_proof_and_idle_ones_only_over_the_window() {
     }
     let window_ms = bench.layout.policy().idle_window_ms;
     assert!(rounds * 15_000 >= window_ms, "done after {rounds} rounds, before the window was over");
+    let again = |bench: &Bench| deployment(&bench.layout, &bench.progress, &bench.view, 0, 0);
+    bench.view.servers[0].flag = Some(Reading { value: false, at_ms: bench.view.now_ms });
+    assert_eq!(again(&bench), Deployment::Unknown, "nothing is deployed to one that is disabled");
+    bench.view.servers[0].flag = None;
+    assert_eq!(again(&bench), Deployment::Unknown, "nobody knows whether it is disabled");
+}
+
+/// Goal: ids of a module that were read before it broke are no agreement. Method: threads idle for
+/// ten minutes, and pings that were read in the first of them alone.
+#[test]
+fn ping_ids_of_minutes_ago_are_no_proof_of_deployment() {
+    let mut bench = Bench::new();
+    for round in 1..=40 {
+        let at_ms = round * 15_000;
+        bench.view.now_ms = at_ms;
+        bench.view.servers[0].service = service(true, "a", at_ms);
+        bench.view.servers[0].flag = Some(Reading { value: true, at_ms });
+        bench.fe_1_thread(ThreadState::Idle);
+        if round <= 4 {
+            let id = [("Portal".to_owned(), "92ff".to_owned())].into();
+            bench.view.servers[0].see_pings(bench.layout.policy(), at_ms, id);
+        }
+    }
+    let found = |bench: &Bench| deployment(&bench.layout, &bench.progress, &bench.view, 0, 0);
+    assert_eq!(found(&bench), Deployment::Unknown);
 }
 
 /// Goal: whatever policy asks for can be reached: readings are kept as long as it wants to see

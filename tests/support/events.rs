@@ -49,6 +49,7 @@ fn member_reading() -> MemberReading {
         arrivals: 4_711,
         errors: 1,
         weight: 100,
+        backup: false,
         status: "UP".into(),
     }
 }
@@ -127,6 +128,7 @@ pub(crate) fn failures() -> Vec<ServerFailure> {
         ServerFailure::JobFailed { kind, code: None, output: String::new() },
         ServerFailure::JobOverdue { kind },
         ServerFailure::WrongVersion { version: version() },
+        ServerFailure::NotRebooted,
         ServerFailure::NotInitialised,
         ServerFailure::NotDeployed { seen: "Deployment Worker 1: Error".into() },
         ServerFailure::TestsFailed { failure: "GET /Shop: 503".into() },
@@ -151,7 +153,7 @@ pub(crate) fn actions() -> Vec<Action> {
     actions.extend([
         Action::Flag { via: "fe-01".into(), server: server.clone(), enabled: false },
         Action::Flag { via: "fe-01".into(), server: server.clone(), enabled: true },
-        Action::Reboot { server: server.clone() },
+        Action::Reboot { server: server.clone(), start: Some("boot 7".into()) },
         Action::Test { server: server.clone() },
         Action::Nudge { node: node.clone(), pool: "retail".into() },
     ]);
@@ -213,6 +215,7 @@ fn notices() -> Vec<Notice> {
             kind: JobKind::FrontEndUpgrade,
             why: "the host reads version 11.28.0.40211".into(),
         },
+        Notice::Rebooted { server: server() },
         Notice::Recovered { server: server() },
         Notice::NotPossible { want: Wanted::Abort, why: "fe-03 is touched".into() },
         Notice::Unreadable { what: "console of fe-01".into(), why: "timed out".into() },

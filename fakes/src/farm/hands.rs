@@ -21,6 +21,11 @@ impl Farm {
         self.by_hand(server, |server, around| server.power_on(around));
     }
 
+    /// A server is told to restart: down after `truth.shutdown_ms`, up `truth.reboot_ms` later.
+    pub fn restart(&mut self, server: &str) {
+        self.by_hand(server, |server, around| server.restart(around));
+    }
+
     /// A server restarts: down now, up after `truth.reboot_ms`.
     pub fn reboot(&mut self, server: &str) {
         self.by_hand(server, |server, around| server.go_down(around, true));

@@ -2,6 +2,7 @@
 //!
 //! A listener stays bound while its server is off: a refused connection is modelled by closing an
 //! accepted one at once, without a byte; the balancer's own checks get the refusal they would get.
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -147,8 +148,8 @@ pub async fn serve_shell<L: Listen>(shared: Shared, mut socket: L::Socket, serve
         spawn_local(async move {
             let wait = Duration::from_millis(CALL_MS_MAX);
             let call = tokio::time::timeout(wait, shell::read_call(&mut stream)).await;
-            let Ok(Ok(call)) = call else { return };
-            if let Some(reply) = run(&shared, server.as_deref(), &call) {
+            let Ok(Ok(env)) = call else { return };
+            if let Some(reply) = run(&shared, server.as_deref(), &env) {
                 // The verb was carried out, whether or not its answer arrives.
                 let _lost = shell::write_reply(&mut stream, &reply).await;
             }
@@ -157,16 +158,16 @@ pub async fn serve_shell<L: Listen>(shared: Shared, mut socket: L::Socket, serve
 }
 
 /// `None`: the machine is down and says nothing.
-fn run(shared: &Shared, own: Option<&str>, call: &shell::Call) -> Option<shell::Reply> {
-    let meant = call.env.get("EVENKEEL_SERVER").map(String::as_str);
+fn run(shared: &Shared, own: Option<&str>, env: &BTreeMap<String, String>) -> Option<shell::Reply> {
+    let meant = env.get("EVENKEEL_SERVER").map(String::as_str);
     let server = own.or(meant).unwrap_or_default();
     // Most calls only read: nothing is to be drawn from them.
     let read = shared.look(|farm| {
         let up = farm.servers.get(server).is_some_and(FrontEnd::is_up);
-        up.then(|| verbs::read(farm, server, &call.env)).flatten()
+        up.then(|| verbs::read(farm, server, env)).flatten()
     });
     let act = |farm: &mut Farm| match farm.servers.get(server).map(|it| it.is_up()) {
-        Some(true) => Some(verbs::run(farm, server, &call.env)),
+        Some(true) => Some(verbs::run(farm, server, env)),
         Some(false) if own.is_some() => None,
         up => {
             let why = if up.is_some() { "its machine is down" } else { "no such server" };
@@ -176,7 +177,7 @@ fn run(shared: &Shared, own: Option<&str>, call: &shell::Call) -> Option<shell::
     };
     let reply = read.or_else(|| shared.with(act));
     shared.log_request(|| {
-        let value = |name: &str| call.env.get(name).map_or("-", String::as_str);
+        let value = |name: &str| env.get(name).map_or("-", String::as_str);
         let code = reply.as_ref().map_or("no answer".into(), |it| it.exit_code.to_string());
         let (verb, kind) = (value("EVENKEEL_VERB"), value("EVENKEEL_KIND"));
         let job = value("EVENKEEL_JOB");

@@ -13,6 +13,7 @@ pub mod shell;
 pub mod verbs;
 pub mod web;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::balancer::CheckAnswer;
@@ -98,6 +99,8 @@ pub struct FrontEnd {
     /// Modules deployed here, by name in lower case: paths do not distinguish case.
     modules: BTreeMap<String, String>,
     machine: Machine,
+    /// When it goes down, after it was told to restart.
+    shuts_down_ms: Option<u64>,
     life: Life,
     installed: String,
     console: String,
@@ -113,6 +116,9 @@ pub struct FrontEnd {
     deployment: Deployment,
     rounds: Option<Rounds>,
     deployed: Publication,
+    /// Ids of modules that were asked for, and the publication they are of: pings are asked for
+    /// thousands of times between two deployments.
+    ids: RefCell<BTreeMap<String, (Publication, String)>>,
     jobs: Jobs,
     mishaps: Mishaps,
     applications: ApplicationState,
@@ -138,6 +144,7 @@ impl FrontEnd {
             role,
             modules: modules.into_iter().map(|module| (module.to_lowercase(), module)).collect(),
             machine: Machine::Up,
+            shuts_down_ms: None,
             life: Life::default(),
             installed: deployed.version.clone(),
             console: deployed.console.clone(),
@@ -151,6 +158,7 @@ impl FrontEnd {
             deployment: Deployment::None,
             rounds: None,
             deployed: deployed.clone(),
+            ids: RefCell::default(),
             jobs: Jobs::default(),
             mishaps: Mishaps::default(),
             applications: if serves { ApplicationState::Serving } else { ApplicationState::Off },
@@ -263,7 +271,16 @@ impl FrontEnd {
             let build = Publication { version: self.console.clone(), ..self.deployed.clone() };
             return Some(build.module_id(name));
         }
-        Some(self.deployed_as(name).module_id(name))
+        let build = self.deployed_as(name);
+        let mut ids = self.ids.borrow_mut();
+        match ids.get(name) {
+            Some((of, id)) if of == build => Some(id.clone()),
+            _ => {
+                let id = build.module_id(name);
+                ids.insert(name.clone(), (build.clone(), id.clone()));
+                Some(id)
+            }
+        }
     }
 
     /// The publication deployed here.
@@ -304,7 +321,8 @@ impl FrontEnd {
         };
         let (job, deployment) = (self.jobs.next_due_ms(), self.deployment.due_ms());
         let (mishap, retry) = (self.mishaps.due_ms(), self.retry_due_ms());
-        [job, self.service.due_ms, deployment, boot, mishap, retry].into_iter().flatten().min()
+        let due = [self.shuts_down_ms, job, self.service.due_ms, deployment, boot, mishap, retry];
+        due.into_iter().flatten().min()
     }
 
     /// Carries out the first thing that is due by now.
@@ -313,6 +331,8 @@ impl FrontEnd {
         let due = |at: Option<u64>| at.is_some_and(|at| at <= now_ms);
         if matches!(self.machine, Machine::Booting { until_ms } if until_ms <= now_ms) {
             self.booted(around);
+        } else if due(self.shuts_down_ms) {
+            self.go_down(around, true);
         } else if due(self.jobs.next_due_ms()) {
             self.job_step(around);
         } else if due(self.service.due_ms) {
@@ -326,9 +346,18 @@ impl FrontEnd {
         }
     }
 
+    /// The machine is told to restart: it answers, and does what it is told, until it goes down.
+    pub(crate) fn restart(&mut self, around: &mut Around<'_>) {
+        if self.shuts_down_ms.is_none() {
+            self.shuts_down_ms = Some(around.now_ms + around.truth.shutdown_ms);
+            around.note(Event::Restarting { server: self.name.clone() });
+        }
+    }
+
     /// The machine goes down: power lost, or a reboot begins. What ran is interrupted.
     pub(crate) fn go_down(&mut self, around: &mut Around<'_>, boot: bool) {
         let was_up = self.is_up();
+        self.shuts_down_ms = None;
         self.machine = if boot {
             Machine::Booting { until_ms: around.now_ms + around.truth.reboot_ms }
         } else {

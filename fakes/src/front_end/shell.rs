@@ -14,12 +14,18 @@ const LINE_BYTES_MAX: u64 = 1024 * 1024;
 const LINE_BYTES_USUAL: usize = 1024;
 
 /// What a client sends.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Call {
     /// The command and its arguments.
     pub argv: Vec<String>,
     /// Environment variables.
     pub env: BTreeMap<String, String>,
+}
+
+/// What a server reads of it: a command's arguments are of no use to it.
+#[derive(Deserialize)]
+struct Heard {
+    env: BTreeMap<String, String>,
 }
 
 /// What it gets.
@@ -40,12 +46,15 @@ impl From<Outcome> for Reply {
     }
 }
 
-/// Reads one call.
+/// Reads one call: the environment that came along.
 ///
 /// # Errors
 /// The connection broke, or what came is not one line of such JSON.
-pub async fn read_call(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Call> {
-    serde_json::from_str(&read_line(stream).await?).map_err(io::Error::from)
+pub(crate) async fn read_call(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> io::Result<BTreeMap<String, String>> {
+    let Heard { env } = serde_json::from_str(&read_line(stream).await?)?;
+    Ok(env)
 }
 
 /// Writes one reply and ends the connection.

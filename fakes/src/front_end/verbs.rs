@@ -63,7 +63,7 @@ fn verb(farm: &mut Farm, server: &str, env: &Environment) -> Result<String, Stri
     match value(env, "EVENKEEL_VERB")? {
         "start" => start(farm, server, env),
         "reboot" => {
-            farm.reboot(server);
+            farm.restart(server);
             Ok("accepted=yes\n".into())
         }
         other => Err(format!(

@@ -100,6 +100,7 @@ fn faster(truth: Truth, speed: u64) -> Truth {
         initialise_ms: ms(truth.initialise_ms),
         retry_ms: ms(truth.retry_ms).max(1),
         quick_job_ms: ms(truth.quick_job_ms),
+        shutdown_ms: ms(truth.shutdown_ms),
         reboot_ms: ms(truth.reboot_ms),
         check_interval_ms: ms(truth.check_interval_ms)
             .max(CHECK_INTERVAL_MS_MIN)

@@ -66,7 +66,7 @@ mod check_result {
 #[derive(Debug)]
 pub(super) struct Shape {
     states: Columns<8>,
-    stat: Columns<10>,
+    stat: Columns<11>,
     /// Of each row of `show stat` its pool and name, and its place in the roster.
     rows: Vec<(String, String, Option<usize>)>,
 }
@@ -84,8 +84,8 @@ impl Shape {
             "srv_agent_state",
         ];
         let stat = [
-            "pxname", "svname", "qcur", "scur", "stot", "econ", "eresp", "status", "tracked",
-            "hrsp_5xx",
+            "pxname", "svname", "qcur", "scur", "stot", "econ", "eresp", "status", "bck",
+            "tracked", "hrsp_5xx",
         ];
         Self {
             states: Columns::new("show servers state", ' ', states),
@@ -286,7 +286,7 @@ fn read_stat(
     let mut members: Vec<Option<MemberReading>> = vec![None; roster.ids.len()];
     let (mut row, mut next) = (0, 0);
     while let Some(fields) = rows.next() {
-        let [pool, name, qcur, scur, stot, econ, eresp, status, tracked, hrsp_5xx] =
+        let [pool, name, qcur, scur, stot, econ, eresp, status, bck, tracked, hrsp_5xx] =
             fields.each_ref().map(AsRef::as_ref);
         let place = place_of(&mut shape.rows, row, (pool, name), roster);
         row += 1;
@@ -319,6 +319,7 @@ fn read_stat(
             arrivals: count("stot", stot)?,
             errors: count("hrsp_5xx", hrsp_5xx)? + count("econ", econ)? + count("eresp", eresp)?,
             weight: state.weight,
+            backup: bck == "1",
             status: status.to_owned(),
         });
     }

@@ -59,7 +59,7 @@ pub fn action(action: &Action) -> String {
             format!("Service Center of {via}: {verb} {server}")
         }
         Action::Start { server, kind, job } => format!("{server}: start {} ({job})", kind.as_str()),
-        Action::Reboot { server } => format!("{server}: restart the machine"),
+        Action::Reboot { server, .. } => format!("{server}: restart the machine"),
         Action::Test { server } => format!("{server}: run the application tests"),
         Action::Nudge { node, pool } => {
             format!("{node}: send a request of ours to pool {pool}, which has no arrivals")
@@ -151,6 +151,9 @@ pub fn failure(failure: &ServerFailure) -> String {
         ServerFailure::WrongVersion { version } => {
             format!("its jobs ended well, but it runs {version}, which is not the target")
         }
+        ServerFailure::NotRebooted => {
+            "its machine was told to restart, and was not seen to have done so".to_owned()
+        }
         ServerFailure::NotInitialised => {
             "its services did not initialise in time, or it did not come back".to_owned()
         }
@@ -193,6 +196,7 @@ pub(super) fn notice(notice: &Notice) -> String {
             kind.as_str(),
             one_line(why)
         ),
+        Notice::Rebooted { server } => format!("{server}'s machine has restarted"),
         Notice::Recovered { server } => {
             format!("{server} is well again, what kept it has passed: it goes on")
         }

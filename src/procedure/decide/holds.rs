@@ -8,7 +8,7 @@ use super::super::fitness::{in_rotation_among, is_fit};
 use super::super::layout::{Layout, SeatIx, ServerIx};
 use super::super::load::overloaded_without;
 use super::super::progress::{Direction, Progress, ServerProgress};
-use super::super::quiet::{in_rotation, is_young, server_is_quiet};
+use super::super::quiet::{in_rotation, seat_is_busy};
 use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms, wants_change};
 use super::super::steps::{current_stage, may_begin, stage_done, step};
 use super::super::view::{InVain, NodeView, View};
@@ -257,22 +257,22 @@ fn ignored(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReas
 
 fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
     let policy = layout.policy();
-    if policy.drain_after_deadline != AfterDeadline::Hold {
-        return None;
-    }
+    let patience_ms = match policy.drain_after_deadline {
+        AfterDeadline::Hold => policy.drain_ms_max,
+        // Whoever waits for requests that never end is told so in the end.
+        AfterDeadline::Wait => policy.drain_ms_max + policy.switch_ms_max,
+        AfterDeadline::Cut => return None,
+    };
     let sides = Sides::of(layout, progress);
     let overdue = |server: &ServerIx| {
         sides.wanted(layout, progress, *server) == Wanted::Out
             && !progress.servers[*server].touched
+            // Of whom nothing was read for a while, or since a reload, it is the count of requests that is
+            // overdue, and not they.
             && layout.servers[*server].seats.iter().any(|&seat| {
-                drained_for_ms(layout, view, seat).is_some_and(|ms| ms > policy.drain_ms_max)
+                drained_for_ms(layout, view, seat).is_some_and(|ms| ms > patience_ms)
+                    && seat_is_busy(layout, view, seat)
             })
-            && !server_is_quiet(layout, view, *server)
-            // After a reload it is not the requests that are overdue, but the count of them.
-            && !layout.servers[*server]
-                .seats
-                .iter()
-                .any(|&seat| is_young(layout, view, layout.seats[seat].node))
     };
     let server = layout.front_ends().find(overdue)?;
     Some(HoldReason::DrainOverdue { server: layout.servers[server].name.clone() })

@@ -219,7 +219,7 @@ fn in_vain(
     }
 }
 
-/// Jobs to start, reboots to do. While `finishing`, only on servers that were touched already.
+/// Jobs to start. While `finishing`, only on servers that were touched already.
 pub(super) fn actions(
     layout: &Layout,
     progress: &Progress,
@@ -227,15 +227,6 @@ pub(super) fn actions(
     finishing: bool,
     decision: &mut Decision,
 ) {
-    for server in 0..layout.servers.len() {
-        let record = &progress.servers[server];
-        let may =
-            || !record.left_out && !view.servers[server].acting && is_out(layout, view, server);
-        if record.wants_reboot && may() {
-            let server = layout.servers[server].name.clone();
-            decision.actions.push(Action::Reboot { server });
-        }
-    }
     if may_upgrade_updating(layout, progress, view) {
         stage_actions(layout, progress, view, Half::Updating, finishing, decision);
     }

@@ -10,6 +10,7 @@ mod preflight;
 mod proof;
 mod recovery;
 mod rescue;
+mod restarts;
 mod switch;
 
 use crate::journal::{Event, HoldReason, Milestone, Verdict};
@@ -103,6 +104,7 @@ pub fn decide(layout: &Layout, progress: &Progress, view: &View) -> Decision {
     flags::actions(layout, progress, view, holding, &mut decision);
     if holding != Holding::Wholly && progress.direction == Direction::Forward {
         let finishing = holding == Holding::Finishing;
+        restarts::actions(layout, progress, view, &mut decision);
         jobs::actions(layout, progress, view, finishing, &mut decision);
         proof::actions(layout, progress, view, &mut decision);
     }
@@ -120,6 +122,7 @@ fn facts(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decis
     if !decision.events.is_empty() {
         return; // judged afresh, with its deadlines
     }
+    restarts::facts(layout, progress, view, decision);
     jobs::facts(layout, progress, view, decision);
     proof::facts(layout, progress, view, decision);
     flags::facts(layout, progress, view, decision);

@@ -6,7 +6,7 @@ use crate::journal::{Baseline, Event, Verdict};
 
 use super::super::layout::{Layout, ServerIx};
 use super::super::quiet::in_rotation;
-use super::super::readings::ThreadState;
+use super::super::readings::{MemberId, MemberReading, ThreadState};
 use super::super::view::View;
 use super::Decision;
 
@@ -49,11 +49,12 @@ fn read(layout: &Layout, view: &View, unknown: &mut Vec<String>) -> Baseline {
             )),
         }
     }
+    let poll_ms = layout.policy().jobs_poll_ms;
     for (ix, server) in layout.servers.iter().enumerate() {
         let seen = &view.servers[ix];
-        match &seen.version {
+        match view.fresh(layout, seen.version.as_ref(), poll_ms) {
             Some(version) => {
-                baseline.versions.insert(server.name.clone(), version.value);
+                baseline.versions.insert(server.name.clone(), *version);
             }
             None => unknown.push(format!("{}'s version", server.name)),
         }
@@ -72,7 +73,8 @@ fn read(layout: &Layout, view: &View, unknown: &mut Vec<String>) -> Baseline {
             }
             None => unknown.push(format!("{}'s Deployment Service", server.name)),
         }
-        if seen.threads.back().is_none_or(|round| round.value.is_empty()) {
+        let threads = view.fresh(layout, seen.threads.back(), poll_ms);
+        if threads.is_none_or(Vec::is_empty) {
             unknown.push(format!("{}'s deployment threads", server.name));
         }
     }
@@ -110,8 +112,28 @@ fn objections(layout: &Layout, view: &View, baseline: &Baseline) -> Vec<String> 
             ));
         }
     }
+    members_without_requests(baseline, &mut objections);
     sick_members(layout, view, &mut objections);
     objections
+}
+
+/// Members that are in rotation and get no requests: nobody would see that they take any, and the
+/// switch could not end.
+fn members_without_requests(baseline: &Baseline, objections: &mut Vec<String>) {
+    for (node, member, read) in baseline.members.iter().filter(|(.., read)| read.admin.ready()) {
+        let why = match read {
+            MemberReading { weight: 0, .. } => {
+                "has weight 0: give it its weight, or drain it if it shall stay out"
+            }
+            MemberReading { backup: true, .. } => {
+                "is a backup, which gets requests only while no other member does: make it a \
+                 member like the others, or drain it if it shall stay out"
+            }
+            _ => continue,
+        };
+        let MemberId { pool, server } = member;
+        objections.push(format!("{server} in pool {pool} on {node} {why}"));
+    }
 }
 
 /// A half that cannot carry its pools' load without the members that are sick now.

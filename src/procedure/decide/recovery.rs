@@ -50,6 +50,7 @@ fn has_passed(
         ServerFailure::TestsFailed { .. } => {
             record.tested.as_ref().is_some_and(|last| last.failure.is_none())
         }
+        ServerFailure::NotRebooted => record.reboot.is_none(),
         // More of the same attempts: a person decides.
         ServerFailure::JobFailed { .. } | ServerFailure::WrongVersion { .. } => false,
     }

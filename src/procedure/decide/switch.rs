@@ -11,12 +11,15 @@ use super::super::quiet::server_is_quiet;
 use super::super::rotation::{Sides, Wanted, taken_back};
 use super::super::steps::{everyone_in, may_begin};
 use super::super::taking::bench_is_silent;
-use super::super::view::View;
+use super::super::view::{NodeView, View};
 use super::proof::TEST_FAILURES_MAX;
 use super::{Decision, ways_out};
 
 /// Requests a member must have had before its share of errors says anything.
 const SOAK_REQUESTS_MIN: u64 = 200;
+
+/// Between two rounds of requests of ours through a node: as long as between two tries of anything.
+const NUDGE_REST_MS: u64 = 3_000;
 
 /// Milestones of the farm.
 pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
@@ -174,8 +177,16 @@ pub(super) fn nudges(layout: &Layout, progress: &Progress, view: &View, decision
 fn silent_benches(layout: &Layout, progress: &Progress, view: &View) -> Vec<(NodeName, PoolName)> {
     let mut benches = Vec::new();
     let sides = Sides::of(layout, progress);
+    // Whoever was asked lately has to be read before he is asked again.
+    let rested = |node: &NodeView| {
+        let read_ms = node.samples.back().map(|sample| sample.at_ms);
+        node.nudged_ms.is_none_or(|nudged_ms| {
+            read_ms >= Some(nudged_ms) && nudged_ms + NUDGE_REST_MS <= view.now_ms
+        })
+    };
     for pool in &layout.pools {
-        for bench in pool.benches.iter().filter(|bench| bench.nudgeable) {
+        let benches_here = pool.benches.iter();
+        for bench in benches_here.filter(|it| it.nudgeable && rested(&view.nodes[it.node])) {
             let waits = bench.seats.iter().any(|&seat| {
                 let server = layout.seats[seat].server;
                 !progress.servers[server].taking

@@ -80,7 +80,8 @@ impl Guard<'_> {
     /// Every job of the plan has ended well, and the host reads this version.
     fn upgraded(&self, server: ServerIx, version: Version) -> Result<(), String> {
         let record = &self.progress.servers[server];
-        let read = self.view.servers[server].version.as_ref().map(|read| read.value);
+        let read = self.view.servers[server].version.as_ref();
+        let read = read.filter(|read| read.at_ms >= record.job_ended_ms).map(|read| read.value);
         // Publishing changes applications, not whether this server is whole.
         let mut due = self.layout.jobs_of(server).filter(|kind| *kind != JobKind::Publish);
         let open = due.find(|kind| !record.jobs_done.contains(kind));
@@ -104,12 +105,17 @@ impl Guard<'_> {
             for kind in kinds.iter().filter(to_all) {
                 let done = record.jobs_done.contains(kind);
                 when(done, "a job that deploys to every server is not done")?;
-                ended_ms = ended_ms.max(record.job_ended_ms);
+                // The loaded ones have their own, which ends later.
+                if self.layout.servers[server].half == Some(Half::Updating) {
+                    ended_ms = ended_ms.max(record.job_ended_ms);
+                }
             }
         }
         let service = self.view.service(self.layout, server);
         let initialised = service.is_some_and(|read| read.initialised);
         when(initialised, "its Deployment Service has not initialised")?;
+        let enabled = self.view.flag(self.layout, server) == Some(true);
+        when(enabled, "it was not read enabled, so that nothing is deployed to it")?;
         let lately = |last| self.view.fresh(self.layout, Some(last), policy.jobs_poll_ms).is_some();
         let Some(newest) = seen.threads.back().filter(|last| lately(last)) else {
             return Err("its deployment threads were not read lately".to_owned());

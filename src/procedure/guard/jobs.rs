@@ -117,6 +117,11 @@ impl Guard<'_> {
         if !self.progress.servers[server].wants_reboot {
             return Err("no installer asked for a restart".to_owned());
         }
+        let told = self.progress.servers[server].reboot.as_ref();
+        let time_ms = self.layout.policy().initialise_ms_max;
+        if told.is_some_and(|told| told.told_ms + time_ms >= self.view.now_ms) {
+            return Err("it was told to restart, and may be doing so".to_owned());
+        }
         self.out_everywhere(server)
     }
 

@@ -8,7 +8,7 @@ use super::super::action::MemberChange;
 use super::super::layout::{SeatIx, ServerIx};
 use super::super::progress::Direction;
 use super::super::readings::{CheckState, MemberReading, ThreadState};
-use super::Guard;
+use super::{Guard, OUT};
 
 impl Guard<'_> {
     pub(super) fn balancer(
@@ -35,7 +35,7 @@ impl Guard<'_> {
             MemberChange::Drain => self.drain(seat, together),
             MemberChange::Maintain => Err("nothing wants a member in maintenance".to_owned()),
             MemberChange::Weight(weight) => {
-                if read.admin.0 != 0 {
+                if read.admin.0 & OUT != 0 {
                     return Err("weight of a member that is out".to_owned());
                 }
                 let before = self.baseline(seat).map(|read| read.weight);

@@ -5,6 +5,17 @@ use super::super::action::JobKind;
 use super::super::readings::JobReading;
 use super::ServerProgress;
 
+/// A machine was told to restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reboot {
+    /// When (0 after a resume).
+    pub told_ms: u64,
+    /// Which start of its services was read before.
+    pub start: Option<String>,
+    /// How often by now.
+    pub times: u32,
+}
+
 impl ServerProgress {
     /// Its jobs are its own again: deadlines run from now.
     pub(super) fn forgive(&mut self, now_ms: u64) {
@@ -30,6 +41,7 @@ impl ServerProgress {
             Some(ServerFailure::WrongVersion { .. } | ServerFailure::NotInitialised)
         );
         self.tries.clear();
+        self.reboot = None;
         self.taint_accepted = self.tainted;
         if let Some(kind) = installer.filter(|_| in_vain) {
             self.job_in_vain(kind, now_ms);
@@ -41,6 +53,7 @@ impl ServerProgress {
     pub(super) fn done_by_hand(&mut self, jobs: Vec<JobKind>, now_ms: u64) {
         self.touched = true;
         self.wants_reboot = false;
+        self.reboot = None;
         self.jobs_done = jobs;
         self.job_ended_ms = now_ms;
         // How our own attempts ended, and how many there were, says nothing any more.
@@ -56,6 +69,13 @@ impl ServerProgress {
         self.upgraded = None;
         self.ensured_ms = None;
         self.deployed_ms = None;
+        self.job_ended_ms = now_ms;
+    }
+
+    /// The machine has restarted: what follows is judged from now on.
+    pub(super) fn rebooted(&mut self, now_ms: u64) {
+        self.wants_reboot = false;
+        self.reboot = None;
         self.job_ended_ms = now_ms;
     }
 

@@ -1,0 +1,114 @@
+//! A machine whose installer wants a restart: it answers for a while after it was told to, and what is
+//! told to it then is lost.
+use evenkeel::journal::{ActionResult, ServerFailure};
+use evenkeel::procedure::readings::JobReading;
+
+use super::*;
+
+/// fe-1, whose installer has ended with 3010, was told to restart at second 13.
+fn told() -> Bench {
+    let mut bench = Bench::new();
+    bench.approved(3);
+    bench.reached("fe-2", Milestone::Disabled { start: Some("a".into()) });
+    bench.fe_1_quiet();
+    bench.reached("fe-1", Milestone::Touched);
+    let (server, kind, job) = (ServerName::from("fe-1"), JobKind::ControllerUpgrade, "job");
+    let start = Action::Start { server: server.clone(), kind, job: job.into() };
+    intended(&mut bench, start, ActionResult::Done { evidence: String::new() });
+    let reading = JobReading::Exited { code: 3010, output: String::new() };
+    bench.happened(&Event::JobEnded { server, kind, job: job.into(), reading });
+    bench.view.servers[0].service = service(true, "before", bench.view.now_ms);
+    bench.settle();
+    let reboot = reboot(&bench).expect("the installer asked for it");
+    assert_eq!(bench.check(&reboot), Ok(()));
+    intended(&mut bench, reboot, ActionResult::Unknown { why: "the connection broke".into() });
+    bench
+}
+
+fn intended(bench: &mut Bench, action: Action, result: ActionResult) {
+    let id = bench.progress.next_intent;
+    bench.happened(&Event::Intent { id, action });
+    bench.happened(&Event::Outcome { id, result });
+}
+
+/// The restart that is decided now.
+fn reboot(bench: &Bench) -> Option<Action> {
+    let actions = decide(&bench.layout, &bench.progress, &bench.view).actions;
+    actions.into_iter().find(|action| matches!(action, Action::Reboot { .. }))
+}
+
+fn starts(bench: &Bench) -> bool {
+    let actions = decide(&bench.layout, &bench.progress, &bench.view).actions;
+    actions.iter().any(|action| matches!(action, Action::Start { .. }))
+}
+
+/// Some minutes later everything is read: fe-1's services have this start.
+fn read_at(bench: &mut Bench, at_ms: u64, start: &str) {
+    bench.node("one", at_ms, seat(8, 0, 40), seat(0, 1, 900));
+    let version = bench.layout.target();
+    for server in 0..2 {
+        bench.view.servers[server].service = service(true, "a", at_ms);
+        bench.view.servers[server].flag = Some(Reading { value: server == 0, at_ms });
+    }
+    bench.view.servers[0].service = service(true, start, at_ms);
+    bench.view.servers[0].version = Some(Reading { value: version, at_ms });
+}
+
+/// Goal: nothing begins on a machine that was told to restart before it was seen to have done so, and
+/// it is not told twice. Method: a restart whose answer was lost; its services, as they were and of
+/// another start.
+#[test]
+fn nothing_begins_before_a_machine_was_seen_to_have_restarted() {
+    let mut bench = told();
+    for minute in 1..=9 {
+        read_at(&mut bench, minute * 60_000, "before");
+        assert_eq!(bench.settle(), None);
+        assert!(!starts(&bench), "it still goes down");
+        assert_eq!(reboot(&bench), None, "it was told");
+    }
+    read_at(&mut bench, 560_000, "after");
+    bench.settle();
+    let later_ms = bench.view.now_ms + 15_000;
+    read_at(&mut bench, later_ms, "after");
+    assert!(starts(&bench), "it has restarted");
+    assert_eq!(reboot(&bench), None);
+}
+
+/// Goal: a machine that does not restart is told again when it had its time, and then has failed.
+/// Method: the same start of its services for as long as it takes.
+#[test]
+fn a_machine_that_does_not_restart_is_told_again_and_then_has_failed() {
+    let mut bench = told();
+    let early = Action::Reboot { server: "fe-1".into(), start: None };
+    read_at(&mut bench, 300_000, "before");
+    refused(bench.check(&early), "may be doing so");
+    let time_ms = bench.layout.policy().initialise_ms_max;
+    read_at(&mut bench, 20_000 + time_ms, "before");
+    let again = reboot(&bench).expect("it had its time");
+    assert_eq!(bench.check(&again), Ok(()));
+    intended(&mut bench, again, ActionResult::Done { evidence: String::new() });
+    read_at(&mut bench, 40_000 + 2 * time_ms, "before");
+    bench.settle();
+    assert_eq!(bench.progress.servers[0].failure, Some(ServerFailure::NotRebooted));
+    assert_eq!(reboot(&bench), None);
+    read_at(&mut bench, 60_000 + 2 * time_ms, "after");
+    bench.settle();
+    assert_eq!(bench.progress.servers[0].failure, None, "it has restarted after all");
+}
+
+/// Goal: of a machine whose services do not start, its silence tells. Method: services that do not
+/// run, before and after the host did not answer.
+#[test]
+fn a_silence_tells_where_services_do_not_run() {
+    let mut bench = told();
+    let stopped = |bench: &mut Bench, at_ms: u64| {
+        read_at(bench, at_ms, "before");
+        bench.view.servers[0].service = service(false, "before", at_ms);
+        bench.settle();
+    };
+    stopped(&mut bench, 60_000);
+    assert!(bench.progress.servers[0].wants_reboot);
+    bench.view.servers[0].host_silent_ms = 90_000;
+    stopped(&mut bench, 180_000);
+    assert!(!bench.progress.servers[0].wants_reboot);
+}
