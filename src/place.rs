@@ -3,8 +3,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// A place where something is going to be written after long work: that it can be is known before,
-/// and what is there stays whole until then.
+/// A place where something is going to be written, perhaps after long work: that it can be is known
+/// before, and what is there stays whole until then.
 #[derive(Debug)]
 pub struct Place {
     path: PathBuf,
@@ -13,19 +13,20 @@ pub struct Place {
 }
 
 impl Place {
-    /// Makes sure that a file can be written there.
+    /// Makes sure that a file can be written there. A link stays one: what it leads to is written.
     ///
     /// # Errors
-    /// It cannot.
+    /// It cannot; what is there is no file; or somebody else is about to write it.
     pub fn reserve(path: &Path) -> io::Result<Self> {
-        if path.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if path.exists() && !path.is_file() {
+            return Err(io::Error::other("what is there is no regular file"));
         }
         let mut beside = path.as_os_str().to_owned();
-        beside.push(".new");
+        beside.push(format!(".{}.new", std::process::id()));
         let beside = PathBuf::from(beside);
-        let file = File::create(&beside)?;
-        Ok(Self { path: path.to_owned(), beside, file })
+        let file = File::options().write(true).create_new(true).open(&beside)?;
+        Ok(Self { path, beside, file })
     }
 
     /// Writes the file.
@@ -43,5 +44,31 @@ impl Drop for Place {
     fn drop(&mut self) {
         // After a rename there is nothing left to remove.
         let _ = fs::remove_file(&self.beside);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: nothing is lost that is no file of ours. Method: a folder, a device, a link, a neighbour
+    /// whose name looks like ours, and the same place twice.
+    #[test]
+    fn what_is_there_stays_what_it_is() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let path = |name: &str| folder.path().join(name);
+        assert!(Place::reserve(folder.path()).is_err());
+        assert!(Place::reserve(Path::new("/dev/null")).is_err());
+        fs::write(path("target"), "old").unwrap();
+        fs::write(path("target.new"), "theirs").unwrap();
+        std::os::unix::fs::symlink(path("target"), path("link")).unwrap();
+        let place = Place::reserve(&path("link")).expect("it can be written");
+        assert!(Place::reserve(&path("target")).is_err(), "twice");
+        place.save("new").expect("it can be written");
+        assert!(path("link").is_symlink());
+        assert_eq!(fs::read_to_string(path("target")).unwrap(), "new");
+        assert_eq!(fs::read_to_string(path("target.new")).unwrap(), "theirs");
+        drop(Place::reserve(&path("dropped")).expect("it can be written"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 }

@@ -149,7 +149,7 @@ fn plan_as_json_is_the_file() {
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let file = fs::read(folder.path().join("bank.plan")).unwrap();
     let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
-    assert_eq!(told["format"], 1);
+    assert_eq!(told["v"], 1);
     assert_eq!((&told["plan"], &told["hash"]), (&file["plan"], &file["hash"]));
 }
 

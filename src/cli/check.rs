@@ -30,7 +30,7 @@ pub(crate) fn run(args: &CheckArgs) -> Exit {
     if args.json {
         answer(
             &json!({
-                "format": files::JSON_FORMAT,
+                "v": files::JSON_FORMAT,
                 "farm": loaded.farm.name,
                 "text_hash": loaded.text_hash,
                 "updating": plan.updating,

@@ -16,7 +16,7 @@ pub(crate) const JSON_FORMAT: u32 = 1;
 pub(crate) fn farm(path: &Path, json: bool) -> Result<LoadedFarm, Exit> {
     farm::load(path).map_err(|errors| {
         if json {
-            answer(&json!({ "format": JSON_FORMAT, "mistakes": mistakes(&errors) }).to_string());
+            answer(&json!({ "v": JSON_FORMAT, "mistakes": mistakes(&errors) }).to_string());
         } else {
             complain(&errors.report(stderr().is_terminal()));
         }
@@ -44,7 +44,7 @@ pub(crate) fn build(
 ) -> Result<Plan, Exit> {
     plan::build_taking(loaded, force, takes).map_err(|refusals| {
         if json {
-            answer(&json!({ "format": JSON_FORMAT, "refusals": refusals }).to_string());
+            answer(&json!({ "v": JSON_FORMAT, "refusals": refusals }).to_string());
         } else {
             complain(&refused(path, &refusals));
         }

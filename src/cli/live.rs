@@ -15,6 +15,8 @@ use crate::probe::Probe;
 use crate::procedure::readings::{CheckState, JobReading, ThreadState};
 use crate::service_center::Console;
 
+use super::complain;
+
 /// A job id that nobody ever starts: asking for it runs the `job` template harmlessly.
 const NEVER_STARTED: &str = "check-live-never-started";
 
@@ -41,30 +43,37 @@ pub fn check_live(loaded: &LoadedFarm) -> Result<LiveReport, String> {
         let password = crate::secret::read(&farm.service_center.password)
             .await
             .map_err(|why| format!("Service Center's password: {why}; nothing was read"))?;
-        Ok(look(farm, crate::net::Tokio, crate::host::process::Processes, password).await)
+        let (dial, launcher) = (crate::net::Tokio, crate::host::process::Processes);
+        // A farm that cannot be reached takes a minute for each server.
+        let progress = |what: &str| complain(&format!("reading {what}"));
+        Ok(look(farm, dial, launcher, password, progress).await)
     })
 }
 
-/// Looks at the whole farm. Runs inside a `LocalSet`.
+/// Looks at the whole farm; `progress` is told whom it looks at next. Runs inside a `LocalSet`.
 pub async fn look<D: Dial, L: Launcher>(
     farm: &Farm,
     dial: D,
     launcher: L,
     password: SecretString,
+    progress: impl Fn(&str),
 ) -> LiveReport {
     let mut live = Live { farm, report: LiveReport::default() };
     for node in &farm.balancers {
+        progress(node.name.as_str());
         live.balancer(dial.clone(), node).await;
     }
     let console = Console::new(dial.clone(), &farm.service_center, password);
     let probe = Probe::new(dial, farm.service_center.scheme);
     let host = Host::new(launcher, &farm.host, farm.version_to);
     for front_end in &farm.front_ends {
+        progress(front_end.name.as_str());
         live.console(&console, front_end).await;
         live.applications(&probe, front_end).await;
         live.host(&host, &front_end.name, &front_end.address, true).await;
     }
     if let Some(controller) = &farm.pure_controller {
+        progress(controller.name.as_str());
         live.host(&host, &controller.name, &controller.address, false).await;
     }
     live.report
@@ -131,6 +140,12 @@ impl Live<'_> {
                 self.report
                     .differences
                     .push(format!("{whom}: follows another server's state (track)"));
+            }
+            if read.admin.ready() && (read.weight == 0 || read.backup) {
+                let why = if read.backup { "is a backup" } else { "has weight 0" };
+                let text =
+                    format!("{whom}: {why}, so that no user's request tells whether it serves");
+                self.report.differences.push(text);
             }
             let pool = farm.pools.iter().find(|pool| pool.name == member.pool);
             let checked = read.check != CheckState::None;
@@ -206,10 +221,10 @@ impl Live<'_> {
         serves: bool,
     ) {
         let what = format!("{name}: verb version");
-        if let Some(version) = self.read(&what, host.version(name, address)).await {
-            let agrees = version == self.farm.version_from;
-            self.compare(agrees, format!("{name} runs {version}"));
-        }
+        // A server that cannot be reached costs a minute for each verb that is tried.
+        let Some(version) = self.read(&what, host.version(name, address)).await else { return };
+        let agrees = version == self.farm.version_from;
+        self.compare(agrees, format!("{name} runs {version}"));
         let what = format!("{name}: verb job");
         if let Some(job) = self.read(&what, host.job(name, address, NEVER_STARTED)).await {
             let text = format!("{what} knows nothing of a job never started");

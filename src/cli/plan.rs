@@ -1,7 +1,8 @@
 //! `evenkeel plan FARM -o PLAN`: decides who goes first and tells what that means.
 use serde_json::json;
 
-use crate::plan::{self, Takes};
+use crate::journal::run_folder::RunFolder;
+use crate::plan::{self, Plan, Takes};
 
 use super::args::PlanArgs;
 use super::{Exit, answer, complain, files, plan_text};
@@ -32,6 +33,16 @@ pub(crate) fn run(args: &PlanArgs) -> Exit {
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
+    let begun = RunFolder::of(&args.output).journal().exists();
+    let other = |there: Plan| there.hash() != plan.hash();
+    if begun && plan::load(&args.output).is_ok_and(other) {
+        complain(&format!(
+            "evenkeel: a run of {0} was begun, and needs the plan that is there to go on; nothing was \
+             touched: give `-o` another path",
+            args.output.display()
+        ));
+        return Exit::WrongUse;
+    }
     if let Err(error) = plan::save(&plan, &args.output) {
         complain(&format!("evenkeel: {error}"));
         return Exit::Failed;
@@ -40,7 +51,7 @@ pub(crate) fn run(args: &PlanArgs) -> Exit {
         let file = args.output.display().to_string();
         answer(
             &json!({
-                "format": files::JSON_FORMAT, "file": file, "hash": plan.hash(), "plan": plan,
+                "v": files::JSON_FORMAT, "file": file, "hash": plan.hash(), "plan": plan,
             })
             .to_string(),
         );

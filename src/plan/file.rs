@@ -1,9 +1,11 @@
 //! The plan file: `{"hash": …, "plan": {…}}`, readable by people and bound to its hash.
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::place::Place;
 
 use super::{FORMAT, Plan};
 
@@ -88,13 +90,8 @@ pub fn text(plan: &Plan) -> String {
 /// # Errors
 /// The file cannot be written.
 pub fn save(plan: &Plan, path: &Path) -> Result<(), FileError> {
-    let io = |error| FileError::Unwritable { path: path.to_path_buf(), error };
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let mut file = File::create(&beside).map_err(io)?;
-    file.write_all(text(plan).as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
-    fs::rename(&beside, path).map_err(io)
+    let written = Place::reserve(path).and_then(|place| place.save(&text(plan)));
+    written.map_err(|error| FileError::Unwritable { path: path.to_path_buf(), error })
 }
 
 /// Reads a plan file, and makes sure that it is what `evenkeel plan` wrote.

@@ -12,6 +12,7 @@ mod rehearse;
 mod replay;
 mod sabotage;
 mod shrink;
+mod trace_file;
 mod tune;
 
 use std::io;

@@ -23,7 +23,8 @@ Examples:
   evenkeel-sim profile --farm retail.farm.toml --utc-offset +01:00 haproxy.log haproxy.log.*.gz
   evenkeel-sim profile --zone Shop -o load.toml u_ex2611*.log
 
-Append what it writes to the farm file; `evenkeel plan` then finds the time of day to start at.
+Append what it writes to the farm file, whose `[load]` of the time before, if there is one, has to
+be deleted first; `evenkeel plan` then finds the time of day to start at.
 nginx wants `$request_time` behind its combined format, IIS the fields date, time and time-taken.
 The time of a request is that of its arrival. Memory does not grow with the logs; gaps between
 requests of one connection (HAProxy) or client (nginx, IIS) are followed for the last 131,072 of

@@ -1,7 +1,7 @@
 //! `evenkeel-sim rehearse`: a campaign of seeds over one file, told as it goes.
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use crate::report::{json, text};
 use crate::sabotage::{self, GuardSwitch, Planted, Sabotage};
 
 use super::crash_points::{self, Which};
+use super::trace_file::TraceFile;
 use super::{Exit, certificate, keep, reserve, spare};
 
 /// Seeds of a campaign for which nobody said how many: half a minute's worth, and each family of
@@ -32,12 +33,13 @@ const EXCUSES_SHOWN: usize = 10;
 #[command(after_help = "\
 Examples:
   evenkeel-sim rehearse scenarios/retail.toml
-  evenkeel-sim rehearse my-farm.plan.json --seeds 200 --jobs 4 --report my-farm.html
+  evenkeel-sim rehearse my-farm.plan --seeds 200 --jobs 4 --report my-farm.html
   evenkeel-sim rehearse scenarios/tiny.toml --seed 17 --faults front-end-crash,balancer-reload
   evenkeel-sim rehearse scenarios/tiny.toml --crash-points --jobs 2
 
 A run is decided by the file, its seed and --faults alone: the same on any machine.
-Exit codes: 0 no violation, 2 wrong use or invalid file, 4 an invariant was broken.")]
+Exit codes: 0 no violation, 1 something could not be written, 2 wrong use or invalid file, 4 an
+invariant was broken, or a campaign of 1,000 seeds or more left a gap in what it should have reached.")]
 pub(super) struct Args {
     /// A plan, a farm file or a scenario: told apart by what is in it
     #[arg(value_name = "PLAN|FARM|SCENARIO")]
@@ -52,7 +54,7 @@ pub(super) struct Args {
     /// single kinds, each in every seed
     #[arg(long, value_name = "none|light|full|FAMILY,…", default_value_t = Choice::Full)]
     faults: Choice,
-    /// Plants a known bug, to see it caught: `evenkeel-sim sabotage` lists them
+    /// Plants a known bug, to see it caught; a name that there is not lists them all
     #[arg(long, value_name = "NAME", value_parser = sabotage)]
     sabotage: Option<&'static Sabotage>,
     /// Whether the guard stands behind the planted bug
@@ -65,7 +67,10 @@ pub(super) struct Args {
     /// (`pairs`), or those given, as a failure prints them
     #[arg(
         long, value_name = "all|pairs|POINT[+POINT]", num_args = 0..=1, require_equals = true,
-        default_missing_value = "all", conflicts_with_all = ["seeds", "faults", "json", "trace"]
+        default_missing_value = "all",
+        conflicts_with_all = [
+            "seeds", "faults", "json", "trace", "sabotage", "guard", "shrink_runs", "failures", "certificate",
+        ]
     )]
     crash_points: Option<Which>,
     /// Of all crash points (with `pairs`, of all first ones) only one of so many parts, each from
@@ -91,7 +96,7 @@ pub(super) struct Args {
     /// Writes what this campaign found, bound to the plan and the program, for `evenkeel apply
     /// --require-rehearsal`; a red campaign too, which `apply` refuses. It guards against
     /// mistakes, not against forgery
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "sabotage")]
     certificate: Option<PathBuf>,
 }
 
@@ -128,10 +133,11 @@ pub(super) fn run(args: &Args) -> Exit {
     };
     // That they can be written is known before a long campaign.
     let report = reserve(args.report.as_deref(), &scenario.path);
-    let (report, trace) = match (report, open(args.trace.as_deref(), &scenario.path)) {
-        (Ok(report), Ok(trace)) => (report, trace),
+    let (report, traced) = match (report, open(args.trace.as_deref(), &scenario.path)) {
+        (Ok(report), Ok(traced)) => (report, traced),
         (Err(exit), _) | (_, Err(exit)) => return exit,
     };
+    let trace = traced.as_ref().map(|traced| Box::new(traced.clone()) as Box<dyn Write>);
     let campaign = Campaign {
         scenario: &scenario,
         seeds: first..=last,
@@ -142,31 +148,37 @@ pub(super) fn run(args: &Args) -> Exit {
     let (summary, violated, written) = tell(&campaign, trace, args.json, report);
     // Also when nobody reads the answers any more: the campaign was run to its end.
     let certified = certificate.map(|place| certificate::write(place, &campaign, &summary));
-    let told = written.and_then(|()| {
-        if args.shrink_runs == 0 {
-            return Ok(());
+    let written = written.map_err(|error| named(&error, "the answers cannot be written"));
+    let kept = match args.shrink_runs {
+        0 => Ok(()),
+        runs_max => {
+            let beside = args.file.parent().unwrap_or(Path::new("")).join("regressions");
+            let folder = args.failures.as_deref().unwrap_or(&beside);
+            keep_each(violated, runs_max, folder, args.json)
         }
-        let beside = args.file.parent().unwrap_or(Path::new("")).join("regressions");
-        let folder = args.failures.as_deref().unwrap_or(&beside);
-        keep_each(violated, args.shrink_runs, folder, args.json)
-    });
-    match told {
-        Ok(()) if summary.violated > 0 || !summary.gaps(&args.faults).is_empty() => Exit::Violation,
+    };
+    let told = written.and(kept).and(traced.map_or(Ok(()), |traced| traced.told()));
+    let exit = match told {
         Ok(()) => certified.unwrap_or(Exit::Good),
         // Whoever read the answers has gone; there is nobody to tell.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Failed,
         Err(error) => {
-            eprintln!("the answers cannot be written: {error}");
+            eprintln!("{error}");
             Exit::Failed
         }
+    };
+    // Whatever could not be written: that the farm is not safe counts more.
+    match summary.violated > 0 || !summary.gaps(&args.faults).is_empty() {
+        true => Exit::Violation,
+        false => exit,
     }
 }
 
-fn open(path: Option<&Path>, rehearsed: &Path) -> Result<Option<Box<dyn Write>>, Exit> {
+fn open(path: Option<&Path>, rehearsed: &Path) -> Result<Option<TraceFile>, Exit> {
     let Some(path) = path else { return Ok(None) };
     spare(path, rehearsed)?;
     match File::create(path) {
-        Ok(file) => Ok(Some(Box::new(BufWriter::new(file)))),
+        Ok(file) => Ok(Some(TraceFile::new(path, file))),
         Err(error) => {
             eprintln!("{}: the trace cannot be written: {error}", path.display());
             Err(Exit::Failed)
@@ -181,14 +193,23 @@ type Violated = BTreeMap<&'static str, Case>;
 /// stdout, it goes to stderr.
 fn keep_each(violated: Violated, runs_max: u32, folder: &Path, to_program: bool) -> io::Result<()> {
     for (invariant, case) in violated {
-        let (path, told) = keep::keep(&case, invariant, runs_max, folder)?;
+        let kept = keep::keep(&case, invariant, runs_max, folder);
+        let (path, told) = kept.map_err(|error| {
+            named(&error, &format!("{}: the failure cannot be kept", folder.display()))
+        })?;
         let told = format!("\n{told}\nkept in {}", path.display());
         match to_program {
             true => eprintln!("{told}"),
-            false => writeln!(io::stdout(), "{told}")?,
+            // Whoever reads may have gone: it is kept all the same.
+            false => _ = writeln!(io::stdout(), "{told}"),
         }
     }
     Ok(())
+}
+
+/// The same error, with what it kept from being done.
+fn named(error: &io::Error, what: &str) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
 /// What is kept of runs: a campaign's memory does not grow with its seeds.

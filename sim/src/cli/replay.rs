@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> Exit {
         }
     };
     let outcome = case.run(Some(Box::new(Teller)));
-    print!("{}", failure::ending(&case, &outcome));
+    let _gone = write!(io::stdout(), "{}", failure::ending(&case, &outcome));
     match outcome.judgement.violations.is_empty() {
         true => Exit::Good,
         false => Exit::Violation,

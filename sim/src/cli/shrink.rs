@@ -1,4 +1,5 @@
 //! `evenkeel-sim shrink`: a failure made smaller, as often as one likes.
+use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use super::{Exit, keep};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  evenkeel-sim shrink scenarios/regressions/retail-zone_always_served-17.toml --runs 1000
+  evenkeel-sim shrink scenarios/regressions/retail-run_ends_or_holds-80.toml --runs 1000
 
 Writes the smaller failure over the larger one. Exit codes: 0 it is as small as it gets within the
 budget, 1 it cannot be written, 2 no such failure, or nothing is broken in it any more.")]
@@ -42,8 +43,10 @@ pub(super) fn run(args: &Args) -> Exit {
         );
         return Exit::WrongUse;
     };
-    println!("{}", failure::text(&shrunk, &args.file));
-    match keep::write(&shrunk, &args.file) {
+    // Written before it is told: whoever reads may go away.
+    let written = keep::write(&shrunk, &args.file);
+    let _gone = writeln!(io::stdout(), "{}", failure::text(&shrunk, &args.file));
+    match written {
         Ok(()) => Exit::Good,
         Err(error) => {
             eprintln!("{}: the failure cannot be written: {error}", args.file.display());

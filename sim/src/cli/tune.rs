@@ -20,7 +20,7 @@ const SEEDS: &str = "12";
 #[command(after_help = "\
 Examples:
   evenkeel-sim tune scenarios/retail.toml --jobs 2 --report retail-timing.html
-  evenkeel-sim tune my-farm.plan.json --csv timing.csv --json
+  evenkeel-sim tune my-farm.plan --csv timing.csv --json
   evenkeel-sim tune scenarios/tiny.toml --drain 120000,60000:cut --poll-ms 500,1000 --seeds 6
 
 Every setting is rehearsed under the same seeds, without faults and with; losing settings are
