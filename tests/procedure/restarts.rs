@@ -65,6 +65,8 @@ fn nothing_begins_before_a_machine_was_seen_to_have_restarted() {
         assert_eq!(bench.settle(), None);
         assert!(!starts(&bench), "it still goes down");
         assert_eq!(reboot(&bench), None, "it was told");
+        let start = bench.start("fe-1", JobKind::ServiceCenterInstall);
+        refused(start, "was told to restart");
     }
     read_at(&mut bench, 560_000, "after");
     bench.settle();

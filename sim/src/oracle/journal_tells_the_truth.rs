@@ -7,6 +7,7 @@
 //! * An intent has a number that no intent had before, and is durable.
 //! * No job starts that no intent was of, but by somebody's hand at the machine; and a server is
 //!   marked as touched before a job of its own is to change its software.
+//! * No job starts on a machine that was told to restart and has not: accepted is not done.
 //! * `done` means that the effect was there at some instant between intent and outcome: somebody
 //!   may change it again meanwhile, and that is no lie.
 //! * Tests passed: the server itself was asked since the intent.
@@ -17,8 +18,8 @@
 //! Never allowed to fail: there is no fault after which a sound program writes down what it did
 //! not read.
 //!
-//! Sabotage that breaks it: start a job twice; count a job as done that was only accepted; append without syncing;
-//! believe a stale page; test through the balancer.
+//! Sabotage that breaks it: start a job twice; count a job or a restart as done that was only
+//! accepted; append without syncing; believe a stale page; test through the balancer.
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::journal::{ActionResult, Baseline, Event, Milestone, Notice};
@@ -101,9 +102,9 @@ impl Invariant for JournalTellsTheTruth {
     fn saw(&mut self, sight: &Sight<'_>, ground: &Ground, _context: &Context) -> Vec<Finding> {
         match sight {
             Sight::Entry(entry) => {
-                let unheard_of = self.unheard_of(entry);
+                let begins = self.unheard_of(entry).or_else(|| self.too_soon(entry));
                 self.entry(entry, ground);
-                return unheard_of.into_iter().collect();
+                return begins.into_iter().collect();
             }
             Sight::Tested { intent } => {
                 if let Some(open) = self.open.get_mut(intent) {
@@ -149,6 +150,18 @@ impl JournalTellsTheTruth {
             from_ms: None,
             subject: job.clone(),
             what: format!("{job} is started on {server}, and no intent was of it"),
+            excuse: None,
+        })
+    }
+
+    /// A job starts on a machine that goes down in a moment.
+    fn too_soon(&self, entry: &ledger::Entry) -> Option<Finding> {
+        let ledger::Event::JobStarted { server, job, .. } = &entry.event else { return None };
+        let restarting = self.jobs.restarting.contains(server);
+        (restarting && !job.starts_with(ledger::BY_HAND)).then(|| Finding {
+            from_ms: None,
+            subject: job.clone(),
+            what: format!("{job} is started on {server}, which was told to restart and has not"),
             excuse: None,
         })
     }

@@ -41,6 +41,13 @@ pub(super) const ALL: &[Sabotage] = &[
         hunted: Hunted::Usually,
     },
     Sabotage {
+        name: "restart-is-believed",
+        sentence: "a machine that was told to restart is taken for one that has",
+        caught_by: "journal_tells_the_truth",
+        bug: Bug::Decide(believe_the_restart),
+        hunted: Hunted::With(&["installer-wants-reboot"]),
+    },
+    Sabotage {
         name: "leave-one-out",
         sentence: "the last updating server is taken for upgraded",
         caught_by: "run_ends_or_holds",
@@ -115,6 +122,15 @@ fn start_again_while_running(layout: &Layout, progress: &Progress, view: &View) 
         }
     });
     decide(layout, &progress, view)
+}
+
+fn believe_the_restart(layout: &Layout, progress: &Progress, view: &View) -> Decision {
+    let believed = with(progress, |progress| {
+        for server in progress.servers.iter_mut().filter(|server| server.reboot.is_some()) {
+            (server.wants_reboot, server.reboot) = (false, None);
+        }
+    });
+    decide(layout, &believed, view)
 }
 
 fn leave_one_out(layout: &Layout, progress: &Progress, view: &View) -> Decision {

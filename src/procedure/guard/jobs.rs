@@ -19,6 +19,9 @@ impl Guard<'_> {
         if record.left_out {
             return Err(format!("{name} was left out"));
         }
+        if record.reboot.is_some() {
+            return Err(format!("{name} was told to restart, and was not seen to have"));
+        }
         if !kind.touches() {
             // Nothing is pending while nothing was touched, so starting a service deploys nothing.
             let nothing_touched = self.progress.servers.iter().all(|one| !one.touched);
