@@ -18,14 +18,18 @@ impl Place {
     /// # Errors
     /// It cannot; what is there is no file; or somebody else is about to write it.
     pub fn reserve(path: &Path) -> io::Result<Self> {
+        let leads_nowhere = path.is_symlink() && !path.exists();
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if path.exists() && !path.is_file() {
+        if leads_nowhere || (path.exists() && !path.is_file()) {
             return Err(io::Error::other("what is there is no regular file"));
         }
         let mut beside = path.as_os_str().to_owned();
         beside.push(format!(".{}.new", std::process::id()));
         let beside = PathBuf::from(beside);
-        let file = File::options().write(true).create_new(true).open(&beside)?;
+        // One that a process of the same number has left behind is nobody's.
+        let file = File::options().write(true).create(true).truncate(false).open(&beside)?;
+        file.try_lock().map_err(|_| io::Error::other("somebody is about to write it already"))?;
+        file.set_len(0)?;
         Ok(Self { path, beside, file })
     }
 

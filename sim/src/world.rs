@@ -266,6 +266,7 @@ fn context(
         policy: plan.farm.policy.clone(),
         demand: Demand::of(&scenario.spec, load),
         left_out: BTreeSet::new(),
+        switch_began_ms: None,
         switch_ms: None,
         told_is_durable: false,
         healed: false,

@@ -182,6 +182,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 if first {
                     seen.host_silent_ms = at_ms;
                 }
+                seen.host_last_failed_ms = at_ms;
                 (format!("{}'s host", self.layout.servers[server].name), first)
             }
         };

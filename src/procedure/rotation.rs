@@ -192,7 +192,7 @@ fn admission(
     {
         return Some(MemberChange::Weight(weight));
     }
-    if read.admin.ready() || read.admin.inherited() || read.admin.by_dns() {
+    if read.admin.ready() || read.admin.inherited() {
         return None;
     }
     if !still_proven(layout, progress, view, server) {

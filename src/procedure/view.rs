@@ -125,6 +125,8 @@ pub struct ServerView {
     pub host_back_ms: u64,
     /// When they last began to fail.
     pub host_silent_ms: u64,
+    /// When one of them last failed.
+    pub host_last_failed_ms: u64,
     /// When its console began to fail without a success since.
     pub console_failing_since_ms: Option<u64>,
     /// When its console last failed.

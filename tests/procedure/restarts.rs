@@ -111,6 +111,10 @@ fn a_silence_tells_where_services_do_not_run() {
     stopped(&mut bench, 60_000);
     assert!(bench.progress.servers[0].wants_reboot);
     bench.view.servers[0].host_silent_ms = 90_000;
+    bench.view.servers[0].host_last_failed_ms = 90_000;
+    stopped(&mut bench, 100_000);
+    assert!(bench.progress.servers[0].wants_reboot, "one question in vain is no restart");
+    bench.view.servers[0].host_last_failed_ms = 160_000;
     stopped(&mut bench, 180_000);
     assert!(!bench.progress.servers[0].wants_reboot);
 }

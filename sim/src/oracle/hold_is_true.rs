@@ -85,8 +85,9 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
 /// is overdue has had its time.
 fn something_struck(reason: &HoldReason, ground: &Ground, context: &Context) -> bool {
     let (policy, faults) = (&context.policy, &context.faults);
-    let began_ms = context.switch_ms.unwrap_or(0);
-    if *reason == HoldReason::SwitchOverdue && began_ms + policy.switch_ms_max > ground.now_ms {
+    let began_ms = context.switch_began_ms.unwrap_or(0);
+    let taken_up_ms = context.switch_ms.unwrap_or(0);
+    if *reason == HoldReason::SwitchOverdue && taken_up_ms + policy.switch_ms_max > ground.now_ms {
         return false;
     }
     let sick = context.updating.iter().any(|server| !ground.ready(server));

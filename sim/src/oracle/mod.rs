@@ -69,7 +69,9 @@ pub struct Context {
     pub demand: Demand,
     /// Servers that a person had left out: asked for, and decided.
     pub left_out: BTreeSet<String>,
-    /// When the switch was begun, or a process took it up again.
+    /// When the switch was begun.
+    pub switch_began_ms: Option<u64>,
+    /// The same, or when a process took it up again: its time runs from then on.
     pub switch_ms: Option<u64>,
     /// The record that is being told is on the disk.
     pub told_is_durable: bool,
@@ -90,7 +92,7 @@ impl Context {
                 self.left_out.insert(server.to_string());
             }
             E::FarmReached { milestone: FarmMilestone::SwitchBegan, .. } => {
-                self.switch_ms = Some(at_ms);
+                (self.switch_began_ms, self.switch_ms) = (Some(at_ms), Some(at_ms));
             }
             E::Began { resumed: true, .. } => self.switch_ms = self.switch_ms.map(|_| at_ms),
             _ => {}

@@ -83,6 +83,7 @@ impl Story {
             old_console: OldConsole::Works,
             demand: Demand::of(&spec(), &TrafficSpec::of(&spec(), &UsersTruth::default())),
             left_out: BTreeSet::new(),
+            switch_began_ms: None,
             switch_ms: None,
             told_is_durable: false,
             healed: false,

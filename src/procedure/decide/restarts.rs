@@ -43,33 +43,37 @@ pub(super) fn actions(layout: &Layout, progress: &Progress, view: &View, decisio
         if !may || !record.reboot.as_ref().is_none_or(again) {
             continue;
         }
-        // Another start of the same services shows later that it has restarted.
+        // Another start of the same services shows later that it has restarted; where they cannot be
+        // read, or do not run, only its silence does.
         let read = service_since_job(layout, record, view, server);
-        if read.is_none() && layout.servers[server].front_end.is_some() {
+        let since_ms = record.job_ended_ms.max(view.servers[server].host_back_ms);
+        let patient = view.now_ms <= since_ms + layout.policy().initialise_ms_max;
+        if read.is_none() && layout.servers[server].front_end.is_some() && patient {
             continue;
         }
-        let (server, start) =
-            (layout.servers[server].name.clone(), read.map(|it| it.start.clone()));
+        let start = read.filter(|read| read.running).map(|read| read.start.clone());
+        let server = layout.servers[server].name.clone();
         decision.actions.push(Action::Reboot { server, start });
     }
 }
 
-/// Its services have another start than before. Of one whose services do not run, or that has none,
-/// only its silence tells.
+/// Its services have another start than before. Of one whose services did not run, or do not, or cannot
+/// be read, only its silence tells: for longer than one question in vain.
 fn has_restarted(layout: &Layout, view: &View, server: ServerIx, told: &Reboot) -> bool {
     let seen = &view.servers[server];
-    let was_silent = seen.host_silent_ms > told.told_ms && seen.host_failing_since_ms.is_none();
-    match view.service(layout, server) {
-        Some(read) if read.running => told.start.as_ref().is_some_and(|start| *start != read.start),
-        Some(_) => was_silent,
-        None => was_silent && layout.servers[server].front_end.is_none(),
+    let silent_ms = seen.host_silent_ms.max(told.told_ms);
+    let was_silent = seen.host_failing_since_ms.is_none()
+        && seen.host_last_failed_ms >= silent_ms + layout.policy().jobs_poll_ms;
+    match (view.service(layout, server), &told.start) {
+        (Some(read), Some(start)) if read.running => *start != read.start,
+        _ => was_silent,
     }
 }
 
 /// A reading begun after the time that a restart may take: the machine was not to be restarted.
 fn stands_still(layout: &Layout, view: &View, server: ServerIx, told: &Reboot) -> bool {
-    let deadline_ms = told.told_ms + layout.policy().initialise_ms_max;
     let seen = &view.servers[server];
+    let deadline_ms = told.told_ms.max(seen.host_back_ms) + layout.policy().initialise_ms_max;
     let reads = [
         seen.service.as_ref().map(|read| read.at_ms),
         seen.version.as_ref().map(|read| read.at_ms),
