@@ -1,6 +1,7 @@
 //! Idle, as `decide` concludes it: every deployment thread idle in N readings over T, the service
 //! initialised and the server enabled, and the ping ids those of a proven server of the target
-//! version, where there is one; otherwise settled. No threads listed, a stale page, one idle reading: unknown, never done.
+//! version, where there is one; otherwise settled. No threads listed, a stale page, one idle reading:
+//! unknown, never done.
 use super::layout::{Layout, ServerIx};
 use super::progress::Progress;
 use super::readings::{PingIds, Reading, ThreadState};
