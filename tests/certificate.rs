@@ -2,13 +2,15 @@
 //! it, `evenkeel apply --require-rehearsal` goes by it.
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use evenkeel::certificate::{self, Certificate, Demand, Program};
 use evenkeel::place::Place;
 use evenkeel::plan;
+use evenkeel_sim::scenario::Scenario;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -34,9 +36,14 @@ struct Rehearsed {
 
 impl Rehearsed {
     fn new() -> Self {
+        Self::of(FARM)
+    }
+
+    /// The same of another farm.
+    fn of(farm: &str) -> Self {
         let folder = tempfile::tempdir().expect("a scratch folder can be made");
         let this = Self { folder };
-        this.plan("shop", &life_size(FARM));
+        this.plan("shop", &life_size(farm));
         this.rehearse("shop.plan", &["--seeds", "2", "--faults", "light"], "shop.certificate");
         this
     }
@@ -122,13 +129,18 @@ fn a_rehearsed_plan_is_carried_out() {
 
 /// Goal: a certificate is of the plan as the user has it, whichever file was rehearsed, and says
 /// what was found. Method: plan and farm file of a farm whose console has TLS, which a rehearsal
-/// has not, and a scenario that names the farm.
+/// has not, so that another plan is played; and a scenario that names the farm.
 #[test]
 fn plan_farm_and_scenario_certify_the_plan_that_the_user_has() {
-    let it = Rehearsed::new();
-    assert!(FARM.contains("[service_center]") && !FARM.contains("scheme"), "TLS is the default");
+    let with_tls = FARM.replacen("[service_center]\n", "[service_center]\nscheme = \"https\"\n", 1);
+    assert_ne!(with_tls, FARM);
+    let it = Rehearsed::of(&with_tls);
     let plan = plan::load(&it.file("shop.plan")).expect("a plan");
     let hash = plan.hash();
+    let played = Scenario::load(&it.file("shop.plan")).expect("a plan can be rehearsed");
+    assert_eq!(played.given_plan_hash, hash);
+    assert_ne!(played.plan_hash, hash, "what is played has no TLS");
+    assert_eq!(it.certificate("shop.certificate").plan_hash, hash);
     let how = ["--seed", "5", "--seeds", "3", "--faults", "none"];
     fs::write(it.file("shop.toml"), "farm = \"shop.farm.toml\"\n").expect("there is room");
     for file in ["shop.farm.toml", "shop.toml"] {
@@ -167,11 +179,14 @@ fn each_mistake_is_refused_and_nothing_is_touched() {
     it.changed("older-program.certificate", |it| it.program.sources = "0".repeat(64));
     it.changed("red.certificate", |it| it.verdicts.violated = 1);
     it.changed("held.certificate", |it| (it.verdicts.done, it.verdicts.held) = (0, 2));
+    it.changed("gaps.certificate", |it| it.gaps = 3);
     let text = fs::read_to_string(it.file("shop.certificate")).expect("it is there");
     fs::write(it.file("edited.certificate"), text.replace("\"light\"", "\"full\"")).expect("room");
 
     let mut all = it.refusal("other.plan", "shop.certificate");
-    for name in ["less", "old", "future", "older-program", "red", "held", "edited", "missing"] {
+    let names =
+        ["less", "old", "future", "older-program", "red", "held", "gaps", "edited", "missing"];
+    for name in names {
         all.push_str(&format!("\n{name}:\n"));
         all.push_str(&it.refusal("shop.plan", &format!("{name}.certificate")));
     }
@@ -209,22 +224,30 @@ fn a_refusal_is_one_object_for_programs() {
 }
 
 /// Goal: a certificate that could not be written costs no campaign, and nothing that is
-/// written overwrites what is rehearsed. Method: a folder that is not there, and the plan itself.
+/// written overwrites what is rehearsed. Method: a folder that is not there, the plan itself, and the
+/// farm file from which it was made.
 #[test]
 fn a_place_that_cannot_be_is_told_before_the_campaign() {
     let it = Rehearsed::new();
-    let before = fs::read(it.file("shop.plan")).expect("it is there");
+    let files = || -> BTreeMap<PathBuf, Vec<u8>> {
+        let files = fs::read_dir(it.folder.path()).expect("it is there");
+        let paths = files.map(|entry| entry.expect("it can be read").path());
+        paths.map(|path| (path.clone(), fs::read(path).expect("it can be read"))).collect()
+    };
+    let before = files();
     let overwritten = "would overwrite what is rehearsed";
     for (flag, path, code, words) in [
         ("--certificate", "no/such/folder", 1, "the certificate cannot be written"),
         ("--certificate", "./shop.plan", 2, overwritten),
         ("--report", "./shop.plan", 2, overwritten),
         ("--trace", "shop.plan", 2, overwritten),
+        ("--certificate", "shop.farm.toml", 2, overwritten),
+        ("--report", "./shop.farm.toml", 2, overwritten),
+        ("--trace", "shop.farm.toml", 2, overwritten),
     ] {
         let refused = it.run("evenkeel-sim", &["rehearse", "shop.plan", flag, path]);
         assert_eq!((refused.code, refused.stdout.as_str()), (Some(code), ""), "{refused:?}");
         assert!(refused.stderr.contains(words), "{refused:?}");
     }
-    assert_eq!(fs::read(it.file("shop.plan")).expect("it is there"), before);
-    assert!(!Path::new(&it.file("shop.plan.new")).exists());
+    assert_eq!(files(), before);
 }

@@ -23,6 +23,9 @@ fn rehearsal(scenario: &str, faults: &str, args: &[&str]) -> Command {
         .arg("rehearse")
         .arg(root.join(format!("scenarios/{scenario}.toml")))
         .args(["--faults", faults, "--json", "--shrink-runs", "0"])
+        // Not among the regressions, should something be broken.
+        .arg("--failures")
+        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("determinism"))
         .args(args)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

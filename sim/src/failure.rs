@@ -79,7 +79,7 @@ impl Case {
 }
 
 impl Failure {
-    /// The failure of a case, to be kept in a folder.
+    /// The failure of a case, to be kept in a folder that is there.
     #[must_use]
     pub fn of(case: &Case, outcome: &Outcome, folder: &Path) -> Option<Self> {
         let violation = outcome.judgement.violations.first()?;
@@ -159,10 +159,21 @@ impl Failure {
     }
 }
 
-/// A path as seen from a folder: by the folders that both are in, when both are given alike.
+/// A path as seen from a folder, by the folders that both are in. Links and `..` of both are
+/// followed first, since whoever reads the file follows them. The file of the path itself is not: by
+/// a link's name, what it names is looked for beside the link.
 fn relative(path: &Path, folder: &Path) -> PathBuf {
-    let (Ok(path), Ok(folder)) = (std::path::absolute(path), std::path::absolute(folder)) else {
-        return path.to_owned();
+    let real = |folder: &Path| match folder.as_os_str().is_empty() {
+        true => Path::new(".").canonicalize(),
+        false => folder.canonicalize(),
+    };
+    let found = path.parent().zip(path.file_name()).and_then(|(beside, name)| {
+        let path = real(beside).ok()?.join(name);
+        Some((path, real(folder).ok()?))
+    });
+    let Some((path, folder)) = found else {
+        // What cannot be followed is named from the root: that is right until it is moved.
+        return std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     };
     let common = path.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
     let up = folder.components().skip(common).map(|_| std::path::Component::ParentDir);
@@ -171,14 +182,41 @@ fn relative(path: &Path, folder: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
-    /// Goal: a failure that is moved with its folder finds its scenario. Method: paths by hand.
+    /// Goal: a failure that is moved with its folder finds its scenario. Method: folders beside,
+    /// above and elsewhere; one with `..` in it, one relative to where the program runs, one that is
+    /// a link, and a scenario that is one. Each name leads from the folder to the file.
     #[test]
     fn a_scenario_is_named_from_the_folder_of_the_failure() {
-        let from = |path: &str, folder: &str| relative(Path::new(path), Path::new(folder));
-        assert_eq!(from("/a/b/retail.toml", "/a/b/regressions"), Path::new("../retail.toml"));
-        assert_eq!(from("/a/b/retail.toml", "/a/b"), Path::new("retail.toml"));
-        assert_eq!(from("/a/retail.toml", "/b/c"), Path::new("../../a/retail.toml"));
+        let scratch = tempfile::tempdir().expect("a scratch folder");
+        let at = |path: &str| scratch.path().join(path);
+        fs::create_dir_all(at("a/b/regressions")).expect("there is room");
+        fs::create_dir_all(at("c/d/e")).expect("there is room");
+        fs::write(at("a/b/retail.toml"), "").expect("there is room");
+        std::os::unix::fs::symlink(at("c/d/e"), at("a/b/elsewhere")).expect("there is room");
+        std::os::unix::fs::symlink(at("a/b/retail.toml"), at("c/link.toml"))
+            .expect("there is room");
+        for (path, folder, name) in [
+            ("a/b/retail.toml", "a/b/regressions", "../retail.toml"),
+            ("a/b/retail.toml", "a/b", "retail.toml"),
+            ("a/b/retail.toml", "c/d", "../../a/b/retail.toml"),
+            ("a/b/retail.toml", "a/b/../../c", "../a/b/retail.toml"),
+            ("a/b/regressions/../retail.toml", "a", "b/retail.toml"),
+            ("a/b/retail.toml", "a/b/elsewhere", "../../../a/b/retail.toml"),
+            ("c/link.toml", "c/d", "../link.toml"),
+        ] {
+            let (path, folder) = (at(path), at(folder));
+            assert_eq!(relative(&path, &folder), Path::new(name), "from {}", folder.display());
+            let found = folder.join(name).canonicalize().expect("the name leads to it");
+            assert_eq!(found, path.canonicalize().expect("it is there"));
+        }
+        // Tests run in their crate's folder, which is `sim`.
+        let here = |folder: &str| relative(Path::new("src/failure.rs"), Path::new(folder));
+        assert_eq!(here(""), Path::new("src/failure.rs"));
+        assert_eq!(here("src/report/../cli"), Path::new("../failure.rs"));
+        assert_eq!(here("../tests"), Path::new("../sim/src/failure.rs"));
     }
 }

@@ -54,6 +54,12 @@ pub enum Objection {
         /// All runs.
         runs: u64,
     },
+    /// Its campaign reached less than one of its size and faults should: what never came about was
+    /// never survived either.
+    Gaps {
+        /// How much of that.
+        gaps: u64,
+    },
     /// Its campaign had fewer seeds than the policy asks.
     TooFewSeeds {
         /// Its seeds.
@@ -105,6 +111,9 @@ impl Certificate {
         if verdicts.done == 0 {
             found.push(Objection::NoneDone { runs });
         }
+        if self.gaps > 0 {
+            found.push(Objection::Gaps { gaps: self.gaps });
+        }
         if runs < u64::from(rehearsal.seeds_min) {
             found.push(Objection::TooFewSeeds { seeds: runs, wanted: rehearsal.seeds_min });
         }
@@ -149,6 +158,11 @@ impl fmt::Display for Objection {
             Self::NoneDone { runs } => write!(
                 f,
                 "none of its {runs} runs ended done: nothing shows that this plan can be carried out"
+            ),
+            Self::Gaps { gaps } => write!(
+                f,
+                "the campaign had gaps, {gaps} of them: it reached less than one of its size and \
+                 faults should; `evenkeel-sim rehearse` names each"
             ),
             Self::TooFewSeeds { seeds, wanted } => write!(
                 f,

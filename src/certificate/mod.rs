@@ -25,8 +25,8 @@ pub use file::{FileError, load};
 pub use judge::{Demand, Objection};
 pub use program::Program;
 
-/// Version of the certificate's format.
-pub const FORMAT: u32 = 1;
+/// Version of the certificate's format. The first said nothing of gaps.
+pub const FORMAT: u32 = 2;
 
 /// What one campaign of rehearsals found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct Certificate {
     pub simulated_ms: u64,
     /// Runs by family of faults that struck in them.
     pub struck: BTreeMap<String, u64>,
+    /// How much of what a campaign of its size and faults should reach it did not: a family that
+    /// struck too rarely, a step in which one changed nothing, a situation that never came about.
+    pub gaps: u64,
     /// When the campaign ended, wall time.
     pub rehearsed_at: Timestamp,
 }

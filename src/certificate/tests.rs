@@ -24,6 +24,7 @@ fn good() -> Certificate {
         verdicts: Verdicts { done: 6, held: 4, violated: 0 },
         simulated_ms: 72_000_000,
         struck: BTreeMap::from([("latency".to_owned(), 5)]),
+        gaps: 0,
         rehearsed_at: now() - SignedDuration::from_hours(24),
     }
 }
@@ -74,6 +75,8 @@ fn each_mistake_is_found_alone() {
     assert_eq!(objection, Objection::Violated { violated: 1, runs: 10 });
     let objection = after(|it| it.verdicts = Verdicts { done: 0, held: 10, violated: 0 });
     assert_eq!(objection, Objection::NoneDone { runs: 10 });
+    let objection = after(|it| it.gaps = 3);
+    assert_eq!(objection, Objection::Gaps { gaps: 3 });
     let objection = after(|it| it.seeds.count = 9);
     assert_eq!(objection, Objection::TooFewSeeds { seeds: 9, wanted: 10 });
     for faults in ["none", "latency,front-end-crash"] {
@@ -146,8 +149,9 @@ fn a_file_that_is_not_one_is_refused() {
             "unknown field `excused`",
         ),
         (text.replace("\"about\"", "\"note\""), "unknown field `note`"),
-        (text.replace("\"format\": 1", "\"format\": 2"), "is a certificate of format 2"),
-        (text.replace("\"format\": 1,", ""), "it has no format"),
+        (text.replace("\"format\": 2", "\"format\": 1"), "is a certificate of format 1"),
+        (text.replace("\"format\": 2", "\"format\": 3"), "is a certificate of format 3"),
+        (text.replace("\"format\": 2,", ""), "it has no format"),
         (text.replace("\"count\": 10", "\"count\": 1000"), "was changed after it was written"),
     ];
     for (text, words) in cases {

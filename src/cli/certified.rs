@@ -59,8 +59,12 @@ fn help(session: &Session, file: &Path, objections: &[Objection]) -> String {
         session.shown,
         file.display(),
     );
-    let red =
-        |it: &Objection| matches!(it, Objection::Violated { .. } | Objection::NoneDone { .. });
+    let red = |it: &Objection| {
+        matches!(
+            it,
+            Objection::Violated { .. } | Objection::NoneDone { .. } | Objection::Gaps { .. }
+        )
+    };
     if objections.iter().any(red) {
         format!(
             "do not apply it before it is known why: {rehearse} tells each run and how it is \

@@ -6,11 +6,15 @@
 //! anything tests nothing, and looks like a success.
 use std::collections::{BTreeMap, BTreeSet};
 
+use evenkeel::procedure::decide::may_leave_out;
+use evenkeel::procedure::layout::Layout;
+use evenkeel::procedure::progress::Progress;
 use serde::Serialize;
 
 use crate::nemesis::fault::kinds;
 use crate::nemesis::{Choice, Family, Kind};
 use crate::oracle::{RunVerdict, sometimes};
+use crate::scenario::Scenario;
 use crate::world::Outcome;
 
 /// Seeds from which on gaps are failures: with fewer, rare kinds are absent by chance.
@@ -21,11 +25,16 @@ const FAMILY_PERCENT: (u64, u64) = (40, 80);
 /// Steps of the procedure.
 const STEPS: u8 = 9;
 
+/// What takes a server that may be left out: a kind and a situation.
+const OF_LEAVING_OUT: [&str; 2] = ["leave-out", "left-out"];
+
 /// Counts over seeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Coverage {
     /// Seeds counted.
     pub seeds: u64,
+    /// Kinds and situations that cannot come about on this farm, so that nobody misses them.
+    pub beyond_reach: BTreeSet<&'static str>,
     /// Faults that changed something, by family and by the step in which they first did.
     pub cells: BTreeMap<Family, [u64; STEPS as usize]>,
     /// Seeds in which a family fired.
@@ -43,6 +52,18 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    /// Nothing yet, of a scenario.
+    #[must_use]
+    pub fn of(scenario: &Scenario) -> Self {
+        let plan = &scenario.plan;
+        let layout = Layout::new(plan, &scenario.plan_hash);
+        let progress = Progress::new(&layout);
+        let mut front_ends = plan.farm.front_ends.iter();
+        let somebody = front_ends.any(|it| may_leave_out(&layout, &progress, &it.name).is_ok());
+        let beyond_reach = if somebody { BTreeSet::new() } else { OF_LEAVING_OUT.into() };
+        Self { beyond_reach, ..Self::default() }
+    }
+
     /// Counts a run.
     pub fn add(&mut self, outcome: &Outcome) {
         self.seeds += 1;
@@ -121,13 +142,13 @@ impl Coverage {
             }
         }
         for (name, sentence) in sometimes::SITUATIONS {
-            if !self.sometimes.contains_key(name) {
+            if !self.sometimes.contains_key(name) && !self.beyond_reach.contains(name) {
                 gaps.push(format!("{name} never came about: {sentence}"));
             }
         }
         for kind in kinds() {
             let changed = self.of_kind(kind);
-            if changed * 100 < self.seeds {
+            if changed * 100 < self.seeds && !self.beyond_reach.contains(kind.name) {
                 gaps.push(format!(
                     "{} changed something in {changed} of {} seeds, and 1 % is wanted",
                     kind.name, self.seeds

@@ -101,26 +101,36 @@ impl Summary {
 }
 
 impl Campaign<'_> {
-    /// Runs every seed, and tells each in the order of the seeds. A trace is of one seed alone.
+    /// Runs every seed, and tells each in the order of the seeds. A trace is of the first alone.
     pub fn run(&self, trace: Option<Box<dyn Write>>, mut tell: impl FnMut(&Told)) -> Summary {
-        let mut summary = Summary::default();
-        let mut tell = |told: Told| {
-            summary.add(&told.outcome);
-            tell(&told);
-        };
-        if self.jobs.get() == 1 || trace.is_some() {
-            let mut trace = trace;
-            for seed in self.seeds.clone() {
-                tell(self.one(seed, trace.take()));
-            }
-            return summary;
-        }
-        let count = self.seeds.end() - self.seeds.start() + 1;
-        let run = |nth: u64| self.one(self.seeds.start() + nth, None);
-        in_order(self.jobs, count, run, |told| {
+        self.run_until(trace, |told| {
             tell(told);
             ControlFlow::Continue(())
-        });
+        })
+    }
+
+    /// The same until whoever is told breaks off; the summary is of what was told.
+    pub fn run_until(
+        &self,
+        trace: Option<Box<dyn Write>>,
+        mut tell: impl FnMut(&Told) -> ControlFlow<()>,
+    ) -> Summary {
+        let mut summary = Summary { coverage: Coverage::of(self.scenario), ..Summary::default() };
+        let mut tell = |told: Told| {
+            summary.add(&told.outcome);
+            tell(&told)
+        };
+        let first = *self.seeds.start();
+        let count = self.seeds.end() - first + 1;
+        let traced = u64::from(trace.is_some());
+        // By itself: whoever writes the trace belongs to this thread.
+        if let Some(trace) = trace
+            && tell(self.one(first, Some(trace))).is_break()
+        {
+            return summary;
+        }
+        let run = |nth: u64| self.one(first + traced + nth, None);
+        in_order(self.jobs, count - traced, run, tell);
         summary
     }
 
@@ -137,4 +147,65 @@ impl Campaign<'_> {
 #[allow(clippy::disallowed_methods)]
 fn wall_clock() -> std::time::Instant {
     std::time::Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::path::Path;
+    use std::rc::Rc;
+
+    use super::*;
+
+    /// What was written, kept by whoever wants to read it.
+    #[derive(Clone, Default)]
+    struct Written(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.borrow_mut().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Goal: a trace is of the first seed, whatever runs beside, and a campaign ends where whoever is
+    /// told breaks off. Method: seeds of the smallest farm on one thread and on three, with a trace
+    /// and without, broken off at the first and not before the last.
+    #[test]
+    fn a_trace_is_of_the_first_seed_and_a_break_ends_the_campaign() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/tiny.toml");
+        let scenario = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
+        let run = |jobs: usize, traced: bool, told_max: usize| {
+            let campaign = Campaign {
+                scenario: &scenario,
+                seeds: 4..=7,
+                faults: Choice::None,
+                planted: None,
+                jobs: NonZeroUsize::new(jobs).expect("a few"),
+            };
+            let (written, mut told) = (Written::default(), Vec::new());
+            let trace = traced.then(|| Box::new(written.clone()) as Box<dyn Write>);
+            let summary = campaign.run_until(trace, |it| {
+                told.push(it.outcome.seed);
+                match told.len() < told_max {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            });
+            assert_eq!(summary.runs, told.len() as u64);
+            (told, written.0.take())
+        };
+        let (told, alone) = run(1, true, 1);
+        assert_eq!(told, [4]);
+        assert!(alone.len() > 1_000, "only {} bytes: nothing was traced", alone.len());
+        for jobs in [1, 3] {
+            assert_eq!(run(jobs, true, 4), (vec![4, 5, 6, 7], alone.clone()));
+            assert_eq!(run(jobs, false, 4), (vec![4, 5, 6, 7], Vec::new()));
+            assert_eq!(run(jobs, false, 1).0, [4]);
+        }
+    }
 }

@@ -3,37 +3,38 @@ use std::path::Path;
 
 use evenkeel::certificate::{Certificate, Demand, FORMAT, Program, Seeds, Source, Verdicts};
 use evenkeel::cli::world::SystemClock;
-use evenkeel::place::Place;
 use evenkeel::ports::WallClock as _;
 
 use crate::campaign::{Campaign, Summary};
 use crate::scenario::Scenario;
 
-use super::{Exit, spare};
+use super::Exit;
+use super::output::{Output, spare};
 
 /// Where the certificate will be written: that it can be is known before the campaign. A campaign
 /// that is killed writes none.
-pub(super) fn place(
-    path: Option<&Path>,
-    scenario: &Scenario,
-) -> Result<Option<(String, Place)>, Exit> {
+pub(super) fn place(path: Option<&Path>, scenario: &Scenario) -> Result<Option<Output>, Exit> {
     let Some(path) = path else { return Ok(None) };
-    spare(path, &scenario.path)?;
-    match Place::reserve(path) {
-        Ok(place) => Ok(Some((path.display().to_string(), place))),
-        Err(error) => Err(unwritten(&path.display().to_string(), &error)),
-    }
+    spare(path, scenario)?;
+    Output::at(path).map(Some).map_err(|error| {
+        eprintln!(
+            "{}: the certificate cannot be written: {error}; nothing was run. Give another path",
+            path.display()
+        );
+        Exit::Failed
+    })
 }
 
 /// Writes the certificate, and says what would speak against it.
-pub(super) fn write(
-    (path, place): (String, Place),
-    campaign: &Campaign<'_>,
-    summary: &Summary,
-) -> Exit {
+pub(super) fn write(output: &Output, campaign: &Campaign<'_>, summary: &Summary) -> Exit {
     let certificate = of(campaign, summary);
-    if let Err(error) = place.save(&certificate.text()) {
-        return unwritten(&path, &error);
+    let path = output.path().display();
+    if let Err(error) = output.save(&certificate.text()) {
+        eprintln!(
+            "{path}: the certificate could not be written: {error}; what was there is still whole. \
+             Rehearse again when there is room, or with another path"
+        );
+        return Exit::Failed;
     }
     let scenario = campaign.scenario;
     let demand = Demand {
@@ -47,6 +48,8 @@ pub(super) fn write(
         objections => {
             eprintln!("{path}: certificate written, but `--require-rehearsal` will refuse it:");
             objections.iter().for_each(|it| eprintln!("  {it}"));
+            let gaps = summary.gaps(&campaign.faults);
+            gaps.iter().for_each(|gap| eprintln!("  gap: {gap}"));
         }
     }
     Exit::Good
@@ -68,11 +71,7 @@ fn of(campaign: &Campaign<'_>, summary: &Summary) -> Certificate {
         verdicts: Verdicts { done: summary.done, held: summary.held, violated: summary.violated },
         simulated_ms: summary.simulated_ms,
         struck: struck.map(|(family, runs)| (family.name().to_owned(), *runs)).collect(),
+        gaps: summary.gaps(&campaign.faults).len() as u64,
         rehearsed_at: SystemClock.now(),
     }
-}
-
-fn unwritten(path: &str, error: &std::io::Error) -> Exit {
-    eprintln!("{path}: the certificate cannot be written: {error}");
-    Exit::Failed
 }

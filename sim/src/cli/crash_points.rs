@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::campaign::crash_points::{CrashPoints, Crashes, Findings, Part};
 use crate::report::crash_points as told;
 
-use super::Exit;
+use super::{Exit, answered};
 
 /// Which crashes.
 #[derive(Clone, Debug)]
@@ -33,7 +33,8 @@ impl FromStr for Which {
     }
 }
 
-/// Runs and tells them. Exit 4 when one of them went wrong.
+/// Runs and tells them. Exit 4 when one of them went wrong, the run was wrong without any, or one that
+/// was named did not happen.
 pub(super) fn run(campaign: &CrashPoints<'_>, which: &Which, part: Option<Part>) -> Exit {
     if let (Which::These(_), Some(part)) = (which, part) {
         eprintln!(
@@ -42,25 +43,24 @@ pub(super) fn run(campaign: &CrashPoints<'_>, which: &Which, part: Option<Part>)
         return Exit::WrongUse;
     }
     match tell(campaign, which, part.unwrap_or(Part::WHOLE)) {
-        Ok(0) => Exit::Good,
-        Ok(_) => Exit::Violation,
-        // Whoever read the answers has gone; there is nobody to tell.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Failed,
-        Err(error) => {
-            eprintln!("the answers cannot be written: {error}");
-            Exit::Failed
-        }
+        Ok(exit) => exit,
+        Err(error) => answered(Err(error)),
     }
 }
 
-/// Says how many went wrong.
+/// Says whether all went well.
 #[allow(clippy::disallowed_methods)] // how long the machine takes is told, and decides nothing
-fn tell(campaign: &CrashPoints<'_>, which: &Which, part: Part) -> io::Result<usize> {
+fn tell(campaign: &CrashPoints<'_>, which: &Which, part: Part) -> io::Result<Exit> {
     let mut out = BufWriter::new(io::stdout().lock());
     let begun = Instant::now();
     let undisturbed = campaign.undisturbed();
     writeln!(out, "{}", told::head(campaign, &undisturbed, part))?;
     out.flush()?;
+    if let Some(wrong) = told::wrong_without_a_crash(campaign, &undisturbed) {
+        write!(out, "{wrong}")?;
+        out.flush()?;
+        return Ok(Exit::Violation);
+    }
     let progress = io::stderr().is_terminal() && !matches!(which, Which::These(_));
     let points = CrashPoints::points(undisturbed.points, part);
     let (mut failures, mut written) = (0, Ok(()));
@@ -95,5 +95,15 @@ fn tell(campaign: &CrashPoints<'_>, which: &Which, part: Part) -> io::Result<usi
     let wall_s = begun.elapsed().as_secs_f64();
     write!(out, "{}", told::findings(&findings, wall_s))?;
     out.flush()?;
-    Ok(findings.failures.len())
+    if let Which::These(crashes) = which
+        && findings.tallies.values().any(|tally| tally.not_reached > 0)
+    {
+        let points = if crashes.0.len() == 1 { "that point" } else { "both of these points" };
+        eprintln!(
+            "{crashes}: this run does not reach {points}, so nothing is shown by it; how far it gets \
+             is told above"
+        );
+        return Ok(Exit::Violation);
+    }
+    Ok(if findings.failures.is_empty() { Exit::Good } else { Exit::Violation })
 }

@@ -2,24 +2,24 @@
 //!
 //! Answers go to stdout, complaints to stderr, progress only to a terminal. Exit codes: 0 no
 //! violation · 1 failed (a file could not be written) · 2 wrong use or invalid file, nothing was
-//! run · 4 an invariant was broken.
+//! run · 4 an invariant was broken, or less was reached than should have been.
 mod certificate;
 mod crash_points;
 mod faults;
 mod keep;
+mod output;
 mod profile;
 mod rehearse;
 mod replay;
 mod sabotage;
 mod shrink;
+mod telling;
 mod trace_file;
 mod tune;
 
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
-
-use evenkeel::place::Place;
 
 use clap::{Parser, Subcommand};
 
@@ -51,8 +51,8 @@ enum Command {
     Tune(tune::Args),
 }
 
-/// How a call ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a call ends, the worse after the better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Exit {
     Good,
     Failed,
@@ -80,27 +80,17 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Refuses a path under which what is rehearsed would be overwritten.
-fn spare(path: &Path, rehearsed: &Path) -> Result<(), Exit> {
-    let real = |path: &Path| path.canonicalize().ok();
-    if real(path).is_some_and(|it| Some(it) == real(rehearsed)) {
-        eprintln!("{}: this would overwrite what is rehearsed; give another path", path.display());
-        return Err(Exit::WrongUse);
+/// Whether the answers were written.
+fn answered(written: io::Result<()>) -> Exit {
+    match written {
+        Ok(()) => Exit::Good,
+        // Whoever read them has gone; there is nobody to tell.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Failed,
+        Err(error) => {
+            eprintln!("the answers cannot be written: {error}");
+            Exit::Failed
+        }
     }
-    Ok(())
-}
-
-/// Where a file will be written: that it can be, and is not what is rehearsed, is known before long
-/// work.
-fn reserve(path: Option<&Path>, rehearsed: &Path) -> Result<Option<Place>, Exit> {
-    let Some(path) = path else { return Ok(None) };
-    spare(path, rehearsed)?;
-    Place::reserve(path).map(Some).map_err(|error| unwritten(path, &error))
-}
-
-fn unwritten(path: &Path, error: &io::Error) -> Exit {
-    eprintln!("{}: it cannot be written: {error}", path.display());
-    Exit::Failed
 }
 
 /// What is to be rehearsed; what is wrong with it is told.

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use evenkeel::farm;
-use evenkeel::place::Place;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
@@ -13,6 +12,7 @@ use crate::profile::zones::Zones;
 use crate::profile::{LogError, Profile, SlotMinutes, section, source};
 
 use super::Exit;
+use super::output::Output;
 
 /// What `--utc-offset` wants.
 const OFFSET_HELP: &str = "hours and minutes ahead of UTC, such as +01:00 or -0330";
@@ -78,8 +78,7 @@ pub(super) fn run(args: &Args) -> Exit {
 
 fn profile(args: &Args) -> Result<(), Refused> {
     let zones = zones(args)?;
-    let output = args.output.as_deref();
-    let output = output.map(|path| Ok((path, place(path, args)?))).transpose()?;
+    let output = args.output.as_deref().map(|path| place(path, args)).transpose()?;
     let mut profile = Profile::new(zones, args.slot_minutes);
     let bar = bar(&args.logs)?;
     for path in &args.logs {
@@ -107,7 +106,7 @@ fn profile(args: &Args) -> Result<(), Refused> {
     })?;
     let text = section::text(&load);
     match output {
-        Some((path, place)) => place.save(&text).map_err(|error| unwritten(path, &error)),
+        Some(output) => output.save(&text).map_err(|error| unwritten(output.path(), &error)),
         None => io::stdout()
             .write_all(text.as_bytes())
             .map_err(|e| Refused(Exit::Failed, format!("the section cannot be written: {e}"))),
@@ -196,14 +195,14 @@ fn summary(profile: &Profile, args: &Args) -> String {
 }
 
 /// Where the section goes: that it can be written is known before hours of reading.
-fn place(path: &Path, args: &Args) -> Result<Place, Refused> {
+fn place(path: &Path, args: &Args) -> Result<Output, Refused> {
     let real = |path: &Path| path.canonicalize().ok();
     let read = args.logs.iter().chain(&args.farm);
     if read.into_iter().any(|it| real(path).is_some_and(|path| Some(path) == real(it))) {
         let why = format!("{}: it would overwrite what is read", path.display());
         return Err(Refused(Exit::WrongUse, why));
     }
-    Place::reserve(path).map_err(|error| unwritten(path, &error))
+    Output::at(path).map_err(|error| unwritten(path, &error))
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> Refused {

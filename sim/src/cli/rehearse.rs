@@ -1,33 +1,28 @@
 //! `evenkeel-sim rehearse`: a campaign of seeds over one file, told as it goes.
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::fs;
+use std::io::Write;
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use evenkeel::place::Place;
 
 use crate::campaign::crash_points::{CrashPoints, Part};
-use crate::campaign::{Campaign, Summary, Told};
-use crate::failure::Case;
+use crate::campaign::{Campaign, Summary};
 use crate::nemesis::Choice;
-use crate::oracle::Bounds;
-use crate::report::page::Page;
-use crate::report::{json, text};
 use crate::sabotage::{self, GuardSwitch, Planted, Sabotage};
+use crate::scenario::Scenario;
 
 use super::crash_points::{self, Which};
+use super::keep::{self, Keeping};
+use super::output::{self, Output};
+use super::telling::{self, Telling};
 use super::trace_file::TraceFile;
-use super::{Exit, certificate, keep, reserve, spare};
+use super::{Exit, answered, certificate};
 
 /// Seeds of a campaign for which nobody said how many: half a minute's worth, and each family of
 /// faults strikes in about ten of them.
 const SEEDS: u64 = 20;
 /// Runs spent on making a violation small: most are as small as they get after a hundred.
 const SHRINK_RUNS: u32 = 200;
-/// Excuses printed; the others are in `--json`.
-const EXCUSES_SHOWN: usize = 10;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -39,7 +34,8 @@ Examples:
 
 A run is decided by the file, its seed and --faults alone: the same on any machine.
 Exit codes: 0 no violation, 1 something could not be written, 2 wrong use or invalid file, 4 an
-invariant was broken, or a campaign of 1,000 seeds or more left a gap in what it should have reached.")]
+invariant was broken, a campaign of 1,000 seeds or more left a gap in what it should have reached,
+or a crash point that was named was not reached.")]
 pub(super) struct Args {
     /// A plan, a farm file or a scenario: told apart by what is in it
     #[arg(value_name = "PLAN|FARM|SCENARIO")]
@@ -81,10 +77,11 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     /// How many runs may be spent on making a violation small: for the first seed that broke each
-    /// invariant; 0 leaves it as it is
+    /// invariant; 0 keeps it as it is
     #[arg(long, value_name = "N", default_value_t = SHRINK_RUNS)]
     shrink_runs: u32,
-    /// Where violations are kept [default: the folder `regressions` beside the file]
+    /// Where violations are kept [default: the folder `regressions` beside the file; with --sabotage
+    /// `planted`, since what a planted bug breaks is to be broken in every replay]
     #[arg(long, value_name = "FOLDER")]
     failures: Option<PathBuf>,
     /// Writes what this campaign found as one page that needs nothing else
@@ -113,11 +110,52 @@ pub(super) fn run(args: &Args) -> Exit {
         Ok(scenario) => scenario,
         Err(exit) => return exit,
     };
-    let first = args.seed.unwrap_or(0);
     if let Some(which) = &args.crash_points {
-        let campaign = CrashPoints { scenario: &scenario, seed: first, jobs: args.jobs };
+        let seed = args.seed.unwrap_or(0);
+        let campaign = CrashPoints { scenario: &scenario, seed, jobs: args.jobs };
         return crash_points::run(&campaign, which, args.part);
     }
+    // That all of it can be written is known before a long campaign.
+    let prepared = seeds(args).and_then(|seeds| {
+        let folder = failures(args)?;
+        Ok((seeds, folder, Files::of(args, &scenario)?))
+    });
+    let (seeds, folder, files) = match prepared {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit,
+    };
+    let campaign = Campaign {
+        scenario: &scenario,
+        seeds,
+        faults: args.faults.clone(),
+        planted: args.sabotage.map(|sabotage| Planted { sabotage, guard: args.guard }),
+        jobs: args.jobs,
+    };
+    let telling = Telling {
+        to_program: args.json,
+        page: files.report.is_some(),
+        to_the_end: files.are_wanted(),
+    };
+    let trace = files.trace.as_ref().map(|it| Box::new(it.clone()) as Box<dyn Write>);
+    let ended = telling::tell(&campaign, &telling, trace);
+    let written = files.write(&campaign, &ended.summary, ended.page.as_deref());
+    let keeping = Keeping {
+        runs_max: args.shrink_runs,
+        folder: &folder,
+        faults: &args.faults,
+        to_program: args.json,
+    };
+    keep::each(ended.violated, &keeping);
+    let exit = written.max(answered(ended.written));
+    // Whatever could not be written: that the farm is not safe counts more.
+    match ended.summary.violated > 0 || !ended.summary.gaps(&args.faults).is_empty() {
+        true => Exit::Violation,
+        false => exit,
+    }
+}
+
+fn seeds(args: &Args) -> Result<RangeInclusive<u64>, Exit> {
+    let first = args.seed.unwrap_or(0);
     let count = match (args.seeds, args.seed) {
         (Some(count), _) => count.get(),
         (None, Some(_)) => 1,
@@ -125,181 +163,59 @@ pub(super) fn run(args: &Args) -> Exit {
     };
     let Some(last) = first.checked_add(count - 1) else {
         eprintln!("there is no seed {first} + {}: seeds end at {}", count - 1, u64::MAX);
-        return Exit::WrongUse;
+        return Err(Exit::WrongUse);
     };
-    let certificate = match certificate::place(args.certificate.as_deref(), &scenario) {
-        Ok(place) => place,
-        Err(exit) => return exit,
-    };
-    // That they can be written is known before a long campaign.
-    let report = reserve(args.report.as_deref(), &scenario.path);
-    let (report, traced) = match (report, open(args.trace.as_deref(), &scenario.path)) {
-        (Ok(report), Ok(traced)) => (report, traced),
-        (Err(exit), _) | (_, Err(exit)) => return exit,
-    };
-    let trace = traced.as_ref().map(|traced| Box::new(traced.clone()) as Box<dyn Write>);
-    let campaign = Campaign {
-        scenario: &scenario,
-        seeds: first..=last,
-        faults: args.faults.clone(),
-        planted: args.sabotage.map(|sabotage| Planted { sabotage, guard: args.guard }),
-        jobs: args.jobs,
-    };
-    let (summary, violated, written) = tell(&campaign, trace, args.json, report);
-    // Also when nobody reads the answers any more: the campaign was run to its end.
-    let certified = certificate.map(|place| certificate::write(place, &campaign, &summary));
-    let written = written.map_err(|error| named(&error, "the answers cannot be written"));
-    let kept = match args.shrink_runs {
-        0 => Ok(()),
-        runs_max => {
-            let beside = args.file.parent().unwrap_or(Path::new("")).join("regressions");
-            let folder = args.failures.as_deref().unwrap_or(&beside);
-            keep_each(violated, runs_max, folder, args.json)
-        }
-    };
-    let told = written.and(kept).and(traced.map_or(Ok(()), |traced| traced.told()));
-    let exit = match told {
-        Ok(()) => certified.unwrap_or(Exit::Good),
-        // Whoever read the answers has gone; there is nobody to tell.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Failed,
-        Err(error) => {
-            eprintln!("{error}");
-            Exit::Failed
-        }
-    };
-    // Whatever could not be written: that the farm is not safe counts more.
-    match summary.violated > 0 || !summary.gaps(&args.faults).is_empty() {
-        true => Exit::Violation,
-        false => exit,
-    }
+    Ok(first..=last)
 }
 
-fn open(path: Option<&Path>, rehearsed: &Path) -> Result<Option<TraceFile>, Exit> {
-    let Some(path) = path else { return Ok(None) };
-    spare(path, rehearsed)?;
-    match File::create(path) {
-        Ok(file) => Ok(Some(TraceFile::new(path, file))),
+/// Where violations are kept. What a planted bug breaks is kept apart from `regressions`, whose files
+/// are replayed for ever and are to break nothing.
+fn failures(args: &Args) -> Result<PathBuf, Exit> {
+    let Some(folder) = &args.failures else {
+        let apart = if args.sabotage.is_some() { "planted" } else { "regressions" };
+        return Ok(args.file.parent().unwrap_or(Path::new("")).join(apart));
+    };
+    match fs::create_dir_all(folder) {
+        Ok(()) => Ok(folder.clone()),
         Err(error) => {
-            eprintln!("{}: the trace cannot be written: {error}", path.display());
+            eprintln!(
+                "{}: there is no such folder, and it cannot be made: {error}; nothing was run. Give \
+                 another one by `--failures`",
+                folder.display()
+            );
             Err(Exit::Failed)
         }
     }
 }
 
-/// The first violation of each invariant.
-type Violated = BTreeMap<&'static str, Case>;
-
-/// Shrinks and keeps violations. What is told about them is for people: where programs read
-/// stdout, it goes to stderr.
-fn keep_each(violated: Violated, runs_max: u32, folder: &Path, to_program: bool) -> io::Result<()> {
-    for (invariant, case) in violated {
-        let kept = keep::keep(&case, invariant, runs_max, folder);
-        let (path, told) = kept.map_err(|error| {
-            named(&error, &format!("{}: the failure cannot be kept", folder.display()))
-        })?;
-        let told = format!("\n{told}\nkept in {}", path.display());
-        match to_program {
-            true => eprintln!("{told}"),
-            // Whoever reads may have gone: it is kept all the same.
-            false => _ = writeln!(io::stdout(), "{told}"),
-        }
-    }
-    Ok(())
+/// What is written beside the answers.
+struct Files {
+    certificate: Option<Output>,
+    report: Option<Output>,
+    trace: Option<TraceFile>,
 }
 
-/// The same error, with what it kept from being done.
-fn named(error: &io::Error, what: &str) -> io::Error {
-    io::Error::new(error.kind(), format!("{what}: {error}"))
-}
+impl Files {
+    fn of(args: &Args, scenario: &Scenario) -> Result<Self, Exit> {
+        let Args { certificate, report, trace, .. } = args;
+        output::apart(&[certificate.as_deref(), report.as_deref(), trace.as_deref()])?;
+        Ok(Self {
+            certificate: certificate::place(certificate.as_deref(), scenario)?,
+            report: output::reserve(report.as_deref(), scenario)?,
+            // The last of them: it overwrites what is there at once.
+            trace: TraceFile::open(trace.as_deref(), scenario)?,
+        })
+    }
 
-/// What is kept of runs: a campaign's memory does not grow with its seeds.
-#[derive(Default)]
-struct Heard {
-    runs: u64,
-    wall: Duration,
-    bounds: Option<Bounds>,
-    violated: Violated,
-    excuses: Vec<String>,
-    /// Excuses beyond those.
-    more: usize,
-    page: Option<Page>,
-}
+    fn are_wanted(&self) -> bool {
+        self.certificate.is_some() || self.report.is_some() || self.trace.is_some()
+    }
 
-impl Heard {
-    fn take(&mut self, campaign: &Campaign<'_>, told: &Told) {
-        self.runs += 1;
-        self.wall += told.wall;
-        self.bounds = Some(told.outcome.bounds);
-        if let Some(page) = &mut self.page {
-            page.take(campaign, told);
-        }
-        if let Some(violation) = told.outcome.judgement.violations.first() {
-            self.violated.entry(violation.invariant).or_insert_with(|| Case {
-                scenario: campaign.scenario.clone(),
-                without: Vec::new(),
-                seed: told.outcome.seed,
-                schedule: told.outcome.schedule.clone(),
-                planted: campaign.planted,
-            });
-        }
-        let mut of_run = text::excuses(&told.outcome);
-        let room = EXCUSES_SHOWN - self.excuses.len();
-        self.more += of_run.len().saturating_sub(room);
-        of_run.truncate(room);
-        self.excuses.extend(of_run);
+    /// Writes them when the campaign has ended, and says which could not be written.
+    fn write(self, campaign: &Campaign<'_>, summary: &Summary, page: Option<&str>) -> Exit {
+        let certified = self.certificate.map(|it| certificate::write(&it, campaign, summary));
+        let reported = self.report.zip(page).map(|(report, page)| output::save(&report, page));
+        let traced = self.trace.map(TraceFile::close);
+        [certified, reported, traced].into_iter().flatten().max().unwrap_or(Exit::Good)
     }
-}
-
-/// Runs a campaign and tells it on stdout.
-fn tell(
-    campaign: &Campaign<'_>,
-    trace: Option<Box<dyn Write>>,
-    to_program: bool,
-    report: Option<Place>,
-) -> (Summary, Violated, io::Result<()>) {
-    let mut out = io::stdout().lock();
-    let progress = io::stderr().is_terminal() && !io::stdout().is_terminal();
-    let count = campaign.seeds.end() - campaign.seeds.start() + 1;
-    let mut written = Ok(());
-    let mut heard = Heard { page: report.as_ref().map(|_| Page::default()), ..Heard::default() };
-    if !to_program {
-        written = writeln!(out, "{}", text::head(campaign));
-    }
-    let summary = campaign.run(trace, |told: &Told| {
-        heard.take(campaign, told);
-        let line = match to_program {
-            true => json::run(campaign, told),
-            false => text::run(campaign, told),
-        };
-        if written.is_ok() {
-            written = writeln!(out, "{line}").and_then(|()| out.flush());
-        }
-        if progress {
-            eprint!("\r{} of {count}", heard.runs);
-        }
-    });
-    if progress {
-        eprintln!();
-    }
-    let Heard { wall, bounds, violated, mut excuses, more, page, .. } = heard;
-    let wall_s = wall.as_secs_f64();
-    if more > 0 {
-        excuses.push(format!("and {more} more: --json has them all"));
-    }
-    if to_program {
-        let line = json::summary(campaign, &summary, wall_s);
-        written = written.and_then(|()| writeln!(out, "{line}"));
-    } else if let Some(bounds) = bounds {
-        let mut text = text::summary(campaign, &summary, &bounds, &excuses, wall_s);
-        for gap in summary.gaps(&campaign.faults) {
-            text.push_str(&format!("gap: {gap}\n"));
-        }
-        written = written.and_then(|()| write!(out, "{text}"));
-    }
-    if let (Some(place), Some(page)) = (report, page) {
-        let saved = place.save(&page.html(campaign, &summary, &excuses, wall_s));
-        let saved = saved.map_err(|error| io::Error::other(format!("the report: {error}")));
-        written = written.and(saved);
-    }
-    (summary, violated, written)
 }

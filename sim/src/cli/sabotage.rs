@@ -2,13 +2,15 @@
 //! table in Markdown.
 use std::io::{self, Write};
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use crate::campaign::in_order;
 use crate::nemesis::Choice;
 use crate::sabotage::hunt::{Hunt, Row};
 use crate::sabotage::{self, Bug, Sabotage};
 
-use super::Exit;
+use super::{Exit, answered};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -16,8 +18,8 @@ Examples:
   evenkeel-sim sabotage scenarios/six.toml --jobs 2
   evenkeel-sim sabotage scenarios/six.toml --only skip-disable,drain-everybody --starts 1
 
-Exit codes: 0 every bug was caught, by the invariant that was expected to, and the guard held;
-2 wrong use or invalid file; 4 otherwise.")]
+Exit codes: 0 every bug was caught, by an invariant that was expected to, and the guard held;
+1 the table could not be written; 2 wrong use or invalid file; 4 otherwise.")]
 pub(super) struct Args {
     /// A plan, a farm file or a scenario
     #[arg(value_name = "PLAN|FARM|SCENARIO")]
@@ -53,23 +55,22 @@ pub(super) fn run(args: &Args) -> Exit {
         seeds_max: args.seeds.get(),
         starts: args.starts.get(),
         guarded: args.guarded,
-        jobs: args.jobs,
+        // One in each of the threads that are broken off when nobody reads any more.
+        jobs: NonZeroUsize::MIN,
     };
     let bugs: Vec<&'static Sabotage> = match args.only.is_empty() {
         true => sabotage::all().collect(),
         false => args.only.clone(),
     };
-    match tell(&hunt, &bugs) {
+    match tell(&hunt, &bugs, args.jobs) {
         Ok(true) => Exit::Good,
         Ok(false) => Exit::Violation,
-        Err(error) => {
-            eprintln!("the table cannot be written: {error}");
-            Exit::Failed
-        }
+        Err(error) => answered(Err(error)),
     }
 }
 
-fn tell(hunt: &Hunt<'_>, bugs: &[&'static Sabotage]) -> io::Result<bool> {
+/// Hunts so many bugs at a time, and tells each. Says whether all came out as expected.
+fn tell(hunt: &Hunt<'_>, bugs: &[&'static Sabotage], jobs: NonZeroUsize) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
@@ -78,10 +79,18 @@ fn tell(hunt: &Hunt<'_>, bugs: &[&'static Sabotage]) -> io::Result<bool> {
         hunt.starts, hunt.guarded
     )?;
     let (mut as_expected, mut written) = (true, Ok(()));
-    hunt.all(bugs, |row| {
+    let hunted = |nth: u64| {
+        let nth = usize::try_from(nth).expect("a list fits in memory");
+        let mut row = None;
+        hunt.all(&bugs[nth..=nth], |it| row = Some(it.clone()));
+        row.expect("every bug that is hunted has its row")
+    };
+    in_order(jobs, bugs.len() as u64, hunted, |row: Row| {
         as_expected &= row.as_expected();
-        if written.is_ok() {
-            written = writeln!(out, "{}", line(hunt, row)).and_then(|()| out.flush());
+        written = writeln!(out, "{}", line(hunt, &row)).and_then(|()| out.flush());
+        match &written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()), // the others would be told to nobody
         }
     });
     written.map(|()| as_expected)

@@ -44,12 +44,16 @@ pub(super) fn run(args: &Args) -> Exit {
         return Exit::WrongUse;
     };
     // Written before it is told: whoever reads may go away.
-    let written = keep::write(&shrunk, &args.file);
+    let written = keep::overwrite(&shrunk, &args.file);
     let _gone = writeln!(io::stdout(), "{}", failure::text(&shrunk, &args.file));
     match written {
         Ok(()) => Exit::Good,
         Err(error) => {
-            eprintln!("{}: the failure cannot be written: {error}", args.file.display());
+            eprintln!(
+                "{}: the smaller failure cannot be written: {error}; the larger one is there as it \
+                 was, and what became of it is told above",
+                args.file.display()
+            );
             Exit::Failed
         }
     }

@@ -5,6 +5,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::scenario::Scenario;
+
+use super::Exit;
+use super::output::spare;
+
 /// A trace's file, shared by the run that writes it and whoever tells how that went.
 #[derive(Clone)]
 pub(super) struct TraceFile {
@@ -19,25 +24,43 @@ struct Inner {
 }
 
 impl TraceFile {
-    pub(super) fn new(path: &Path, file: File) -> Self {
-        let inner = Inner { file: BufWriter::new(file), error: None };
-        Self { path: path.to_owned(), inner: Rc::new(RefCell::new(inner)) }
+    /// Where a trace is written, if anywhere. What is there is gone from then on.
+    pub(super) fn open(path: Option<&Path>, scenario: &Scenario) -> Result<Option<Self>, Exit> {
+        let Some(path) = path else { return Ok(None) };
+        spare(path, scenario)?;
+        match File::create(path) {
+            Ok(file) => {
+                let inner = Inner { file: BufWriter::new(file), error: None };
+                let inner = Rc::new(RefCell::new(inner));
+                Ok(Some(Self { path: path.to_owned(), inner }))
+            }
+            Err(error) => {
+                eprintln!(
+                    "{}: the trace cannot be written: {error}; nothing was run. Give another path",
+                    path.display()
+                );
+                Err(Exit::Failed)
+            }
+        }
     }
 
-    /// Whether all of it is in the file.
-    ///
-    /// # Errors
-    /// It is not.
-    pub(super) fn told(self) -> io::Result<()> {
+    /// Says when not all of it is in the file.
+    pub(super) fn close(self) -> Exit {
         let inner = &mut *self.inner.borrow_mut();
         let written = match inner.error.take() {
             Some(error) => Err(error),
             None => inner.file.flush(),
         };
-        written.map_err(|error| {
-            let path = self.path.display();
-            io::Error::new(error.kind(), format!("{path}: the trace is not whole: {error}"))
-        })
+        match written {
+            Ok(()) => Exit::Good,
+            Err(error) => {
+                eprintln!(
+                    "{}: the trace is not whole: {error}. The same seed writes it again",
+                    self.path.display()
+                );
+                Exit::Failed
+            }
+        }
     }
 }
 

@@ -4,14 +4,14 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use evenkeel::place::Place;
-
 use crate::nemesis::Choice;
 use crate::report::tuning::{Told, csv, html, json, text};
+use crate::scenario::Scenario;
 use crate::tune::grid::{Grid, Words};
 use crate::tune::{Progress, Sweep};
 
-use super::{Exit, reserve, unwritten};
+use super::output::{self, Output};
+use super::{Exit, answered};
 
 /// Seeds of those that are not dropped: Student's interval is a fifth wider than with any number.
 const SEEDS: &str = "12";
@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args) -> Exit {
         Ok(grid) => grid,
         Err(mistakes) => return refused(&mistakes),
     };
-    let places = match places(args) {
+    let places = match places(args, &scenario) {
         Ok(places) => places,
         Err(exit) => return exit,
     };
@@ -128,9 +128,10 @@ pub(super) fn run(args: &Args) -> Exit {
 }
 
 /// Where the table and the page will be written: that they can be is known before a long sweep.
-fn places(args: &Args) -> Result<[Option<Place>; 2], Exit> {
-    let reserve = |path: &Option<PathBuf>| reserve(path.as_deref(), &args.file);
-    Ok([reserve(&args.csv)?, reserve(&args.report)?])
+fn places(args: &Args, scenario: &Scenario) -> Result<[Option<Output>; 2], Exit> {
+    let (csv, report) = (args.csv.as_deref(), args.report.as_deref());
+    output::apart(&[csv, report])?;
+    Ok([output::reserve(csv, scenario)?, output::reserve(report, scenario)?])
 }
 
 fn refused(mistakes: &[String]) -> Exit {
@@ -144,26 +145,15 @@ fn show(progress: Progress) {
     eprint!("\rround {round}: {timings} settings, {done} of {of} runs   ");
 }
 
-fn tell(args: &Args, told: &Told<'_>, wall_s: f64, places: [Option<Place>; 2]) -> Exit {
+fn tell(args: &Args, told: &Told<'_>, wall_s: f64, places: [Option<Output>; 2]) -> Exit {
     let mut exit = Exit::Good;
-    let files = [(&args.csv, csv::csv(told)), (&args.report, html::html(told))];
-    for (place, (path, what)) in places.into_iter().zip(files) {
-        let (Some(place), Some(path)) = (place, path) else { continue };
-        if let Err(error) = place.save(&what) {
-            exit = unwritten(path, &error);
-        }
+    for (place, what) in places.iter().zip([csv::csv(told), html::html(told)]) {
+        let Some(place) = place else { continue };
+        exit = exit.max(output::save(place, &what));
     }
     let answer = match args.json {
         true => json::json(told) + "\n",
         false => text::text(told, wall_s),
     };
-    match io::stdout().write_all(answer.as_bytes()) {
-        Ok(()) => exit,
-        // Whoever read the answers has gone; there is nobody to tell.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Failed,
-        Err(error) => {
-            eprintln!("the answer cannot be written: {error}");
-            Exit::Failed
-        }
-    }
+    exit.max(answered(io::stdout().write_all(answer.as_bytes())))
 }

@@ -2,9 +2,12 @@
 use std::fmt::Write;
 
 use crate::campaign::crash_points::{CrashPoints, Failure, Findings, Part};
+use crate::nemesis::Choice;
+use crate::oracle::RunVerdict;
 use crate::world::{Outcome, clock};
 
-use super::verdict;
+use super::text::why_not_done;
+use super::{replay, shell_word, verdict};
 
 /// Failures told with all that happened before; of the others, only the command.
 const TOLD: usize = 3;
@@ -60,7 +63,7 @@ pub fn findings(findings: &Findings, wall_s: f64) -> String {
     line(
         &mut text,
         &format!(
-            "\n{runs} runs, {} failed; {hours} h simulated in {wall_s:.1} s",
+            "\n{runs} runs, {} failed; {hours} h simulated in {wall_s:.1} s by the wall",
             findings.failures.len()
         ),
     );
@@ -73,19 +76,50 @@ pub fn failure(campaign: &CrashPoints<'_>, failure: &Failure, before: usize) -> 
     let Failure { crashes, outcome } = failure;
     let mut text = String::new();
     line(&mut text, &format!("\n{crashes}: {}", verdict(&outcome.verdict)));
-    for violation in &outcome.judgement.violations {
-        line(&mut text, &format!("  at {}: {}", clock(violation.at_ms), violation.what));
-        line(&mut text, &format!("    {}: {}", violation.invariant, violation.sentence));
-    }
+    violations(&mut text, outcome);
     if before < TOLD {
-        line(&mut text, "  the last events before:");
-        outcome.last_events.iter().for_each(|event| line(&mut text, &format!("    {event}")));
+        last_events(&mut text, outcome);
     }
-    let path = campaign.scenario.path.display();
+    let path = shell_word(&campaign.scenario.path);
     let seed = campaign.seed;
     let again = format!("evenkeel-sim rehearse {path} --seed {seed} --crash-points={crashes}");
     line(&mut text, &format!("  again: {again}"));
     text
+}
+
+/// What is wrong with the run without a crash, of which no crash would be the cause; `None` when
+/// nothing is.
+#[must_use]
+pub fn wrong_without_a_crash(campaign: &CrashPoints<'_>, undisturbed: &Outcome) -> Option<String> {
+    let ended = match &undisturbed.verdict {
+        RunVerdict::Done { left_out } => left_out.is_empty(),
+        verdict => matches!(verdict, RunVerdict::Held { .. }),
+    };
+    if ended && undisturbed.judgement.violations.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    line(&mut text, "\nthis run is wrong without a crash already, so no crash was tried:");
+    if let Some(why) = why_not_done(undisturbed) {
+        line(&mut text, &format!("  {why}"));
+    }
+    violations(&mut text, undisturbed);
+    last_events(&mut text, undisturbed);
+    let again = replay(&campaign.scenario.path, campaign.seed, &Choice::None, None);
+    line(&mut text, &format!("  again: {again}"));
+    Some(text)
+}
+
+fn violations(text: &mut String, outcome: &Outcome) {
+    for violation in &outcome.judgement.violations {
+        line(text, &format!("  at {}: {}", clock(violation.at_ms), violation.what));
+        line(text, &format!("    {}: {}", violation.invariant, violation.sentence));
+    }
+}
+
+fn last_events(text: &mut String, outcome: &Outcome) {
+    line(text, "  the last events before:");
+    outcome.last_events.iter().for_each(|event| line(text, &format!("    {event}")));
 }
 
 fn line(text: &mut String, words: &str) {

@@ -53,7 +53,6 @@ struct Run<'a> {
 #[must_use]
 pub fn run(campaign: &Campaign<'_>, told: &Told) -> String {
     let outcome = &told.outcome;
-    let path = campaign.scenario.path.display().to_string();
     to_line(&Run {
         v: FORMAT,
         seed: outcome.seed,
@@ -71,7 +70,7 @@ pub fn run(campaign: &Campaign<'_>, told: &Told) -> String {
         exchanges: outcome.exchanges,
         requests: outcome.fates,
         faults: planned_faults(outcome),
-        replay: replay(&path, outcome.seed, &campaign.faults, campaign.planted),
+        replay: replay(&campaign.scenario.path, outcome.seed, &campaign.faults, campaign.planted),
     })
 }
 
@@ -85,7 +84,7 @@ fn planned_faults(outcome: &Outcome) -> Vec<PlannedFault<'_>> {
         .collect()
 }
 
-/// The object of all runs together.
+/// The object of all runs together, which took so long by the clock on the wall.
 #[must_use]
 pub fn summary(campaign: &Campaign<'_>, summary: &Summary, wall_s: f64) -> String {
     to_line(&json!({
@@ -106,6 +105,7 @@ pub fn summary(campaign: &Campaign<'_>, summary: &Summary, wall_s: f64) -> Strin
             "nobody_needed": summary.nobody_needed,
             "nobody_needed_done": summary.nobody_needed_done,
             "coverage": summary.coverage,
+            "gaps": summary.gaps(&campaign.faults),
             "simulated_s": seconds(summary.simulated_ms),
             "wall_s": wall_s,
             "not_rehearsed": NOT_REHEARSED,

@@ -11,6 +11,8 @@ pub mod text;
 pub mod timeline;
 pub mod tuning;
 
+use std::path::Path;
+
 use crate::nemesis::Choice;
 use crate::oracle::RunVerdict;
 use crate::sabotage::Planted;
@@ -22,11 +24,22 @@ pub const NOT_REHEARSED: [&str; 6] =
 
 /// The one command that plays a run again.
 #[must_use]
-pub fn replay(path: &str, seed: u64, faults: &Choice, planted: Option<Planted>) -> String {
+pub fn replay(path: &Path, seed: u64, faults: &Choice, planted: Option<Planted>) -> String {
     let planted = planted
         .map(|it| format!(" --sabotage {} --guard {}", it.sabotage.name, it.guard))
         .unwrap_or_default();
+    let path = shell_word(path);
     format!("evenkeel-sim rehearse {path} --seed {seed} --faults {faults}{planted}")
+}
+
+/// A path as a POSIX shell takes it.
+fn shell_word(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
+    match !path.is_empty() && path.chars().all(plain) {
+        true => path,
+        false => format!("'{}'", path.replace('\'', "'\\''")),
+    }
 }
 
 /// A verdict in a word.
@@ -47,4 +60,24 @@ fn faults(outcome: &Outcome) -> String {
     let words: Vec<String> =
         outcome.struck().map(|planned| planned.fault.kind().name.to_owned()).collect();
     words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: a printed command can be pasted. Method: a plain path, and ones that a shell would take
+    /// apart.
+    #[test]
+    fn a_printed_path_is_one_word_of_a_shell() {
+        for (path, word) in [
+            ("scenarios/retail-2.toml", "scenarios/retail-2.toml"),
+            ("my farms/retail.toml", "'my farms/retail.toml'"),
+            ("it's.toml", "'it'\\''s.toml'"),
+            ("$HOME.toml", "'$HOME.toml'"),
+        ] {
+            let again = replay(Path::new(path), 7, &Choice::None, None);
+            assert_eq!(again, format!("evenkeel-sim rehearse {word} --seed 7 --faults none"));
+        }
+    }
 }

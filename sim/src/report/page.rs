@@ -75,9 +75,9 @@ impl Page {
         reached(&mut page, &summary.coverage, &campaign.faults);
         judged(&mut page, summary, excuses);
         put(&mut page, "<h2>How it was done</h2>");
-        let path = campaign.scenario.path.display().to_string();
+        let path = &campaign.scenario.path;
         let again =
-            super::replay(&path, *campaign.seeds.start(), &campaign.faults, campaign.planted);
+            super::replay(path, *campaign.seeds.start(), &campaign.faults, campaign.planted);
         put(
             &mut page,
             &format!(
@@ -85,7 +85,7 @@ impl Page {
                  Service Center; invariants judged on ground truth at every event. {}. A run is \
                  decided by the file, its seed and the faults alone; the first one again:</p>\n\
                  <pre>{}</pre>",
-                escaped(&text::speed(summary, wall_s)),
+                escaped(&text::speed(campaign, summary, wall_s)),
                 escaped(&again)
             ),
         );
@@ -142,7 +142,7 @@ fn subject(campaign: &Campaign<'_>) -> String {
         farm.version_to,
         campaign.faults,
         planted.unwrap_or_default(),
-        campaign.scenario.plan_hash.get(..12).unwrap_or_default(),
+        campaign.scenario.given_plan_hash.get(..12).unwrap_or_default(),
     )
 }
 
@@ -247,12 +247,14 @@ mod tests {
 
     use super::*;
 
-    /// Goal: the page tells what the campaign found, and needs nothing else. Method: three seeds of
-    /// the smallest farm, sound and with a bug that breaks an invariant in each.
+    /// Goal: the page tells what the campaign found, of which plan, and needs nothing else. Method:
+    /// three seeds of the smallest farm, sound and with a bug that breaks an invariant in each; the
+    /// plan that was given is another than the one that is played, as it is where TLS is left out.
     #[test]
     fn a_page_tells_what_a_campaign_found_and_needs_nothing_else() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/tiny.toml");
-        let scenario = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
+        let mut scenario = Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
+        scenario.given_plan_hash = "0123456789abcdef".repeat(4);
         let bug = Sabotage::named("remove-before-add").expect("it is planted in tests/sabotage.rs");
         for planted in [None, Some(Planted { sabotage: bug, guard: GuardSwitch::Off })] {
             let (jobs, faults) = (NonZeroUsize::MIN, Choice::Full);
@@ -268,6 +270,7 @@ mod tests {
             assert_eq!(html.matches("again: evenkeel-sim rehearse").count() as u64, red);
             assert!(html.contains(&format!("{} with a violation", summary.violated)));
             assert!(!html.contains("<of>"), "words of others are no HTML");
+            assert!(html.contains("plan 0123456789ab."), "the plan is the one that was given");
             for foreign in ["<script", "http://", "https://", "src=", "@import", "url("] {
                 assert!(!html.contains(foreign), "the page has {foreign}");
             }

@@ -76,11 +76,9 @@ pub(super) fn violations(campaign: &Campaign<'_>, outcome: &Outcome) -> String {
             line(&mut text, &format!("{indent}{part}"));
         }
     }
-    let path = campaign.scenario.path.display().to_string();
-    line(
-        &mut text,
-        &format!("\n  again: {}", replay(&path, outcome.seed, &campaign.faults, campaign.planted)),
-    );
+    let path = &campaign.scenario.path;
+    let again = replay(path, outcome.seed, &campaign.faults, campaign.planted);
+    line(&mut text, &format!("\n  again: {again}"));
     text
 }
 
@@ -104,8 +102,11 @@ pub fn summary(
         }
         line(&mut text, &format!("  {}", bound_words(bounds)));
     }
-    line(&mut text, &speed(summary, wall_s));
+    line(&mut text, &speed(campaign, summary, wall_s));
     line(&mut text, &format!("not rehearsed: {}", NOT_REHEARSED.join(", ")));
+    for gap in summary.gaps(&campaign.faults) {
+        line(&mut text, &format!("gap: {gap}"));
+    }
     text
 }
 
@@ -193,12 +194,20 @@ fn share(part: u64, of: u64) -> String {
     }
 }
 
+/// How much was simulated in how long. By the clock on the wall: how much of a processor it took is
+/// another question.
 #[allow(clippy::cast_precision_loss)] // milliseconds of a campaign are far below 2^53
-pub(super) fn speed(summary: &Summary, wall_s: f64) -> String {
+pub(super) fn speed(campaign: &Campaign<'_>, summary: &Summary, wall_s: f64) -> String {
     let simulated_s = summary.simulated_ms as f64 / 1_000.0;
     let hours = simulated_s / 3_600.0;
     let factor = simulated_s / wall_s.max(0.001);
-    format!("{hours:.1} h simulated in {wall_s:.1} s: {factor:.0} times real time")
+    let at_a_time = match campaign.jobs.get() {
+        1 => String::new(),
+        jobs => format!(" with {jobs} runs at a time"),
+    };
+    format!(
+        "{hours:.1} h simulated in {wall_s:.1} s by the wall{at_a_time}: {factor:.0} times real time"
+    )
 }
 
 fn line(text: &mut String, words: &str) {

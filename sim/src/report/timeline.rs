@@ -17,8 +17,8 @@ use crate::world::{Witness, clock};
 
 /// What the letters mean, a column each.
 pub const LEGEND: &str = "\
-rotation: R everywhere, r somewhere, - nowhere · software: o untouched, * touched, N whole at the \
-target · job: c controller f front-end s Service Center p publish e ensure service · web: S serves, \
+rotation: R everywhere, r somewhere, - nowhere · software: o untouched, * touched, n at the \
+target and not whole, N whole at it · job: c controller f front-end s Service Center p publish e ensure service · web: S serves, \
 U unavailable, B broken, . off, X machine down · service: I initialised, s starting, . stopped · \
 flag: E enabled, D disabled";
 
