@@ -73,6 +73,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             let asked = &mut self.view.servers[server];
             if is_console(question) {
                 self.console_answered(via);
+                self.words_are_known(server, question);
             } else if question != Question::Pings && asked.host_failing_since_ms.take().is_some() {
                 asked.host_back_ms = now_ms;
             }
@@ -93,12 +94,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 }
                 Seen::Job(..) => {}
                 Seen::Pings(ids) => server.see_pings(self.layout.policy(), at_ms, ids),
-                Seen::Threads(rows) => {
-                    server.see_threads(self.layout.policy(), at_ms, rows);
-                    if self.view.unknown_word.take().is_some() {
-                        self.view.consoles_back_ms = now_ms;
-                    }
-                }
+                Seen::Threads(rows) => server.see_threads(self.layout.policy(), at_ms, rows),
                 Seen::Flags(rows) => self.see_flags(at_ms, &rows),
                 Seen::Node(..) => unreachable!("servers do not answer as nodes"),
             }
@@ -126,13 +122,24 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         self.view.servers[via].console_failed_ms = None;
     }
 
+    /// A page was read whose words are all known. Flags are those of all servers, whoever was asked.
+    fn words_are_known(&mut self, about: ServerIx, question: Question) {
+        let of_all = question == Question::Flags;
+        for (server, seen) in self.view.servers.iter_mut().enumerate() {
+            let word = &mut seen.unknown_words[question as usize];
+            if (of_all || server == about) && word.take().is_some() {
+                self.view.consoles_back_ms = self.view.now_ms;
+            }
+        }
+    }
+
     fn see_flags(&mut self, at_ms: u64, rows: &[ServerRow]) {
         for (ix, entry) in self.layout.servers.iter().enumerate() {
             let seen = &mut self.view.servers[ix];
             if let Some(row) = rows.iter().find(|row| row.name == entry.name.as_str())
                 && at_ms >= seen.doubted_ms
             {
-                newer(&mut seen.flag, row.enabled, at_ms);
+                seen.see_flag(self.layout.policy(), at_ms, row.enabled);
             }
         }
     }
@@ -158,7 +165,10 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 return Ok(());
             }
             Unseen::UnknownWord(what) => {
-                self.view.unknown_word = Some(what);
+                if let Poll::Server { server, question, .. } = *poll {
+                    let words = &mut self.view.servers[server].unknown_words;
+                    newer(&mut words[question as usize], what, at_ms);
+                }
                 return Ok(());
             }
             Unseen::Failed(why) => why,
@@ -276,7 +286,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                     let seen = &mut self.view.servers[server];
                     seen.doubted_ms = self.view.now_ms;
                     match action {
-                        Action::Flag { .. } => seen.flag = None,
+                        Action::Flag { .. } => seen.forget_flag(),
                         // "Never heard of it" was true before the command may have arrived.
                         _ => seen.job = None,
                     }

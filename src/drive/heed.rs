@@ -1,6 +1,6 @@
 //! What an event changes in the view: readings that it makes untrue, clocks that it sets anew.
 use crate::journal::{Event, Milestone, Notice, Wanted};
-use crate::procedure::action::Action;
+use crate::procedure::action::{Action, JobKind};
 use crate::procedure::layout::{Layout, ServerIx};
 use crate::procedure::view::View;
 
@@ -17,6 +17,11 @@ pub(super) fn heed(layout: &Layout, view: &mut View, event: &Event) {
             if let Some(server) = layout.server(server) {
                 view.servers[server].forget_software();
                 ask_again(view, server);
+                if let Event::JobEnded { kind: JobKind::ServiceCenterInstall, .. } = event {
+                    // Another console: what the one before it failed to answer says nothing of it.
+                    let seen = &mut view.servers[server];
+                    (seen.console_failing_since_ms, seen.console_failed_ms) = (None, None);
+                }
             }
         }
         Event::Reached { server, milestone: Milestone::Unproven, .. } => {
@@ -72,7 +77,8 @@ fn people(layout: &Layout, view: &mut View, what: &Wanted) {
         Wanted::Retry { server: None } => {
             let now_ms = view.now_ms;
             let refused = view.login_refused.take().is_some();
-            if view.unknown_word.take().is_some() || refused {
+            let words = view.servers.iter_mut().flat_map(|seen| &mut seen.unknown_words);
+            if words.filter_map(Option::take).count() > 0 || refused {
                 view.consoles_back_ms = now_ms;
             }
             for node in &mut view.nodes {

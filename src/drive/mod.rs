@@ -415,9 +415,9 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
     }
 
     /// How long to wait at most: a folder of requests must be looked into, a scripted inbox wakes
-    /// with the polls.
+    /// with the polls; and that this process was stopped shows only where a wait was to end.
     fn patience_ms(&self) -> u64 {
-        if self.inbox.must_be_asked() { PEOPLE_MS_MAX } else { u64::from(u32::MAX) }
+        if self.inbox.must_be_asked() { PEOPLE_MS_MAX } else { STOPPED_MS_MIN }
     }
 
     /// Nothing is under way but reading, and only a person's word brings progress.

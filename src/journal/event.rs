@@ -289,6 +289,11 @@ pub enum HoldReason {
         /// The server.
         server: ServerName,
     },
+    /// A server cannot leave rotation for its upgrade: for long, too few others of a pool have served.
+    CannotLeave {
+        /// The server.
+        server: ServerName,
+    },
     /// A pool is under its floor and no fit member is left to admit.
     FloorLost {
         /// The node.

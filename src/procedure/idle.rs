@@ -3,7 +3,7 @@
 //! version, where there is one; otherwise settled. No threads listed, a stale page, one idle reading:
 //! unknown, never done.
 use super::layout::{Layout, ServerIx};
-use super::progress::Progress;
+use super::progress::{Progress, ServerProgress};
 use super::readings::{PingIds, Reading, ThreadState};
 use super::view::View;
 
@@ -30,6 +30,43 @@ pub fn is_being_deployed_to(layout: &Layout, view: &View, server: ServerIx) -> O
         (true, _) => Some(true),
         (false, true) => stopped().then_some(false),
         (false, false) => Some(false),
+    }
+}
+
+/// Whether applications may be being deployed to a fit server; better ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// They are not.
+    None,
+    /// It is not known.
+    Unknown,
+    /// They are.
+    Deploying,
+}
+
+/// Whoever is proven has been deployed to. Others' jobs deploy to an untouched one as they end, so that
+/// what was read before the last of them ended, or while one goes on, says nothing.
+#[must_use]
+pub fn deploying_doubt(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> Doubt {
+    if progress.servers[server].touched {
+        return Doubt::None;
+    }
+    let read_ms = view.servers[server].threads.back().map(|round| round.at_ms);
+    let jobs_ended_ms = progress.servers.iter().map(|server| server.job_ended_ms).max();
+    let goes_on = |one: &ServerProgress| {
+        one.job.as_ref().is_some_and(|job| job.ended.is_none() && job.kind.is_for_all())
+    };
+    match is_being_deployed_to(layout, view, server) {
+        Some(true) => Doubt::Deploying,
+        Some(false) if read_ms >= jobs_ended_ms && !progress.servers.iter().any(goes_on) => {
+            Doubt::None
+        }
+        _ => Doubt::Unknown,
     }
 }
 
@@ -64,6 +101,10 @@ pub fn deployment(
     if view.flag(layout, server) != Some(true) {
         return Deployment::Unknown;
     }
+    let Some(enabled_ms) = seen.enabled_since_ms else { return Deployment::Unknown };
+    // What was read in the very instant counts: readings begin together.
+    let since_ms = since_ms.max(enabled_ms.saturating_sub(1));
+    let rounds = || seen.threads.iter().rev().take_while(|round| round.at_ms > since_ms);
     let window_ms = layout.policy().idle_window_ms;
     let (mut reads, mut oldest_ms, mut enough) = (0, newest.at_ms, false);
     for round in rounds() {

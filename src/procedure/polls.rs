@@ -161,8 +161,12 @@ fn questions(
         && serves
         && (deploying || came_back || stands_by || before)
     {
-        // Its own console when it is as good as any: its own build judges it.
-        let via = if record.upgraded.is_some() { own_or(view, server, via) } else { via };
+        // Its own console where nobody proven has one of the new version that answers: its own build
+        // judges it. Else each would need a login, which may be refused.
+        let answers = view.servers[via].console_failing_since_ms.is_none();
+        let is_good = progress.servers[via].proven.is_some() && answers;
+        let own = record.upgraded.is_some() && !is_good;
+        let via = if own { own_or(view, server, via) } else { via };
         ask(Question::Threads, via);
     }
     let reference = record.proven.is_some() && somebody_deploys;

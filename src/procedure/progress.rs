@@ -110,6 +110,10 @@ pub struct ServerProgress {
     pub tested: Option<Tested>,
     /// Rounds of tests that failed in a row.
     pub test_failures: u32,
+    /// Its tests failed when they last told anything.
+    pub sick: bool,
+    /// When they passed again after that: its applications have just started.
+    pub mended_ms: Option<u64>,
     /// It passed its tests at this version, against this service start.
     pub proven: Option<(Version, String)>,
     /// It was proven once: it is put right in place when others cannot stand in.
@@ -263,20 +267,13 @@ impl Progress {
                 self.moved(layout, node, members, *change);
             }
             (Action::Test { server }, ActionResult::Tested { reading, version, start }) => {
-                self.with(layout, server, |server| {
-                    // A round at a host that did not answer beside it says nothing.
-                    server.test_failures = match (reading.passed, version) {
-                        (true, _) => 0,
-                        (false, Some(_)) => server.test_failures + 1,
-                        (false, None) => server.test_failures,
-                    };
-                    server.tested = Some(Tested {
-                        failure: reading.failure.clone().filter(|_| !reading.passed),
-                        version: *version,
-                        start: start.clone(),
-                        at_ms: now_ms,
-                    });
-                });
+                let tested = Tested {
+                    failure: reading.failure.clone().filter(|_| !reading.passed),
+                    version: *version,
+                    start: start.clone(),
+                    at_ms: now_ms,
+                };
+                self.with(layout, server, |server| server.tested(reading.passed, tested));
             }
             _ => {}
         }
@@ -304,6 +301,11 @@ impl Progress {
     fn reach(&mut self, milestone: FarmMilestone, now_ms: u64) {
         self.farm.insert(milestone, now_ms);
         match milestone {
+            // Whoever is upgraded serves by right from now on, and is to leave with the others.
+            FarmMilestone::SwitchBegan => {
+                let upgraded = self.servers.iter_mut().filter(|server| server.proven.is_some());
+                upgraded.for_each(|server| server.rescued_ms = None);
+            }
             FarmMilestone::Switched => {
                 for server in &mut self.servers {
                     server.rescued_ms = None;

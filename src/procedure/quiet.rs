@@ -47,7 +47,8 @@ pub fn seat_is_busy(layout: &Layout, view: &View, seat: SeatIx) -> bool {
     let samples = view.nodes[place.node].samples.iter().rev();
     samples.take_while(|sample| sample.at_ms >= from_ms && sample.epoch == newest.epoch).any(|it| {
         let read = it.seats[offset].as_ref();
-        read.is_some_and(|read| read.in_flight > 0 || read.arrivals != last.arrivals)
+        // Counters that somebody has cleared since had more, and brought nobody.
+        read.is_some_and(|read| read.in_flight > 0 || read.arrivals < last.arrivals)
     })
 }
 

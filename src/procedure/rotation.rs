@@ -6,7 +6,7 @@ use crate::journal::{Event, FarmMilestone, Milestone, Notice};
 use super::action::{Action, MemberChange};
 use super::decide::Decision;
 use super::fitness::{eligible_beside, is_fit};
-use super::idle::is_being_deployed_to;
+use super::idle::{Doubt, deploying_doubt, is_being_deployed_to};
 use super::layout::{Layout, NodeIx, Seat, SeatIx, ServerIx};
 use super::load::can_do_without;
 use super::progress::{Direction, Progress};
@@ -236,7 +236,12 @@ pub(super) fn helps_itself(
 }
 
 /// The services a touched server was tested against are those that run now, by a fresh reading.
-fn still_proven(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+pub(super) fn still_proven(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> bool {
     let Some((_, start)) = &progress.servers[server].proven else {
         return !progress.servers[server].touched;
     };
@@ -313,17 +318,37 @@ pub(super) fn can_be_spared(
     // Fit, in rotation and wanted there: those that stay when all others that are to go have gone. On
     // the way back these go only where the others carry the users: until then they stay, and serve for
     // one that is being deployed to.
+    // So for one that was proven and has started again, which is proven anew by itself: whoever is fit
+    // and serves stands in meanwhile, be he wanted there or not, and goes only where others stay.
+    let record = &progress.servers[server];
+    let restarted = record.proven_once && record.proven.is_none();
     let stays = |other: SeatIx| {
         let server = layout.seats[other].server;
-        let stands = match tainted && returning {
+        let stands = match (tainted && returning) || restarted {
             true => is_fit(progress, server),
             false => sides.wanted(layout, progress, server) == Wanted::In,
         };
         stands && view.seat(layout, other).is_some_and(in_rotation)
     };
     let few = tainted || returning;
-    bench.seats.iter().filter(|&&other| stays(other)).count() >= pool.floor
-        && (!few || can_do_without(layout, progress, view, server, bench, stays))
+    let enough = |serves: &dyn Fn(SeatIx) -> bool| {
+        bench.seats.iter().filter(|&&other| serves(other)).count() >= pool.floor
+    };
+    if enough(&stays) {
+        return !few || can_do_without(layout, progress, view, server, bench, stays);
+    }
+    // Who may be being deployed to is no better than another such one that serves: put back by a reload,
+    // he goes again.
+    let serves = |other: SeatIx| {
+        let one = &progress.servers[layout.seats[other].server];
+        let spoilt = one.tainted && !one.left_out;
+        stays(other) || (spoilt && view.seat(layout, other).is_some_and(in_rotation))
+    };
+    layout.servers[server].half == Some(Half::Updating)
+        && record.rescued_ms.is_none()
+        && deploying_doubt(layout, progress, view, server) != Doubt::None
+        && enough(&serves)
+        && can_do_without(layout, progress, view, server, bench, serves)
 }
 
 /// After the drain's deadline, where policy says so.

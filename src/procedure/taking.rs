@@ -19,21 +19,30 @@ pub(super) fn takes_traffic(
             return true;
         }
         let place = &layout.seats[seat];
+        // What is under way there may be a change of this very seat.
+        if view.nodes[place.node].acting {
+            return false;
+        }
         let Some(read) = view.seat(layout, seat) else { return false };
         let offset = seat - layout.nodes[place.node].first_seat;
         let first = view.nodes[place.node].first_ready[offset];
         let rose = first.is_some_and(|(arrivals, _)| read.arrivals > arrivals);
         in_rotation(read)
             && read.check != CheckState::Failing
-            && is_warm(layout, view, seat)
+            && is_warm(layout, progress, view, seat)
             && (rose || (!is_nudgeable(layout, seat) && bench_is_silent(layout, view, seat)))
     })
 }
 
-/// The balancer has seen it up for a while: one that has just started is cold, and carries less than
-/// those whose users it is to take over.
-fn is_warm(layout: &Layout, view: &View, seat: SeatIx) -> bool {
+/// The balancer has seen it up for a while, and so have our tests: one that has just started is cold,
+/// and carries less than those whose users it is to take over. A ping may pass all the time while its
+/// applications do not run.
+fn is_warm(layout: &Layout, progress: &Progress, view: &View, seat: SeatIx) -> bool {
     let place = &layout.seats[seat];
+    let mended_ms = progress.servers[place.server].mended_ms;
+    if mended_ms.is_some_and(|ms| ms + layout.policy().warm_up_ms > view.now_ms) {
+        return false;
+    }
     let offset = seat - layout.nodes[place.node].first_seat;
     let samples = &view.nodes[place.node].samples;
     let begin_ms = view.now_ms.saturating_sub(layout.policy().warm_up_ms);

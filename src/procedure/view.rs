@@ -24,8 +24,6 @@ pub struct View {
     pub servers: Vec<ServerView>,
     /// The console refused the login, with its words.
     pub login_refused: Option<String>,
-    /// The last exchange that used an unknown word, until one that did not.
-    pub unknown_word: Option<String>,
     /// When Service Center could be read again after it could not: no console had answered, or
     /// only with a refused login or an unknown word. Deployment has its whole time from then on.
     pub consoles_back_ms: u64,
@@ -110,6 +108,8 @@ pub struct ServerView {
     pub service: Option<Reading<ServiceReading>>,
     /// Enabled flag.
     pub flag: Option<Reading<bool>>,
+    /// Since when it has been read enabled without a break, by when the first such reading began.
+    pub enabled_since_ms: Option<u64>,
     /// Changes of it that have been answered and have had no effect, up to now.
     pub flag_in_vain: Option<InVain>,
     /// Deployment threads, oldest first.
@@ -127,6 +127,8 @@ pub struct ServerView {
     pub host_silent_ms: u64,
     /// When one of them last failed.
     pub host_last_failed_ms: u64,
+    /// By question, a word that the farm file does not know, until an answer without one.
+    pub unknown_words: [Option<Reading<String>>; 6],
     /// When its console began to fail without a success since.
     pub console_failing_since_ms: Option<u64>,
     /// When its console last failed.
@@ -275,6 +277,15 @@ impl View {
         self.fresh(layout, self.servers[server].service.as_ref(), interval)
     }
 
+    /// A word that the farm file does not know, as Service Center shows it. What a page showed that
+    /// has not been read for long says nothing of now.
+    #[must_use]
+    pub fn unknown_word(&self, layout: &Layout) -> Option<&String> {
+        let interval = layout.policy().jobs_poll_ms.max(layout.policy().flags_poll_ms);
+        let mut words = self.servers.iter().flat_map(|server| &server.unknown_words);
+        words.find_map(|word| self.fresh(layout, word.as_ref(), interval))
+    }
+
     /// A server's flag, unless read too long ago.
     #[must_use]
     pub fn flag(&self, layout: &Layout, server: ServerIx) -> Option<bool> {
@@ -290,6 +301,23 @@ impl ServerView {
         self.service = None;
         self.threads.clear();
         self.pings.clear();
+    }
+
+    /// Takes in the Enabled flag. Readings too far apart may hide a time in which it was disabled.
+    pub fn see_flag(&mut self, policy: &Policy, at_ms: u64, enabled: bool) {
+        if self.flag.as_ref().is_some_and(|last| last.at_ms > at_ms) {
+            return;
+        }
+        let apart_ms = policy.flags_poll_ms * u64::from(policy.stale_after_polls);
+        let goes_on = self.flag.as_ref().is_some_and(|last| last.at_ms + apart_ms >= at_ms);
+        let since_ms = self.enabled_since_ms.filter(|_| goes_on).unwrap_or(at_ms);
+        self.enabled_since_ms = enabled.then_some(since_ms);
+        self.flag = Some(Reading { value: enabled, at_ms });
+    }
+
+    /// Of a change of its flag nobody knows whether it was made.
+    pub fn forget_flag(&mut self) {
+        (self.flag, self.enabled_since_ms) = (None, None);
     }
 
     /// Takes in deployment threads.

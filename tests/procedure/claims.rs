@@ -85,7 +85,8 @@ fn proof_needs_the_services_that_were_tested_and_were_read_lately() {
     refused(bench.vouched("fe-1", proven), "other services run");
 }
 
-/// Goal: deployment is over by threads, flag and service that were read lately. Method: a window of
+/// Goal: deployment is over by threads, flag and service that were read lately, and by threads of a
+/// server that was enabled meanwhile. Method: a window of
 /// idle readings, and each of the three, read minutes ago.
 #[test]
 fn deployment_is_over_by_what_was_read_lately() {
@@ -96,12 +97,15 @@ fn deployment_is_over_by_what_was_read_lately() {
     for round in 1..=8 {
         bench.view.now_ms = round * 15_000;
         bench.fe_1_thread(ThreadState::Idle);
+        bench.view.servers[0].see_flag(bench.layout.policy(), round * 15_000, true);
     }
     let now_ms = bench.view.now_ms;
     let flag = |value, at_ms| Some(Reading { value, at_ms });
     bench.view.servers[0].flag = flag(true, now_ms);
     bench.view.servers[0].service = service(true, "a", now_ms);
     assert_eq!(bench.vouched("fe-1", Milestone::Deployed), Ok(()));
+    bench.view.servers[0].enabled_since_ms = Some(now_ms);
+    refused(bench.vouched("fe-1", Milestone::Deployed), "before it was read enabled");
     bench.view.servers[0].flag = flag(false, now_ms);
     refused(bench.vouched("fe-1", Milestone::Deployed), "not read enabled");
     bench.view.servers[0].flag = flag(true, now_ms);

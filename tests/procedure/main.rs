@@ -316,7 +316,7 @@ fn no_threads_are_no_proof_and_idle_ones_only_over_the_window() {
         let value =
             ServiceReading { running: true, automatic: true, initialised: true, start: "a".into() };
         bench.view.servers[0].service = Some(Reading { value, at_ms });
-        bench.view.servers[0].flag = Some(Reading { value: true, at_ms });
+        bench.view.servers[0].see_flag(bench.layout.policy(), at_ms, true);
         bench.view.servers[0].see_threads(bench.layout.policy(), at_ms, rows);
         let id = [("Portal".to_owned(), "92ff".to_owned())].into();
         bench.view.servers[0].see_pings(bench.layout.policy(), at_ms, id);
@@ -348,7 +348,7 @@ fn ping_ids_of_minutes_ago_are_no_proof_of_deployment() {
         let at_ms = round * 15_000;
         bench.view.now_ms = at_ms;
         bench.view.servers[0].service = service(true, "a", at_ms);
-        bench.view.servers[0].flag = Some(Reading { value: true, at_ms });
+        bench.view.servers[0].see_flag(bench.layout.policy(), at_ms, true);
         bench.fe_1_thread(ThreadState::Idle);
         if round <= 4 {
             let id = [("Portal".to_owned(), "92ff".to_owned())].into();

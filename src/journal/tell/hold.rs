@@ -23,6 +23,13 @@ pub fn hold(plan: &str, reason: &HoldReason, ways_out: &[WayOut], standing: &Sta
             .into(),
         );
     }
+    if matches!(reason, HoldReason::ConsoleIgnores { .. }) {
+        lines.push(
+            "    to do: where old consoles go on showing what was so before the database changed, stop \
+             that front-end's Deployment Service, so that nothing is deployed to it"
+                .into(),
+        );
+    }
     for way in ways_out {
         lines.push(format!("    way out: {}", command(plan, way)));
         lines.push(format!("             {}", way_out(way)));
@@ -89,6 +96,10 @@ fn why(reason: &HoldReason, standing: &Standing) -> String {
         HoldReason::TooFew { server } => format!(
             "{server} stands in for servers that were left out, and without it those who stay could \
              not carry the users; a retry has it leave for its upgrade all the same"
+        ),
+        HoldReason::CannotLeave { server } => format!(
+            "{server} cannot leave rotation for its upgrade, since too few others serve a pool of it; \
+             it leaves as soon as they do"
         ),
         HoldReason::FloorLost { node, pool } => {
             format!("pool {pool} on {node} is under its floor and no fit server is left to admit")

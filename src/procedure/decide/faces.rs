@@ -1,8 +1,9 @@
 //! Which front-end's console is asked. Never the balancer: always a named one.
 use crate::farm::Half;
 
+use super::super::action::JobKind;
 use super::super::layout::{Layout, ServerIx};
-use super::super::progress::Progress;
+use super::super::progress::{Progress, ServerProgress};
 use super::super::view::View;
 
 /// A console that failed is not asked again for this long while another may answer.
@@ -13,8 +14,8 @@ const FAILED_NEW_CONSOLE_REST_MS: u64 = 25_000;
 /// The worst rank of a console of the new version.
 const NEW_RANK_MAX: u8 = 1;
 
-/// Consoles that may be believed, best first: proven, then upgraded (its own build is the
-/// target's), then untouched; among equals one that serves no users.
+/// Consoles that may be believed, best first: proven, then upgraded or installed (its own build is
+/// the target's), then untouched; among equals one that serves no users.
 ///
 /// An upgraded one is asked although it is not proven yet: the first front-end to be upgraded can
 /// be judged by no other console of the new version, and an old one may show stale pages.
@@ -34,10 +35,22 @@ fn ranked(layout: &Layout, progress: &Progress) -> impl Iterator<Item = (u8, Ser
             (false, true, _) => 1,
             (false, false, false) if updating => 2,
             (false, false, false) => 3,
+            // The target's build, whatever its services do.
+            (false, false, true) if has_console_of_target(record) => 1,
             (false, false, true) => return None,
         };
         (!record.left_out).then_some((rank, server))
     })
+}
+
+/// Its Service Center was installed for the target version.
+fn has_console_of_target(record: &ServerProgress) -> bool {
+    record.jobs_done.contains(&JobKind::ServiceCenterInstall)
+}
+
+/// Somebody has a console of the new version that may be believed.
+pub(super) fn has_new_console(layout: &Layout, progress: &Progress) -> bool {
+    ranked(layout, progress).any(|(rank, _)| rank <= NEW_RANK_MAX)
 }
 
 /// The console to ask now: the best that has not failed lately, else the one whose failure is
@@ -55,7 +68,13 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
             if new { FAILED_NEW_CONSOLE_REST_MS } else { FAILED_CONSOLE_REST_MS },
         )
     });
-    if let Some((_, best)) = rested.min() {
+    // New before old, that may show the past; of these who answers before who failed when asked last.
+    let best = rested.min_by_key(|&(rank, server)| {
+        let seen = &view.servers[server];
+        let failed_ms = seen.console_failing_since_ms.and(seen.console_failed_ms);
+        (rank > NEW_RANK_MAX, failed_ms, rank, server)
+    });
+    if let Some((_, best)) = best {
         return Some(best);
     }
     let mut longest_ago = None;

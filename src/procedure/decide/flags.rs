@@ -11,6 +11,7 @@ use super::super::quiet::in_rotation;
 use super::super::readings::ServiceReading;
 use super::super::steps::{everyone_in, may_begin};
 use super::super::view::View;
+use super::faces::has_new_console;
 use super::jobs::{is_out, not_initialised};
 use super::{Decision, Holding, console_for};
 
@@ -94,14 +95,15 @@ pub(super) fn actions(
         let aborting = progress.direction == Direction::Aborting;
         // Nothing is deployed to one that stays disabled, so that it would never be proven.
         let finishes = wanted && record.touched;
+        // Whoever was proven was enabled then, and somebody has disabled it since.
+        let serves_again = wanted && record.proven_once;
         let name = &layout.servers[server].name;
-        // The very change that the run waits for.
-        let insists =
-            matches!(&progress.held, Some(HoldReason::ConsoleIgnores { server }) if server == name);
+        // Such changes are what the run waits for.
+        let insists = matches!(&progress.held, Some(HoldReason::ConsoleIgnores { .. }));
         let may = match hold {
             Holding::No => true,
             Holding::Finishing => protects || aborting || finishes,
-            Holding::Wholly => protects || aborting || insists,
+            Holding::Wholly => protects || aborting || insists || serves_again,
         };
         if !may {
             continue;
@@ -247,13 +249,28 @@ pub(in crate::procedure) fn stays_disabled(
 ) -> bool {
     let disabled = progress.servers[server].disabled.as_ref();
     if let Some(enabled) = view.flag(layout, server) {
-        return disabled.is_some() && !enabled;
+        let is_past = || enabled && shows_the_past(layout, progress, view, server);
+        return (disabled.is_some() && !enabled) || is_past();
     }
     let Some(service) = view.service(layout, server) else { return false };
     let as_then = disabled.is_some_and(|then| then.as_ref() == Some(&service.start));
     let for_long = progress.held == Some(HoldReason::ConsoleUnknown);
     let asleep = !service.running || (!service.initialised && for_long);
     as_then || (asleep && progress.committed())
+}
+
+/// Disable was answered and has no effect that is shown, and only old consoles are left on what may be
+/// a new database: they may go on showing what was so before. Its service does not run, as was read
+/// since, so that it neither enables it nor deploys.
+fn shows_the_past(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    let seen = &view.servers[server];
+    let read_since = (seen.flag.as_ref().zip(seen.service.as_ref()))
+        .is_some_and(|(flag, service)| service.at_ms >= flag.at_ms);
+    progress.committed()
+        && !has_new_console(layout, progress)
+        && seen.flag_in_vain.is_some()
+        && read_since
+        && view.service(layout, server).is_some_and(|read| !read.running)
 }
 
 /// The flag and the start type are as the baseline had them, or as step 7 wants them.

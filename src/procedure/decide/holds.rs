@@ -1,12 +1,10 @@
 //! Why a run holds, and what a person can do about it. A hold stops progress and nothing else.
 use crate::farm::Half;
 use crate::farm::policy::AfterDeadline;
-use crate::journal::{FarmMilestone, HoldReason, WayOut};
-use crate::names::ServerName;
+use crate::journal::{FarmMilestone, HoldReason};
 
 use super::super::fitness::{in_rotation_among, is_fit};
-use super::super::layout::{Layout, SeatIx, ServerIx};
-use super::super::load::overloaded_without;
+use super::super::layout::{Bench, Layout, Seat, SeatIx, ServerIx};
 use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::{in_rotation, seat_is_busy};
 use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms, wants_change};
@@ -14,12 +12,16 @@ use super::super::steps::{current_stage, may_begin, stage_done, step};
 use super::super::view::{InVain, NodeView, View};
 use super::console_faces;
 use super::flags;
+use super::proof::deployment_since_ms;
 use super::rescue::{have_held, replaces_left_out, spared, under_floor};
 
 /// Drifts that are put right before the run holds: once may be an accident.
 const DRIFTS_MAX: u32 = 1;
 /// Times a flag that came back is put right: a machine may be restarted more than once.
 const FLAGS_BACK_MAX: u32 = 3;
+/// How long too few others may have served before somebody is told that a server cannot leave for its
+/// upgrade: a machine that restarts is back by then. Readings are kept for a little longer.
+const CANNOT_LEAVE_MS: u64 = 100_000;
 /// How long a pool may be under its floor, with nobody left to admit, before a person is called:
 /// longer than a health check takes to bring a member back.
 const FLOOR_LOST_MS: u64 = 30_000;
@@ -32,7 +34,7 @@ pub(super) fn reason(layout: &Layout, progress: &Progress, view: &View) -> Optio
     if let Some(why) = &view.login_refused {
         return Some(HoldReason::LoginRefused { why: why.clone() });
     }
-    if let Some(what) = &view.unknown_word {
+    if let Some(what) = view.unknown_word(layout) {
         return Some(HoldReason::UnknownWord { what: what.clone() });
     }
     somebody_else(layout, progress)
@@ -42,6 +44,7 @@ pub(super) fn reason(layout: &Layout, progress: &Progress, view: &View) -> Optio
         .or_else(|| stood_in_for(layout, progress, view))
         .or_else(|| console_unknown(layout, progress, view))
         .or_else(|| server_unknown(layout, progress, view))
+        .or_else(|| cannot_leave(layout, progress, view))
         .or_else(|| ignored(layout, progress, view))
         .or_else(|| drain_overdue(layout, progress, view))
         .or_else(|| server_failed(layout, progress))
@@ -137,13 +140,41 @@ fn floor_lost(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldR
                 })
                 .last()
                 .map(|sample| sample.at_ms);
-            if since_ms.is_some_and(|since| since + FLOOR_LOST_MS <= view.now_ms) {
+            // Of a hold that stands a proof to come is no end.
+            let stands = matches!(&progress.held, Some(HoldReason::FloorLost { node, pool: lost })
+                if *node == layout.nodes[bench.node].name && *lost == pool.name);
+            let proof_ms = proof_due_ms(layout, progress, view, bench).filter(|_| !stands);
+            let deadline_ms = since_ms.map(|ms| (ms + FLOOR_LOST_MS).max(proof_ms.unwrap_or(0)));
+            if deadline_ms.is_some_and(|deadline_ms| deadline_ms <= view.now_ms) {
                 let node = layout.nodes[bench.node].name.clone();
                 return Some(HoldReason::FloorLost { node, pool: pool.name.clone() });
             }
         }
     }
     None
+}
+
+/// By when somebody who serves on a bench is proven again, if all is well with him: he has merely
+/// started again, or nobody could be asked for a while. Who is known to be ill is not waited for.
+fn proof_due_ms(layout: &Layout, progress: &Progress, view: &View, bench: &Bench) -> Option<u64> {
+    let policy = layout.policy();
+    let serving =
+        bench.seats.iter().filter(|&&seat| view.seat(layout, seat).is_some_and(in_rotation));
+    let well = serving.map(|&seat| layout.seats[seat].server).filter(|&server| {
+        let record = &progress.servers[server];
+        let failed = record.tested.as_ref().is_some_and(|last| last.failure.is_some());
+        record.proven.is_none()
+            && record.failure.is_none()
+            && !record.left_out
+            && !failed
+            && view.service(layout, server).is_some_and(|read| read.running && read.initialised)
+    });
+    well.filter_map(|server| {
+        let since_ms = deployment_since_ms(layout, progress, server)?;
+        let legible_ms = view.consoles_back_ms.max(view.servers[server].host_back_ms);
+        Some(since_ms.max(legible_ms) + policy.idle_window_ms + 2 * policy.jobs_poll_ms)
+    })
+    .max()
 }
 
 /// A job is under way: it may be the very one that brings consoles back (old ones may fail on a new
@@ -177,8 +208,13 @@ fn stood_in_for(layout: &Layout, progress: &Progress, view: &View) -> Option<Hol
 }
 
 fn console_unknown(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
-    let silent =
-        |server: ServerIx| too_long(layout, view, view.servers[server].console_failing_since_ms);
+    // Nobody is called before each was asked once more when its time was over.
+    let silent = |server: ServerIx| {
+        let seen = &view.servers[server];
+        let times = seen.console_failing_since_ms.zip(seen.console_failed_ms);
+        too_long(layout, view, seen.console_failing_since_ms)
+            && times.is_some_and(|(since, last)| since + layout.policy().unknown_ms_max <= last)
+    };
     // Whose consoles may be believed at all is asked only when one of them is silent.
     if is_working(progress) || !(0..layout.servers.len()).any(silent) {
         return None;
@@ -191,10 +227,56 @@ fn server_unknown(layout: &Layout, progress: &Progress, view: &View) -> Option<H
     let lost = |server: &ServerIx| {
         too_long(layout, view, view.servers[*server].host_failing_since_ms)
             && progress.servers[*server].failure.is_none()
-            && is_needed(layout, progress, *server)
+            && (is_needed(layout, progress, *server) || is_missed(layout, progress, view, *server))
     };
     let server = (0..layout.servers.len()).find(lost)?;
     Some(HoldReason::ServerUnknown { server: layout.servers[server].name.clone() })
+}
+
+/// Seats of the half that is upgraded first which are to leave rotation and cannot be spared there.
+fn kept_back(layout: &Layout, progress: &Progress, view: &View) -> impl Iterator<Item = SeatIx> {
+    let sides = Sides::of(layout, progress);
+    let leaving =
+        progress.direction == Direction::Forward && !progress.reached(FarmMilestone::SwitchBegan);
+    let servers = layout.half(Half::Updating).filter(move |&server| {
+        leaving
+            && !progress.servers[server].left_out
+            && sides.wanted(layout, progress, server) == Wanted::Out
+    });
+    let seats = servers.flat_map(|server| layout.servers[server].seats.iter().copied());
+    seats.filter(move |&seat| {
+        view.seat(layout, seat).is_some_and(in_rotation)
+            && !can_be_spared(layout, progress, view, sides, seat)
+    })
+}
+
+/// A server of the loaded half without which another cannot leave for its upgrade.
+fn is_missed(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    let place = |seat: SeatIx| (layout.seats[seat].pool, layout.seats[seat].node);
+    let beside = |seat| layout.servers[server].seats.iter().any(|&own| place(own) == place(seat));
+    layout.servers[server].half == Some(Half::Loaded)
+        && !progress.servers[server].left_out
+        && kept_back(layout, progress, view).any(beside)
+}
+
+/// A server cannot leave for its upgrade, and in no reading of the last while could it.
+fn cannot_leave(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    let sides = Sides::of(layout, progress);
+    let for_long = |&seat: &SeatIx| {
+        let Seat { pool, node, .. } = layout.seats[seat];
+        let pool = &layout.pools[pool];
+        let Some(bench) = pool.benches.iter().find(|bench| bench.node == node) else {
+            return false;
+        };
+        let stays = |one| sides.wanted(layout, progress, one) == Wanted::In;
+        let samples = view.nodes[node].samples.iter().rev();
+        let few = samples
+            .take_while(|sample| in_rotation_among(layout, bench, sample, stays) < pool.floor);
+        few.last().is_some_and(|sample| sample.at_ms + CANNOT_LEAVE_MS <= view.now_ms)
+    };
+    let seat = kept_back(layout, progress, view).find(for_long)?;
+    let server = layout.servers[layout.seats[seat].server].name.clone();
+    Some(HoldReason::CannotLeave { server })
 }
 
 /// The run's next progress needs this server: its half is being worked on and it is not proven, or
@@ -250,6 +332,7 @@ fn ignored(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReas
     let since = |it: InVain| InVain { since_ms: it.since_ms.max(jobs_ended_ms.unwrap_or(0)), ..it };
     let server = layout.front_ends().find(|&server| {
         lasts(view.servers[server].flag_in_vain.map(since))
+            && !flags::stays_disabled(layout, progress, view, server)
             && flags::is_not_as_wanted(layout, progress, view, server)
     })?;
     Some(HoldReason::ConsoleIgnores { server: layout.servers[server].name.clone() })
@@ -308,117 +391,4 @@ fn server_failed(layout: &Layout, progress: &Progress) -> Option<HoldReason> {
         return None;
     }
     Some(HoldReason::ServerFailed { server: layout.servers[failed].name.clone() })
-}
-
-/// What a person can do about a hold, now.
-#[must_use]
-pub fn ways_out(layout: &Layout, progress: &Progress, reason: &HoldReason) -> Vec<WayOut> {
-    let mut ways = match reason {
-        HoldReason::ServerFailed { server } | HoldReason::ServerUnknown { server } => {
-            let retry = WayOut::Retry { server: Some(server.clone()) };
-            let by_hand = WayOut::ByHand { server: server.clone() };
-            let leave_out = leaving_out(layout, progress, server);
-            let record = layout.server(server).map(|ix| &progress.servers[ix]);
-            let in_jobs = record.is_some_and(|record| record.touched && record.upgraded.is_none());
-            let mut ways = vec![retry];
-            if in_jobs {
-                ways.push(by_hand);
-            }
-            if may_leave_out(layout, progress, server).is_ok() {
-                ways.push(leave_out);
-            }
-            ways
-        }
-        HoldReason::DrainOverdue { server } => {
-            vec![leaving_out(layout, progress, server)]
-        }
-        _ => vec![WayOut::Retry { server: None }],
-    };
-    if may_abort(progress).is_ok() {
-        ways.push(WayOut::Abort);
-    }
-    if may_fall_back(layout, progress).is_ok() {
-        ways.push(WayOut::FallBack);
-    }
-    ways
-}
-
-/// Leaving a server out, and what that costs those who stay: a person decides with the figures, since
-/// who is dead for good must be left out all the same.
-fn leaving_out(layout: &Layout, progress: &Progress, server: &ServerName) -> WayOut {
-    let ix = layout.server(server);
-    let overloads = ix.and_then(|ix| overloaded_without(layout, progress, ix));
-    WayOut::LeaveOut { server: server.clone(), overloads }
-}
-
-/// A server may be left out when its half still has somebody for every pool, and it has no job
-/// that is done once for the farm; and on the way back to the baseline.
-///
-/// # Errors
-/// Says why not.
-pub fn may_leave_out(
-    layout: &Layout,
-    progress: &Progress,
-    server: &ServerName,
-) -> Result<(), String> {
-    let Some(ix) = layout.server(server) else {
-        return Err(format!("{server} is no server of this plan"));
-    };
-    // Who goes back to the baseline needs neither anybody's jobs nor a whole half.
-    if progress.direction == Direction::Aborting {
-        return Ok(());
-    }
-    let done = &progress.servers[ix].jobs_done;
-    let once = layout.jobs_of(ix).any(|kind| kind.is_for_all() && !done.contains(&kind));
-    if once {
-        return Err(format!("{server} has a job that the whole farm needs"));
-    }
-    let counts = |record: &ServerProgress| !record.left_out;
-    for &seat in &layout.servers[ix].seats {
-        let place = &layout.seats[seat];
-        let pool = &layout.pools[place.pool];
-        let bench = pool.benches.iter().find(|bench| bench.node == place.node);
-        let others = bench.map_or(0, |bench| {
-            bench
-                .seats
-                .iter()
-                .map(|&seat| layout.seats[seat].server)
-                .filter(|&one| one != ix && layout.servers[one].half == layout.servers[ix].half)
-                .filter(|&one| counts(&progress.servers[one]))
-                .count()
-        });
-        if others < pool.floor && !pool.may_go_down {
-            return Err(format!("without {server} nobody of its half serves pool {}", pool.name));
-        }
-    }
-    Ok(())
-}
-
-/// # Errors
-/// Says why the baseline cannot be restored any more.
-pub fn may_abort(progress: &Progress) -> Result<(), String> {
-    if progress.direction == Direction::Aborting {
-        return Err("the baseline is being restored already".into());
-    }
-    if progress.committed() {
-        return Err("the commit is behind us: a software-changing command has been sent, the \
-                    shared database may be new and old services may not start again"
-            .into());
-    }
-    Ok(())
-}
-
-/// # Errors
-/// Says why traffic cannot go back to the loaded servers.
-pub fn may_fall_back(layout: &Layout, progress: &Progress) -> Result<(), String> {
-    if !progress.reached(FarmMilestone::SwitchBegan) {
-        return Err("the switch has not begun: loaded servers carry the traffic".into());
-    }
-    if progress.direction == Direction::FallingBack {
-        return Err("traffic is going back already, or has gone".into());
-    }
-    if layout.half(Half::Loaded).any(|server| progress.servers[server].touched) {
-        return Err("a loaded server's upgrade has begun: nothing old is left to go back to".into());
-    }
-    Ok(())
 }

@@ -12,6 +12,7 @@ mod recovery;
 mod rescue;
 mod restarts;
 mod switch;
+mod ways_out;
 
 use crate::journal::{Event, HoldReason, Milestone, Verdict};
 
@@ -24,8 +25,8 @@ use super::view::View;
 
 pub use super::steps::waiting_gate;
 pub use faces::{console_faces, console_for, console_has_rested, consoles_are_silent};
-pub use holds::{may_abort, may_fall_back, may_leave_out, ways_out};
 pub use proof::deployment_since_ms;
+pub use ways_out::{may_abort, may_fall_back, may_leave_out, ways_out};
 
 /// What to do now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -70,7 +71,8 @@ impl Holding {
                 HoldReason::FloorLost { .. }
                 | HoldReason::ConsoleUnknown
                 | HoldReason::ServerUnknown { .. }
-                | HoldReason::TooFew { .. },
+                | HoldReason::TooFew { .. }
+                | HoldReason::CannotLeave { .. },
             ) => Self::Finishing,
             Some(_) => Self::Wholly,
         }
@@ -102,11 +104,14 @@ pub fn decide(layout: &Layout, progress: &Progress, view: &View) -> Decision {
     let insists = matches!(hold, Some(HoldReason::BalancerIgnores { .. }));
     rotation::reconcile(layout, progress, view, hold.is_some() && !insists, &mut decision);
     flags::actions(layout, progress, view, holding, &mut decision);
-    if holding != Holding::Wholly && progress.direction == Direction::Forward {
+    let goes_on = holding != Holding::Wholly && progress.direction == Direction::Forward;
+    if goes_on {
         let finishing = holding == Holding::Finishing;
         restarts::actions(layout, progress, view, &mut decision);
         jobs::actions(layout, progress, view, finishing, &mut decision);
-        proof::actions(layout, progress, view, &mut decision);
+    }
+    if progress.direction != Direction::Aborting {
+        proof::actions(layout, progress, view, goes_on, &mut decision);
     }
     proof::watch(layout, progress, view, &mut decision);
     if progress.direction == Direction::Aborting {

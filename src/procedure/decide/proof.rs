@@ -5,10 +5,11 @@ use crate::journal::{Event, FarmMilestone, Milestone, ServerFailure};
 
 use super::super::action::Action;
 use super::super::idle::{Deployment, deployment};
-use super::super::layout::{Layout, ServerIx};
+use super::super::layout::{Layout, Seat, SeatIx, ServerIx};
 use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::steps::{farm_served_ms, may_begin};
 use super::super::view::View;
+use super::rescue::under_floor;
 use super::{Decision, consoles_are_silent};
 
 /// Between two rounds of tests of a server that fails them: it may still be warming up.
@@ -88,7 +89,7 @@ fn deployed(
     let read_since_ms = since_ms.max(back_ms).max(view.consoles_back_ms);
     let unreadable = hosts.any(|host| host.host_failing_since_ms.is_some())
         || view.login_refused.is_some()
-        || view.unknown_word.is_some()
+        || view.unknown_word(layout).is_some()
         || consoles_are_silent(layout, progress, view);
     let overdue = !unreadable && view.now_ms > read_since_ms + layout.policy().idle_ms_max;
     let seen = match deployment(layout, progress, view, server, since_ms) {
@@ -136,12 +137,22 @@ fn proven(
     }
 }
 
-/// Tests to run on servers that deployment has reached.
-pub(super) fn actions(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+/// Tests to run on servers that deployment has reached: on all of them while the run goes on, and
+/// whatever holds it on those that protect the farm by being proven.
+pub(super) fn actions(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    goes_on: bool,
+    decision: &mut Decision,
+) {
     for server in layout.front_ends() {
         let record = &progress.servers[server];
         let open = record.failure.is_none() && record.proven.is_none() && !record.left_out;
         if !open || view.servers[server].acting {
+            continue;
+        }
+        if !goes_on && !protects(layout, progress, view, server) {
             continue;
         }
         let Some(since_ms) = record.deployed_ms else { continue };
@@ -153,6 +164,17 @@ pub(super) fn actions(layout: &Layout, progress: &Progress, view: &View, decisio
             decision.actions.push(Action::Test { server: layout.servers[server].name.clone() });
         }
     }
+}
+
+/// It was proven, served, and has merely started again; or a pool of it is under its floor, which
+/// only somebody proven can help.
+fn protects(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    let lacks = |&seat: &SeatIx| {
+        let Seat { pool, node, .. } = layout.seats[seat];
+        let mut benches = layout.pools[pool].benches.iter().filter(|bench| bench.node == node);
+        benches.any(|bench| under_floor(layout, progress, view, pool, bench))
+    };
+    progress.servers[server].proven_once || layout.servers[server].seats.iter().any(lacks)
 }
 
 /// Tests to run on proven servers, since an application can break while pings, services and
@@ -171,6 +193,8 @@ pub(super) fn watch(layout: &Layout, progress: &Progress, view: &View, decision:
             (Some(ServerFailure::TestsFailed { .. }), _) => RETEST_MS,
             (None, Some(_)) if record.test_failures > 0 => soak_ms.min(RETEST_MS),
             (None, Some(_)) => rarely_ms,
+            // Its tests have cost it its proof: by them it is known when it is well again.
+            (None, None) if record.upgraded.is_some() && record.sick => RETEST_MS,
             _ => continue,
         };
         if record.left_out || view.servers[server].acting {

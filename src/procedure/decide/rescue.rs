@@ -3,10 +3,10 @@
 use crate::journal::{Event, FarmMilestone, Notice};
 
 use super::super::fitness::{eligible_beside, in_rotation_among, is_fit};
-use super::super::idle::is_being_deployed_to;
+use super::super::idle::{Doubt, deploying_doubt};
 use super::super::layout::{Bench, Layout, PoolIx, Seat, SeatIx, ServerIx};
 use super::super::load::{can_do_without, misses_left_out};
-use super::super::progress::{Direction, Progress, ServerProgress};
+use super::super::progress::{Direction, Progress};
 use super::super::quiet::in_rotation;
 use super::super::readings::{CheckState, OperState};
 use super::super::rotation::{Sides, Wanted, helps_itself};
@@ -98,34 +98,6 @@ fn rescuer(
         unfit && view.seat(layout, seat).is_some_and(in_rotation)
     });
     (doubt(best) == Doubt::None || !served).then_some(best)
-}
-
-/// Whether applications may be being deployed to a fit server; better ones first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Doubt {
-    None,
-    Unknown,
-    Deploying,
-}
-
-/// Whoever is proven has been deployed to. Others' jobs deploy to an untouched one as they end, so that
-/// what was read before the last of them ended, or while one goes on, says nothing.
-fn deploying_doubt(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> Doubt {
-    if progress.servers[server].touched {
-        return Doubt::None;
-    }
-    let read_ms = view.servers[server].threads.back().map(|round| round.at_ms);
-    let jobs_ended_ms = progress.servers.iter().map(|server| server.job_ended_ms).max();
-    let goes_on = |one: &ServerProgress| {
-        one.job.as_ref().is_some_and(|job| job.ended.is_none() && job.kind.is_for_all())
-    };
-    match is_being_deployed_to(layout, view, server) {
-        Some(true) => Doubt::Deploying,
-        Some(false) if read_ms >= jobs_ended_ms && !progress.servers.iter().any(goes_on) => {
-            Doubt::None
-        }
-        _ => Doubt::Unknown,
-    }
 }
 
 /// Whoever was admitted early may leave again: its pools have held without it, and nobody is missed

@@ -6,9 +6,9 @@ use crate::names::{NodeName, PoolName};
 
 use super::super::action::Action;
 use super::super::layout::{Layout, ServerIx};
-use super::super::progress::{Direction, Progress};
+use super::super::progress::{Direction, Progress, Tested};
 use super::super::quiet::server_is_quiet;
-use super::super::rotation::{Sides, Wanted, taken_back};
+use super::super::rotation::{Sides, Wanted, still_proven, taken_back};
 use super::super::steps::{everyone_in, may_begin};
 use super::super::taking::bench_is_silent;
 use super::super::view::{NodeView, View};
@@ -68,7 +68,10 @@ fn forward(layout: &Layout, progress: &Progress, view: &View, decision: &mut Dec
             let reason = HoldReason::SoakBad { finding };
             let ways_out = ways_out(layout, progress, &reason);
             decision.events.push(Event::Held { reason, ways_out });
-        } else if view.now_ms >= soak_ms + layout.policy().soak_ms && soaked(layout, progress) {
+        } else if view.now_ms >= soak_ms + layout.policy().soak_ms
+            && progress.held.is_none()
+            && soaked(layout, progress, view, soak_ms)
+        {
             reach(FarmMilestone::Soaked, "tests passed throughout, errors as in the baseline");
         }
     }
@@ -89,10 +92,19 @@ fn loaded_drained(layout: &Layout, view: &View) -> bool {
     })
 }
 
-/// Every updating server is still proven, and its last round of tests passed.
-fn soaked(layout: &Layout, progress: &Progress) -> bool {
-    everyone_in(layout, progress, Half::Updating, |server| {
-        server.proven.is_some() && server.tested.as_ref().is_some_and(|last| last.failure.is_none())
+/// Every updating server is still proven, by what runs on it now, and its last round of tests, begun
+/// and ended in the soak, passed.
+fn soaked(layout: &Layout, progress: &Progress, view: &View, since_ms: u64) -> bool {
+    layout.half(Half::Updating).all(|server| {
+        let record = &progress.servers[server];
+        let passed = |last: &Tested| last.failure.is_none() && last.at_ms >= since_ms;
+        let works = view.service(layout, server).is_some_and(|it| it.running && it.initialised);
+        record.left_out
+            || (works
+                && still_proven(layout, progress, view, server)
+                && record.proven.is_some()
+                && record.tested.as_ref().is_some_and(passed)
+                && !view.servers[server].acting)
     })
 }
 

@@ -131,6 +131,10 @@ impl Guard<'_> {
                 round.at_ms > ended_ms,
                 "its threads idled before the last job that deploys to it had ended",
             )?;
+            when(
+                seen.enabled_since_ms.is_some_and(|enabled_ms| round.at_ms >= enabled_ms),
+                "its threads idled before it was read enabled",
+            )?;
             reads += 1;
             covered = newest.at_ms - round.at_ms >= policy.idle_window_ms;
         }
@@ -143,7 +147,7 @@ impl Guard<'_> {
     fn as_before(&self, server: ServerIx, wholly: bool) -> Result<(), String> {
         for &seat in &self.layout.servers[server].seats {
             let moving = self.view.nodes[self.layout.seats[seat].node].acting;
-            when(!(wholly && moving), "something is under way on a node of its")?;
+            when(!moving, "something is under way on a node of its")?;
             let read = self.read(seat)?;
             let before = self.baseline(seat).filter(|it| it.admin.ready());
             let there = read.admin.ready() == before.is_some() || (before.is_none() && !wholly);
@@ -203,10 +207,18 @@ impl Guard<'_> {
                 let long = began_ms.is_some_and(|began| began + soak_ms <= self.view.now_ms);
                 when(long, "the soak has time left")?;
                 let well = |it: &ServerProgress| {
-                    let passed = it.tested.as_ref().is_some_and(|last| last.failure.is_none());
-                    it.proven.is_some() && passed
+                    let lately = it.tested.as_ref().filter(|last| Some(last.at_ms) >= began_ms);
+                    it.proven.is_some() && lately.is_some_and(|last| last.failure.is_none())
                 };
-                self.each(Half::Updating, well, "did not pass its last tests")
+                self.each(Half::Updating, well, "did not pass its last tests")?;
+                let stays = |&server: &ServerIx| !self.progress.servers[server].left_out;
+                let mut soaked = self.layout.half(Half::Updating).filter(stays);
+                let works = |server| {
+                    let service = self.view.service(self.layout, server);
+                    service.is_some_and(|it| it.running && it.initialised)
+                };
+                let well = |server| works(server) && self.fit_in_service(server);
+                when(soaked.all(well), "somebody's service does not work, or cannot be read")
             }
             FarmMilestone::FellBack => {
                 self.each(Half::Loaded, |it| it.taking || it.tainted, "takes no traffic yet")

@@ -142,7 +142,9 @@ impl Guard<'_> {
         enabled: bool,
     ) -> Result<(), String> {
         let face = &self.progress.servers[self.server(via)?];
-        let fresh_face = !face.touched || face.upgraded.is_some();
+        let fresh_face = !face.touched
+            || face.upgraded.is_some()
+            || face.jobs_done.contains(&JobKind::ServiceCenterInstall);
         if !fresh_face {
             return Err(format!("{via}'s console is being upgraded"));
         }

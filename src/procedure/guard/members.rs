@@ -60,7 +60,10 @@ impl Guard<'_> {
         if must_go && !record.proven_once || pool.may_go_down {
             return Ok(());
         }
-        let others = self.serving(seat, together);
+        let mut others = self.serving(seat, together);
+        if others < pool.floor && self.may_be_deployed_to(server) {
+            others += self.spoilt_serving(seat, together);
+        }
         if others < pool.floor {
             return Err(format!("pool {} would keep {others} fit members", pool.name));
         }
@@ -69,16 +72,49 @@ impl Guard<'_> {
 
     /// Fit members of a seat's pool and node that get requests, these not counted.
     fn serving(&self, seat: SeatIx, but: &[SeatIx]) -> usize {
+        self.beside(seat, but).filter(|&server| self.fit_in_service(server)).count()
+    }
+
+    /// The same of members to which deployment began under load.
+    fn spoilt_serving(&self, seat: SeatIx, but: &[SeatIx]) -> usize {
+        let spoilt = |&server: &ServerIx| {
+            let record = &self.progress.servers[server];
+            record.tainted && !record.left_out && !self.fit_in_service(server)
+        };
+        self.beside(seat, but).filter(spoilt).count()
+    }
+
+    /// Servers whose members of a seat's pool and node get requests, these members not counted.
+    fn beside<'s>(
+        &'s self,
+        seat: SeatIx,
+        but: &'s [SeatIx],
+    ) -> impl Iterator<Item = ServerIx> + 's {
         let place = &self.layout.seats[seat];
         let benches = self.layout.pools[place.pool].benches.iter();
         let seats = benches.filter(|bench| bench.node == place.node).flat_map(|it| &it.seats);
         let others = seats.filter(|other| !but.contains(other));
-        others
-            .filter(|&&other| {
-                self.read(other).is_ok_and(Self::gets_requests)
-                    && self.fit_in_service(self.layout.seats[other].server)
-            })
-            .count()
+        let serving = others.filter(|&&other| self.read(other).is_ok_and(Self::gets_requests));
+        serving.map(|&other| self.layout.seats[other].server)
+    }
+
+    /// An untouched server of the half that goes first, to which others' jobs deploy: its threads were
+    /// not all read idle since the last of those ended, or one goes on.
+    fn may_be_deployed_to(&self, server: ServerIx) -> bool {
+        let servers = &self.progress.servers;
+        let ended_ms = servers.iter().map(|it| it.job_ended_ms).max().unwrap_or(0);
+        let goes_on = servers.iter().any(|it| {
+            it.job.as_ref().is_some_and(|job| job.ended.is_none() && job.kind.is_for_all())
+        });
+        let rounds = &self.view.servers[server].threads;
+        let every_ms = self.layout.policy().jobs_poll_ms;
+        let last = rounds.back().filter(|last| last.at_ms >= ended_ms);
+        let idle = self.view.fresh(self.layout, last, every_ms).is_some_and(|rows| {
+            !rows.is_empty() && rows.iter().all(|row| row.state == ThreadState::Idle)
+        });
+        self.layout.servers[server].half == Some(Half::Updating)
+            && !servers[server].touched
+            && (goes_on || !idle)
     }
 
     /// Users' requests are cut only where policy says so, and only after the drain's deadline.

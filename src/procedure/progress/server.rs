@@ -3,7 +3,7 @@ use crate::journal::{Milestone, ServerFailure};
 
 use super::super::action::JobKind;
 use super::super::readings::JobReading;
-use super::ServerProgress;
+use super::{ServerProgress, Tested};
 
 /// A machine was told to restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +49,15 @@ impl ServerProgress {
         self.forgive(now_ms);
     }
 
+    /// Its own upgrade replaces what was deployed to it: it is unfit from now on as everybody touched is.
+    fn touched_now(&mut self) {
+        self.touched = true;
+        (self.tainted, self.taint_accepted) = (false, false);
+    }
+
     /// A person has done what its jobs would: they count as done and are verified, not repeated.
     pub(super) fn done_by_hand(&mut self, jobs: Vec<JobKind>, now_ms: u64) {
-        self.touched = true;
+        self.touched_now();
         self.wants_reboot = false;
         self.reboot = None;
         self.jobs_done = jobs;
@@ -91,14 +97,27 @@ impl ServerProgress {
         }
     }
 
+    /// A round of tests has ended. One at a host that did not answer beside it says nothing.
+    pub(super) fn tested(&mut self, passed: bool, tested: Tested) {
+        if passed {
+            self.test_failures = 0;
+            if std::mem::take(&mut self.sick) {
+                self.mended_ms = Some(tested.at_ms);
+            }
+        } else if tested.version.is_some() {
+            self.test_failures += 1;
+            self.sick = true;
+        }
+        self.tested = Some(tested);
+    }
+
     pub(super) fn reach(&mut self, milestone: &Milestone, now_ms: u64) {
         match milestone {
             Milestone::Quiet => self.quiet = true,
             Milestone::Disabled { start } => self.disabled = Some(start.clone()),
-            Milestone::Touched => self.touched = true,
+            Milestone::Touched => self.touched_now(),
             Milestone::Upgraded { version } => {
                 self.upgraded = Some((*version, now_ms));
-                self.tainted = false;
             }
             Milestone::DeploymentServiceEnsured => self.ensured_ms = Some(now_ms),
             Milestone::Deployed => self.deployed_ms = Some(now_ms),
@@ -109,7 +128,6 @@ impl ServerProgress {
             Milestone::Unproven => {
                 self.proven = None;
                 self.deployed_ms = None;
-                self.tested = None;
                 self.test_failures = 0;
                 self.taking = false;
                 self.restored = false;
