@@ -136,14 +136,13 @@ impl Balancer {
                     false
                 });
             }
-            What::EnableAgent if member.agent.is_none() => {
+            What::EnableAgent if member.agents.is_empty() => {
                 return Err("Agent was not configured on this server, cannot enable.\n");
             }
             What::EnableAgent | What::DisableAgent => {
                 let enabled = matches!(change.what, What::EnableAgent);
-                if let Some(agent) = &mut self.members[index.0].agent {
-                    agent.enabled = enabled;
-                }
+                let agents = &mut self.members[index.0].agents;
+                agents.iter_mut().for_each(|agent| agent.enabled = enabled);
             }
             What::EnableHealth if !member.check.configured => {
                 return Err("Health check was not configured on this server, cannot enable.\n");

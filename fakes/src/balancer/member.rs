@@ -115,7 +115,7 @@ impl Counters {
 }
 
 /// A member's health check.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Check {
     /// The pool is health-checked.
     pub(crate) configured: bool,
@@ -135,24 +135,30 @@ pub(crate) struct Check {
     pub(crate) due_ms: Option<u64>,
     /// Failed checks that mattered (`chkfail`).
     pub(crate) failed: u64,
-    /// It fails and passes in turns.
-    pub(crate) flapping: Option<Flapping>,
+    /// What makes it fail and pass in turns: it fails while one of these does so.
+    pub(crate) flappings: Vec<Flapping>,
 }
 
 /// A check that fails and passes in turns, the first of which fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flapping {
+    pub(crate) tag: u64,
     pub(crate) from_ms: u64,
     pub(crate) turn_ms: u64,
     pub(crate) until_ms: u64,
 }
 
+impl Flapping {
+    /// This turn is one that fails.
+    fn fails_at(self, at_ms: u64) -> bool {
+        at_ms < self.until_ms && ((at_ms - self.from_ms) / self.turn_ms).is_multiple_of(2)
+    }
+}
+
 impl Check {
     /// What a check gets at an instant.
     pub(crate) fn answer_at(&self, at_ms: u64) -> CheckAnswer {
-        let fails = self.flapping.is_some_and(|it| {
-            at_ms < it.until_ms && ((at_ms - it.from_ms) / it.turn_ms).is_multiple_of(2)
-        });
+        let fails = self.flappings.iter().any(|it| it.fails_at(at_ms));
         match (fails, self.strain) {
             (true, _) => CheckAnswer::NoConnection,
             (false, Some(strained)) if self.answer.passes() => strained,
@@ -183,8 +189,8 @@ pub struct Member {
     /// `IP:PORT` as the tables show it.
     pub address: Arc<str>,
     pub(crate) check: Check,
-    /// Its agent, if it has one.
-    pub(crate) agent: Option<Agent>,
+    /// Its agents, the latest last.
+    pub(crate) agents: Vec<Agent>,
     /// The agent's next check that changes something.
     pub(crate) agent_due_ms: Option<u64>,
     pub(crate) timing: CheckTiming,
@@ -231,9 +237,9 @@ impl Member {
                 phase_ms: now_ms,
                 due_ms: None,
                 failed: 0,
-                flapping: None,
+                flappings: Vec::new(),
             },
-            agent: None,
+            agents: Vec::new(),
             agent_due_ms: None,
             timing,
             last_change_ms: now_ms,
@@ -254,6 +260,11 @@ impl Member {
     #[must_use]
     pub fn up(&self) -> bool {
         self.oper == Oper::Running
+    }
+
+    /// The agent that is asked, if it has one.
+    pub(crate) fn agent(&self) -> Option<Agent> {
+        self.agents.last().copied()
     }
 
     /// The highest health: everything has passed for long enough.

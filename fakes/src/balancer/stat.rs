@@ -280,7 +280,7 @@ impl Member {
         let unproven = checked && health < self.health_max();
         let (word, steps) = match self.oper {
             _ if self.admin & MAINT != 0 => ("MAINT", None),
-            Oper::Running if self.admin != 0 && self.agent.is_some_and(|it| it.enabled) => {
+            Oper::Running if self.admin != 0 && self.agent().is_some_and(|it| it.enabled) => {
                 ("DRAIN (agent)", None)
             }
             Oper::Running if self.admin != 0 => ("DRAIN", unproven.then_some(self.steps_up())),

@@ -69,8 +69,12 @@ impl Balancer {
     }
 
     /// A new process takes over: counters from zero, runtime state lost, members up and unproven,
-    /// checks begin again. Requests in flight finish in the old process, which nobody sees.
+    /// checks begin again. Requests in flight finish in the old process, which nobody sees. Nothing
+    /// happens where no process runs.
     pub fn reload(&mut self, now_ms: u64) {
+        if !self.is_up() {
+            return;
+        }
         self.advance(now_ms);
         self.pid += PID_STEP;
         self.started_ms = now_ms;
@@ -86,7 +90,7 @@ impl Balancer {
         }
         self.begin_checks(now_ms);
         for member in &mut self.members {
-            member.agent_due_ms = member.agent.and_then(|agent| agent.due_ms(member, now_ms));
+            member.agent_due_ms = member.agent().and_then(|agent| agent.due_ms(member, now_ms));
         }
         self.generation += 1;
     }
@@ -198,7 +202,7 @@ impl Pool {
 pub(crate) fn reschedule(member: &mut Member, now_ms: u64) {
     let next_ms = member.next_check_ms(now_ms);
     member.check.due_ms = member.check_would_change(next_ms).then_some(next_ms);
-    member.agent_due_ms = member.agent.and_then(|agent| agent.due_ms(member, now_ms));
+    member.agent_due_ms = member.agent().and_then(|agent| agent.due_ms(member, now_ms));
 }
 
 impl Member {
@@ -231,7 +235,7 @@ impl Member {
         if !check.configured || !check.enabled || self.admin & MAINT != 0 {
             return false;
         }
-        if check.flapping.is_some_and(|it| at_ms < it.until_ms + it.turn_ms) {
+        if check.flappings.iter().any(|it| at_ms < it.until_ms + it.turn_ms) {
             return true; // each of them may be another
         }
         if check.strain.is_some() {
@@ -380,9 +384,7 @@ impl Member {
         self.check.due_ms = None;
         self.check.failed = 0;
         self.agent_due_ms = None;
-        if let Some(agent) = &mut self.agent {
-            agent.enabled = true;
-        }
+        self.agents.iter_mut().for_each(|agent| agent.enabled = true);
         self.last_change_ms = now_ms;
         self.down_s = 0;
         self.down_transitions = 0;

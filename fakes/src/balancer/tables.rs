@@ -207,7 +207,7 @@ impl Member {
 
     /// `srv_agent_state`: 2 configured, 4 enabled, 16 an agent's (`CHK_ST_AGENT`).
     fn agent_bits(&self) -> u64 {
-        self.agent.map_or(0, |agent| 2 + 4 * u64::from(agent.enabled) + 16)
+        self.agent().map_or(0, |agent| 2 + 4 * u64::from(agent.enabled) + 16)
     }
 
     /// `srv_check_state`: 2 configured, 4 enabled, 8 paused.

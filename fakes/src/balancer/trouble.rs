@@ -2,7 +2,11 @@
 //! loaded, an agent has its own will, the runtime API refuses, does nothing or is crowded, a health
 //! check flaps.
 //!
-//! Each trouble is noted as met ([`Event::FaultMet`]) when it changes what would have been.
+//! Each trouble is noted as met ([`Event::FaultMet`]) when it changes what would have been. Several
+//! of a sort may be there at once, each under the tag of whose it is: where one of them goes, the
+//! others stay.
+use std::collections::BTreeSet;
+
 use super::member::{CheckAnswer, Flapping, Member, Oper};
 use super::{Balancer, state};
 use crate::ledger::Event;
@@ -10,14 +14,15 @@ use crate::ledger::Event;
 /// What is wrong with a node.
 #[derive(Debug, Default)]
 pub(crate) struct Troubles {
-    /// The process does not run.
-    down: bool,
-    /// What every command that changes a member is answered instead of being carried out.
-    refusal: Option<(Refusal, u64)>,
+    /// What keeps the process from running, by tags: it runs when there is nothing.
+    down: BTreeSet<u64>,
+    /// What every command that changes a member is answered instead of being carried out, the
+    /// latest last.
+    refusals: Vec<(Refusal, u64)>,
     /// `set server … state` answers OK and does nothing.
-    ignores_states: Option<u64>,
+    ignores_states: Vec<u64>,
     /// How long a connection to the runtime API waits before it is served.
-    waits: Option<(u64, u64)>,
+    waits: Vec<(u64, u64)>,
 }
 
 /// Prose that the runtime API answers instead of carrying a command out.
@@ -47,7 +52,8 @@ pub enum AgentWord {
     Drain,
 }
 
-/// An agent check of one member.
+/// An agent check of one member. One that comes while another is there takes its place, until it
+/// goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Agent {
     /// `enable agent` and `disable agent`.
@@ -89,26 +95,39 @@ impl Balancer {
     /// The process runs.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        !self.troubles.down
+        self.troubles.down.is_empty()
     }
 
-    /// The process dies: what it carries breaks off, nobody is served, nobody answers.
-    pub fn stop(&mut self, now_ms: u64) {
+    /// The process dies, until [`Balancer::start`] with the same tag: what it carries breaks off,
+    /// nobody is served, nobody answers. False when it was dead already.
+    pub fn stop(&mut self, now_ms: u64, tag: u64) -> bool {
         self.advance(now_ms);
-        for member in &mut self.members {
-            member.lose_in_flight();
+        let ran = self.is_up();
+        self.troubles.down.insert(tag);
+        if ran {
+            for member in &mut self.members {
+                member.lose_in_flight();
+            }
+            self.generation += 1;
+            self.events.push(Event::NodeDown { node: self.name.to_string() });
         }
-        self.troubles.down = true;
-        self.generation += 1;
-        self.events.push(Event::NodeDown { node: self.name.to_string() });
+        ran
     }
 
-    /// It is started again, or another machine takes over: as after a reload.
-    pub fn start(&mut self, now_ms: u64) {
+    /// It is started again, or another machine takes over: as after a reload. It stays dead as long
+    /// as something else keeps it so, which is met now.
+    pub fn start(&mut self, now_ms: u64, tag: u64) {
+        if !self.troubles.down.remove(&tag) {
+            return;
+        }
+        if !self.is_up() {
+            let others = self.troubles.down.iter();
+            self.events.extend(others.map(|tag| Event::FaultMet { tag: *tag }));
+            return;
+        }
         for member in &mut self.members {
             (member.check.due_ms, member.agent_due_ms) = (None, None);
         }
-        self.troubles.down = false;
         self.reload(now_ms);
         self.events.push(Event::NodeUp { node: self.name.to_string() });
     }
@@ -127,8 +146,11 @@ impl Balancer {
     }
 
     /// A reload that takes members' states from a file (`load-server-state-from-file`), however
-    /// old it is.
+    /// old it is. Nothing happens where no process runs.
     pub fn reload_with(&mut self, now_ms: u64, saved: &SavedState) {
+        if !self.is_up() {
+            return;
+        }
         self.reload(now_ms);
         for (index, was) in saved.0.iter().enumerate() {
             self.change(index, now_ms, |member| {
@@ -140,20 +162,37 @@ impl Balancer {
         }
     }
 
+    /// What was begun with this tag is over, but for a death: that ends with [`Balancer::start`].
+    pub fn end_trouble(&mut self, now_ms: u64, tag: u64) {
+        self.troubles.refusals.retain(|(_, of)| *of != tag);
+        self.troubles.ignores_states.retain(|of| *of != tag);
+        self.troubles.waits.retain(|(_, of)| *of != tag);
+        self.advance(now_ms);
+        for index in 0..self.members.len() {
+            let member = &mut self.members[index];
+            let had = (member.agents.len(), member.check.flappings.len());
+            member.agents.retain(|it| it.tag != tag);
+            member.check.flappings.retain(|it| it.tag != tag);
+            if had != (member.agents.len(), member.check.flappings.len()) {
+                self.reschedule(index, now_ms);
+            }
+        }
+    }
+
     /// From now on an agent says this of a server's members at every interval, until it is
-    /// disabled; `None` takes the agent away.
-    pub fn set_agent(&mut self, now_ms: u64, server: &str, says: Option<AgentWord>, tag: u64) {
+    /// disabled.
+    pub fn set_agent(&mut self, now_ms: u64, server: &str, says: AgentWord, tag: u64) {
         self.advance(now_ms);
         for index in self.places_of(server) {
-            let agent = |says| Agent { enabled: true, says, tag, phase_ms: now_ms };
-            self.members[index].agent = says.map(agent);
+            let agent = Agent { enabled: true, says, tag, phase_ms: now_ms };
+            self.members[index].agents.push(agent);
             self.reschedule(index, now_ms);
         }
     }
 
     /// An agent's check of a member: what it says is done.
     pub(crate) fn ask_agent(&mut self, index: usize, now_ms: u64) {
-        let Some(agent) = self.members[index].agent else { return };
+        let Some(agent) = self.members[index].agent() else { return };
         self.events.push(Event::FaultMet { tag: agent.tag });
         self.change(index, now_ms, |member| match agent.says {
             AgentWord::Ready => member.set_ready(now_ms),
@@ -162,11 +201,11 @@ impl Balancer {
     }
 
     /// Until then checks of a server's members fail and pass in turns, each turn so long.
-    pub fn flap(&mut self, now_ms: u64, server: &str, turn_ms: u64, until_ms: u64) {
+    pub fn flap(&mut self, now_ms: u64, server: &str, turn_ms: u64, until_ms: u64, tag: u64) {
         self.advance(now_ms);
         for index in self.places_of(server) {
-            let flapping = Flapping { from_ms: now_ms, turn_ms: turn_ms.max(1), until_ms };
-            self.members[index].check.flapping = Some(flapping);
+            let flapping = Flapping { tag, from_ms: now_ms, turn_ms: turn_ms.max(1), until_ms };
+            self.members[index].check.flappings.push(flapping);
             self.reschedule(index, now_ms);
         }
     }
@@ -176,40 +215,40 @@ impl Balancer {
         places.filter(|(_, member)| &*member.server == server).map(|(place, _)| place).collect()
     }
 
-    /// Every command that changes a member is refused with these words, or no longer.
-    pub fn refuse_changes(&mut self, refusal: Option<(Refusal, u64)>) {
-        self.troubles.refusal = refusal;
+    /// Every command that changes a member is refused with these words.
+    pub fn refuse_changes(&mut self, refusal: Refusal, tag: u64) {
+        self.troubles.refusals.push((refusal, tag));
     }
 
-    /// `set server … state` answers OK and does nothing, or no longer. The real thing does so to
-    /// a server that tracks another one.
-    pub fn ignore_states(&mut self, tag: Option<u64>) {
-        self.troubles.ignores_states = tag;
+    /// `set server … state` answers OK and does nothing. The real thing does so to a server that
+    /// tracks another one.
+    pub fn ignore_states(&mut self, tag: u64) {
+        self.troubles.ignores_states.push(tag);
     }
 
     /// Connections to the runtime API wait this long, since others take its places (`stats
-    /// maxconn`), or no longer.
-    pub fn delay_api(&mut self, waits: Option<(u64, u64)>) {
-        self.troubles.waits = waits;
+    /// maxconn`).
+    pub fn delay_api(&mut self, wait_ms: u64, tag: u64) {
+        self.troubles.waits.push((wait_ms, tag));
     }
 
-    /// How long a connection that was just made waits.
+    /// How long a connection that was just made waits: for the largest of crowds.
     pub(crate) fn api_wait_ms(&mut self) -> u64 {
-        let Some((wait_ms, tag)) = self.troubles.waits else { return 0 };
+        let Some(&(wait_ms, tag)) = self.troubles.waits.iter().max() else { return 0 };
         self.events.push(Event::FaultMet { tag });
         wait_ms
     }
 
     /// The words that a change is refused with.
     pub(crate) fn refusal(&mut self) -> Option<&'static str> {
-        let (refusal, tag) = self.troubles.refusal?;
+        let &(refusal, tag) = self.troubles.refusals.last()?;
         self.events.push(Event::FaultMet { tag });
         Some(refusal.words())
     }
 
     /// A change of state is to have no effect.
     pub(crate) fn ignores_state(&mut self) -> bool {
-        let Some(tag) = self.troubles.ignores_states else { return false };
+        let Some(&tag) = self.troubles.ignores_states.last() else { return false };
         self.events.push(Event::FaultMet { tag });
         true
     }

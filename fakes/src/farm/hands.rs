@@ -72,7 +72,8 @@ impl Farm {
         well
     }
 
-    /// A balancer node is reloaded: counters from zero, runtime state lost.
+    /// A balancer node is reloaded: counters from zero, runtime state lost. One that is down stays
+    /// as it is.
     ///
     /// # Panics
     /// No node has that name.

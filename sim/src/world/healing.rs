@@ -63,10 +63,12 @@ impl Healing {
     }
 
     /// Whose Deployment Services the person stops, as the hold says: no console tells whether they
-    /// are disabled, and another try was of no use.
+    /// are disabled, or only that they are not, and another try was of no use.
     pub(super) fn services_to_stop(&self, reason: &HoldReason) -> &[ServerName] {
         let tried = self.answers.get(reason).is_some_and(|count| *count > 1);
-        if *reason == HoldReason::ConsoleUnknown && tried { &self.loaded } else { &[] }
+        let of_consoles =
+            matches!(reason, HoldReason::ConsoleUnknown | HoldReason::ConsoleIgnores { .. });
+        if of_consoles && tried { &self.loaded } else { &[] }
     }
 
     /// What the person asks for, whom the run called for this reason; `None` when he can think of

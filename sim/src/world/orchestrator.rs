@@ -1,6 +1,6 @@
 //! The orchestrator on a host of its own: started, killed, started again on what its disk kept.
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -58,6 +58,9 @@ pub(super) struct Machine {
     post: Post,
     /// By how much its wall clock is wrong.
     clock_off_ms: Rc<Cell<i64>>,
+    /// The faults that let it stand still, by their places in the schedule, with their ends: it goes
+    /// on when there is none.
+    frozen: Rc<RefCell<BTreeMap<usize, u64>>>,
     /// The fault that its disk suffers from, by its place in the schedule.
     disk_fault: Rc<Cell<Option<usize>>>,
     /// The process ended by itself because of its disk.
@@ -84,6 +87,7 @@ impl Machine {
             tap,
             post: Post::default(),
             clock_off_ms: Rc::default(),
+            frozen: Rc::default(),
             disk_fault: Rc::default(),
             given_up: Rc::default(),
             late: Rc::default(),
@@ -189,23 +193,39 @@ impl Machine {
         request
     }
 
-    /// Another process is started on the same plan: the farm's lock refuses it, whether the first
-    /// one runs or stands still, and it hands over what it was to ask for, as `apply` does. The
-    /// lock itself is tested on real processes (`tests/one_writer.rs`).
-    pub(super) fn start_another(&self, who: &str) -> Request {
+    /// Another process was started on the same plan, and the farm's lock has refused it, whether the
+    /// first one runs or stands still. What is played of it is what it leaves behind: it hands over
+    /// what it was to ask for, as `apply` does. Itself and the lock are tested on real processes
+    /// (`tests/one_writer.rs`).
+    pub(super) fn refuse_another(&self, who: &str) -> Request {
         assert!(self.is_alive(), "the lock dies with its process");
         let step = self.scenario.plan.farm.policy.gates.first().copied().unwrap_or(1);
         self.ask(who, Wanted::Approve { step })
     }
 
-    /// The machine stands still.
-    pub(super) fn freeze(&self) {
-        self.fabric.freeze(self.network.orchestrator);
+    /// The machine stands still because of the fault of a place, until an instant at least.
+    pub(super) fn freeze(&self, place: usize, until_ms: u64) {
+        let mut frozen = self.frozen.borrow_mut();
+        if frozen.is_empty() {
+            self.fabric.freeze(self.network.orchestrator);
+        }
+        frozen.insert(place, until_ms);
     }
 
-    /// It goes on, if nothing killed it meanwhile.
-    pub(super) fn thaw(&self) {
-        self.fabric.thaw(self.network.orchestrator);
+    /// Until when it stands still; 0 when it runs.
+    pub(super) fn stands_until_ms(&self) -> u64 {
+        self.frozen.borrow().values().copied().max().unwrap_or(0)
+    }
+
+    /// That fault is over: it goes on, if no other lets it stand still. False when the fault was over
+    /// before, since the process was killed.
+    pub(super) fn thaw(&self, place: usize) -> bool {
+        let mut frozen = self.frozen.borrow_mut();
+        let lasted = frozen.remove(&place).is_some();
+        if lasted && frozen.is_empty() {
+            self.fabric.thaw(self.network.orchestrator);
+        }
+        lasted
     }
 
     /// Its wall clock jumps.
@@ -306,8 +326,9 @@ impl Machine {
         self.fabric.send_on(&mut self.late.borrow_mut(), peer);
     }
 
-    /// Kills the orchestrator, with what its disk had not been asked to sync.
-    pub(super) fn kill(&self, fate: Fate) {
+    /// Kills the orchestrator, with what its disk had not been asked to sync. Whatever lets it stand
+    /// still is over with that: the places of those faults are returned.
+    pub(super) fn kill(&self, fate: Fate) -> impl Iterator<Item = usize> + use<> {
         self.life.take().expect("only what lives is killed");
         self.recorder.killed(Points { records: self.recorder.records(), sent: self.tap.sent() });
         // No packet leaves from here on, and nothing more is written.
@@ -327,6 +348,7 @@ impl Machine {
         let writes = self.disk.counters().appends;
         let kept = self.disk.crash(self.keyed.draw("disk", "crash", writes));
         self.recorder.note(self.shared.now_ms(), &format!("the journal's disk: {kept:?}"));
+        self.frozen.take().into_keys()
     }
 }
 

@@ -135,6 +135,7 @@ impl Play {
         recorder.note(now_ms, &format!("the farm heals, but for these: {stays}"));
         self.later.retain(|_, later| !matches!(later, Later::Strike(_)));
         self.breaker.shared.with(evenkeel_fakes::farm::Farm::end_troubles);
+        self.breaker.spoil_nothing();
         for (place, fault) in open.into_iter().filter(|(_, fault)| healing.mends(fault)) {
             let ends =
                 |later: &Later| matches!(later, Later::End { place: it, .. } if *it == place);
@@ -209,6 +210,7 @@ impl Play {
                 self.looks_again_ms = None;
             }
             Message::Sent(nth) => self.breaker.sent(nth),
+            Message::Befell(place) => self.breaker.recorder.changed(now_ms, place),
             Message::Heard(peer) => self.breaker.machine.heard_of(peer),
             Message::Stray { process, to } => {
                 let name = self.breaker.network.name_at(to).unwrap_or("nobody of the farm");

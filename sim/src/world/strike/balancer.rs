@@ -10,16 +10,13 @@ impl Breaker {
     pub(super) fn balancer(&self, place: usize, fault: &BalancerFault) -> Blow {
         use BalancerFault as F;
         let tag = place as u64;
-        let on = |node: &str, act: &dyn Fn(&mut Balancer, u64)| {
-            self.shared.with(|farm| farm.on_node(node, act));
-        };
         match fault {
-            F::BalancerReload { node } => {
-                on(node, &|it, now_ms| it.reload(now_ms));
-                Blow::ONCE
-            }
+            F::BalancerReload { node } => Blow::once_if(self.on_node(node, |it, now_ms| {
+                it.reload(now_ms);
+                it.is_up()
+            })),
             F::StaleStateFile { node, age_ms } => {
-                let saved = self.shared.with(|farm| farm.on_node(node, |it, _| it.save_state()));
+                let saved = self.on_node(node, |it, _| it.save_state());
                 self.saved.borrow_mut().insert(place, saved);
                 Blow { lasts_ms: Some(*age_ms), changed: false }
             }
@@ -28,11 +25,11 @@ impl Breaker {
                     AgentSays::Ready => AgentWord::Ready,
                     AgentSays::Drain => AgentWord::Drain,
                 };
-                on(node, &|it, now_ms| it.set_agent(now_ms, server, Some(says), tag));
+                self.on_node(node, |it, now_ms| it.set_agent(now_ms, server, says, tag));
                 Blow { lasts_ms: Some(*for_ms), changed: false }
             }
             F::OkWithoutEffect { node, for_ms } => {
-                on(node, &|it, _| it.ignore_states(Some(tag)));
+                self.on_node(node, |it, _| it.ignore_states(tag));
                 Blow { lasts_ms: Some(*for_ms), changed: false }
             }
             F::ProseForError { node, prose, for_ms } => {
@@ -40,23 +37,27 @@ impl Breaker {
                     Prose::PermissionDenied => Refusal::PermissionDenied,
                     Prose::NoSuchServer => Refusal::NoSuchServer,
                 };
-                on(node, &|it, _| it.refuse_changes(Some((refusal, tag))));
+                self.on_node(node, |it, _| it.refuse_changes(refusal, tag));
                 Blow { lasts_ms: Some(*for_ms), changed: false }
             }
             F::ApiCrowded { node, wait_ms, for_ms } => {
-                on(node, &|it, _| it.delay_api(Some((*wait_ms, tag))));
+                self.on_node(node, |it, _| it.delay_api(*wait_ms, tag));
                 Blow { lasts_ms: Some(*for_ms), changed: false }
             }
             F::NodeDown { node, for_ms } | F::NodeLost { node, for_ms } => {
-                on(node, &|it, now_ms| it.stop(now_ms));
-                Blow::lasting(*for_ms)
+                let changed = self.on_node(node, |it, now_ms| it.stop(now_ms, tag));
+                Blow { lasts_ms: Some(*for_ms), changed }
             }
-            F::CountersCleared { node } => {
-                on(node, &|it, now_ms| _ = it.command(now_ms, "clear counters all"));
-                Blow::ONCE
-            }
+            F::CountersCleared { node } => Blow::once_if(self.on_node(node, |it, now_ms| {
+                if it.is_up() {
+                    it.command(now_ms, "clear counters all");
+                }
+                it.is_up() // else nobody answers
+            })),
             F::HealthFlapping { node, server, turn_ms, for_ms } => {
-                on(node, &|it, now_ms| it.flap(now_ms, server, *turn_ms, now_ms + for_ms));
+                self.on_node(node, |it, now_ms| {
+                    it.flap(now_ms, server, *turn_ms, now_ms + for_ms, tag);
+                });
                 Blow::lasting(*for_ms)
             }
         }
@@ -64,9 +65,7 @@ impl Breaker {
 
     pub(super) fn end_balancer(&self, place: usize, fault: &BalancerFault) -> Over {
         use BalancerFault as F;
-        let on = |node: &str, act: &dyn Fn(&mut Balancer, u64)| {
-            self.shared.with(|farm| farm.on_node(node, act));
-        };
+        let tag = place as u64;
         match fault {
             F::BalancerReload { .. } | F::CountersCleared { .. } => {
                 unreachable!("{fault} has no end of its own")
@@ -76,23 +75,34 @@ impl Breaker {
                 self.recorder.ended(self.shared.now_ms(), place);
                 let saved = self.saved.borrow_mut().remove(&place);
                 let saved = saved.expect("what ends has begun");
-                on(node, &|it, now_ms| it.reload_with(now_ms, &saved));
-                self.recorder.changed(self.shared.now_ms(), place);
+                let reloaded = self.on_node(node, |it, now_ms| {
+                    it.reload_with(now_ms, &saved);
+                    it.is_up()
+                });
+                if reloaded {
+                    self.recorder.changed(self.shared.now_ms(), place);
+                }
                 return Over::ToldByOthers;
             }
-            F::AgentOverrides { node, server, .. } => {
-                on(node, &|it, now_ms| it.set_agent(now_ms, server, None, 0));
+            // Checks that were to flap until now pass by themselves from now on.
+            F::HealthFlapping { .. } if !self.ends_early(place) => {}
+            F::HealthFlapping { node, .. }
+            | F::AgentOverrides { node, .. }
+            | F::OkWithoutEffect { node, .. }
+            | F::ProseForError { node, .. }
+            | F::ApiCrowded { node, .. } => {
+                self.on_node(node, |it, now_ms| it.end_trouble(now_ms, tag));
             }
-            F::OkWithoutEffect { node, .. } => on(node, &|it, _| it.ignore_states(None)),
-            F::ProseForError { node, .. } => on(node, &|it, _| it.refuse_changes(None)),
-            F::ApiCrowded { node, .. } => on(node, &|it, _| it.delay_api(None)),
             F::NodeDown { node, .. } | F::NodeLost { node, .. } => {
                 self.recorder.ended(self.shared.now_ms(), place);
-                on(node, &|it, now_ms| it.start(now_ms));
+                self.on_node(node, |it, now_ms| it.start(now_ms, tag));
                 return Over::ToldByOthers;
             }
-            F::HealthFlapping { .. } => {}
         }
         Over::Now
+    }
+
+    fn on_node<R>(&self, node: &str, act: impl FnOnce(&mut Balancer, u64) -> R) -> R {
+        self.shared.with(|farm| farm.on_node(node, act))
     }
 }

@@ -37,12 +37,14 @@ impl Breaker {
         self.relieve(place);
         match fault {
             CorrelatedFault::RackCrash { node, servers, .. } => {
+                let mut restored = servers.clone();
+                restored.retain(|it| self.powerless.borrow_mut().restore(it, |it| it == place));
                 self.shared.with(|farm| {
                     if let Some(node) = node {
                         // Its users were another node's meanwhile; its process is a new one.
                         farm.reload(node);
                     }
-                    servers.iter().for_each(|server| farm.power_on(server));
+                    restored.iter().for_each(|server| farm.power_on(server));
                 });
                 Over::ToldByOthers
             }

@@ -15,13 +15,6 @@ impl Breaker {
                 self.crash(place, server);
                 Blow { lasts_ms: *back_after_ms, changed: true }
             }
-            // One that is down, or boots already, does not restart by itself.
-            FrontEndFault::RebootDuringInstall { server }
-                if !self.shared.with(|farm| farm.servers[server].is_up()) =>
-            {
-                self.recorder.ended(self.shared.now_ms(), place);
-                Blow::ARMED
-            }
             FrontEndFault::RebootDuringInstall { server } => {
                 self.recorder.crashed(place, server);
                 self.fabric.cut_power(self.network.servers[server].host);
@@ -44,17 +37,30 @@ impl Breaker {
         }
     }
 
+    /// A machine that is to restart in the midst of an installer is up, and a job runs on it.
+    pub(super) fn is_installing(&self, fault: &FrontEndFault) -> bool {
+        match fault {
+            FrontEndFault::RebootDuringInstall { server } => self.shared.with(|farm| {
+                farm.servers.get(server).is_some_and(|it| it.is_up() && it.job_runs())
+            }),
+            _ => true,
+        }
+    }
+
     /// Takes a server's machine down.
     pub(super) fn crash(&self, place: usize, server: &str) {
+        self.powerless.borrow_mut().cut(server, place);
         self.recorder.crashed(place, server);
         self.fabric.cut_power(self.network.servers[server].host);
         self.shared.with(|farm| farm.crash(server));
     }
 
-    pub(super) fn end_front_end(&self, fault: &FrontEndFault) -> Over {
+    pub(super) fn end_front_end(&self, place: usize, fault: &FrontEndFault) -> Over {
         match fault {
             FrontEndFault::FrontEndCrash { server, .. } => {
-                self.shared.with(|farm| farm.power_on(server));
+                if self.powerless.borrow_mut().restore(server, |it| it == place) {
+                    self.shared.with(|farm| farm.power_on(server));
+                }
                 Over::ToldByOthers
             }
             _ => unreachable!("{fault} has no end of its own"),
@@ -66,7 +72,10 @@ impl Breaker {
     pub(super) fn mend_front_end(&self, fault: &FrontEndFault) -> Option<Over> {
         match fault {
             FrontEndFault::FrontEndCrash { server, .. } => {
-                self.shared.with(|farm| farm.power_on(server));
+                let for_good = |place: usize| !self.ends_ms.borrow().contains_key(&place);
+                if self.powerless.borrow_mut().restore(server, for_good) {
+                    self.shared.with(|farm| farm.power_on(server));
+                }
                 Some(Over::ToldByOthers)
             }
             FrontEndFault::RebootDuringInstall { .. } | FrontEndFault::EnablesItself { .. } => None,

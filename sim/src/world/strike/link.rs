@@ -7,7 +7,7 @@ use crate::fabric::{Latency, Mishap};
 use crate::nemesis::fault::LinkFault;
 use crate::nemesis::fault::link::{Garbage, Way};
 
-use super::{Blow, Breaker, Over, peer};
+use super::{Blow, Breaker, Message, Over, peer};
 
 /// What is wrong with the links to some hosts for a while.
 #[derive(Clone, Debug)]
@@ -45,30 +45,48 @@ impl Breaker {
             LinkFault::OneWayPartition { host, way, for_ms } => {
                 self.strain(place, one(host), Wrong::Cut(Some(*way)), *for_ms)
             }
-            LinkFault::LostResponse { host } => self.spoil(host.as_ref(), action, Mishap::Lost),
+            LinkFault::LostResponse { host } => {
+                self.spoil(place, host.as_ref(), action, Mishap::Lost)
+            }
             LinkFault::ResetMidResponse { host } => {
-                self.spoil(host.as_ref(), action, Mishap::Reset)
+                self.spoil(place, host.as_ref(), action, Mishap::Reset)
             }
             LinkFault::SilenceMidResponse { host } => {
-                self.spoil(host.as_ref(), action, Mishap::Silence)
+                self.spoil(place, host.as_ref(), action, Mishap::Silence)
             }
             LinkFault::Garbage { host, form } => {
                 let mishap = match form {
                     Garbage::Truncated => Mishap::Cut,
                     Garbage::Noise => Mishap::Noise,
                 };
-                self.spoil(host.as_ref(), action, mishap)
+                self.spoil(place, host.as_ref(), action, mishap)
             }
         }
     }
 
-    /// Lets something befall the next answer of a host, or of whom the action goes to.
-    fn spoil(&self, host: Option<&String>, action: Option<&Action>, mishap: Mishap) -> Blow {
+    /// Lets something befall the next answer of a host, or of whom the action goes to: it may be long
+    /// until there is one.
+    fn spoil(
+        &self,
+        place: usize,
+        host: Option<&String>,
+        action: Option<&Action>,
+        mishap: Mishap,
+    ) -> Blow {
         let host = host.cloned().or_else(|| action.map(peer));
         if let Some(host) = host.and_then(|name| self.network.host(&name)) {
-            self.fabric.spoil_response(self.network.orchestrator, host, mishap);
+            let (client, recorder) = (self.network.orchestrator, self.recorder.clone());
+            let tell = move || recorder.send(Message::Befell(place));
+            self.fabric.spoil_response_and_tell(client, host, mishap, tell);
         }
-        Blow::ONCE
+        Blow::ARMED
+    }
+
+    /// Answers come whole from now on.
+    pub(in crate::world) fn spoil_nothing(&self) {
+        for (_, host) in self.network.peers() {
+            self.fabric.lose_nothing(self.network.orchestrator, host);
+        }
     }
 
     /// Strains the links to some hosts, all of them when none is named, until they are relieved.

@@ -8,6 +8,9 @@ use crate::world::record::Message;
 
 /// Whoever starts a second process.
 const WHO: &str = "somebody else";
+/// What comes of it.
+const REFUSED: &str = "the second orchestrator is refused by the lock of the first; what it asked \
+                       for is posted";
 
 impl Breaker {
     pub(super) fn orchestrator(&self, place: usize, fault: &OrchestratorFault) -> Blow {
@@ -15,14 +18,15 @@ impl Breaker {
             OrchestratorFault::OrchestratorCrash { away_ms, fate }
             | OrchestratorFault::CrashWhileWriting { away_ms, fate }
             | OrchestratorFault::CrashDuringResume { away_ms, fate } => {
-                self.machine.kill(*fate);
+                for stood in self.machine.kill(*fate) {
+                    self.recorder.ended(self.shared.now_ms(), stood);
+                }
                 self.away(*away_ms);
                 // Its tasks are dropped first, so that nobody starts it again in the same instant.
                 Blow::lasting((*away_ms).max(1))
             }
             OrchestratorFault::Pause { for_ms } => {
-                self.machine.freeze();
-                self.away(*for_ms);
+                self.stand_still(place, *for_ms);
                 Blow::lasting(*for_ms)
             }
             OrchestratorFault::ClockJump { by_s } => {
@@ -40,11 +44,11 @@ impl Breaker {
                 Blow { lasts_ms: Some(*for_ms), changed: false }
             }
             OrchestratorFault::SecondOrchestrator { first_stands_ms } => {
-                let request = self.machine.start_another(WHO);
+                let request = self.machine.refuse_another(WHO);
                 self.recorder.asked(self.shared.now_ms(), place, request);
+                self.recorder.note(self.shared.now_ms(), REFUSED);
                 if *first_stands_ms > 0 {
-                    self.machine.freeze();
-                    self.away(*first_stands_ms);
+                    self.stand_still(place, *first_stands_ms);
                 }
                 let lasts_ms = Some(*first_stands_ms).filter(|ms| *ms > 0);
                 Blow { lasts_ms, changed: false }
@@ -52,9 +56,18 @@ impl Breaker {
         }
     }
 
-    /// Nobody protects and nothing goes on for so long: that counts for no hold.
+    /// The machine stands still for so long, or for longer because of another fault.
+    fn stand_still(&self, place: usize, for_ms: u64) {
+        self.machine.freeze(place, self.shared.now_ms() + for_ms);
+        self.away(for_ms);
+    }
+
+    /// Nobody protects and nothing goes on for so long, or for as long as the machine stands still:
+    /// that counts for no hold.
     fn away(&self, for_ms: u64) {
-        self.recorder.send(Message::Away(for_ms));
+        let now_ms = self.shared.now_ms();
+        let until_ms = self.machine.stands_until_ms().max(now_ms + for_ms);
+        self.recorder.send(Message::Away(until_ms - now_ms));
     }
 
     pub(super) fn end_orchestrator(
@@ -72,8 +85,11 @@ impl Breaker {
                 Over::ToldByOthers
             }
             OrchestratorFault::Pause { .. } | OrchestratorFault::SecondOrchestrator { .. } => {
-                self.machine.thaw();
-                Over::Now
+                match self.machine.thaw(place) {
+                    true => Over::Now,
+                    // It was over when the process was killed.
+                    false => Over::ToldByOthers,
+                }
             }
             OrchestratorFault::DiskFull { .. } | OrchestratorFault::SyncFails { .. } => {
                 self.recorder.ended(self.shared.now_ms(), place);

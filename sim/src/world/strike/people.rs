@@ -27,7 +27,7 @@ impl Breaker {
                 }
             }
             PeopleFault::ByHand => {
-                if let Some(server) = self.recorder.held().as_ref().and_then(server_of)
+                if let Some(server) = self.recorder.held().as_ref().and_then(server_to_mend)
                     && self.do_by_hand(server.as_str())
                 {
                     self.ask(place, Wanted::ByHand { server });
@@ -123,9 +123,17 @@ impl Breaker {
 /// The server that a hold is about.
 fn server_of(reason: &HoldReason) -> Option<ServerName> {
     match reason {
-        HoldReason::ServerFailed { server }
-        | HoldReason::ServerUnknown { server }
-        | HoldReason::DrainOverdue { server } => Some(server.clone()),
+        HoldReason::DrainOverdue { server } => Some(server.clone()),
+        _ => server_to_mend(reason),
+    }
+}
+
+/// The server whose jobs a hold leaves to a person: one that only drains serves its users still.
+fn server_to_mend(reason: &HoldReason) -> Option<ServerName> {
+    match reason {
+        HoldReason::ServerFailed { server } | HoldReason::ServerUnknown { server } => {
+            Some(server.clone())
+        }
         _ => None,
     }
 }
