@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tokio::sync::oneshot;
 
 use super::engine::{self, Power};
+use super::mishap::Awaited;
 use super::packet::Packet;
 use super::stream::At;
 use super::{Direction, HostId, Latency, Mishap, Task};
@@ -203,7 +204,20 @@ impl Fabric {
     /// Lets something befall the next bytes from `server` to `client`, on whichever connection
     /// they are. Calls add up, each for one answer.
     pub fn spoil_response(&self, client: HostId, server: HostId, mishap: Mishap) {
-        engine::with(|engine| engine.link(server, client).mishaps.push_back(mishap));
+        self.spoil_response_and_tell(client, server, mishap, || ());
+    }
+
+    /// The same, and tells when it happens, which may be much later. It is told in the midst of the
+    /// network's work: `tell` may note it, and use nothing of the network.
+    pub fn spoil_response_and_tell(
+        &self,
+        client: HostId,
+        server: HostId,
+        mishap: Mishap,
+        tell: impl Fn() + 'static,
+    ) {
+        let awaited = Awaited { mishap, tell: Box::new(tell) };
+        engine::with(|engine| engine.link(server, client).mishaps.push_back(awaited));
     }
 
     /// Loses the next response: the next bytes from `server` to `client` do not arrive and their

@@ -1,7 +1,7 @@
 //! One direction between two hosts: how long a packet takes, in which order, what is held back.
 use std::collections::VecDeque;
 
-use super::mishap::Mishap;
+use super::mishap::Awaited;
 use super::packet::Packet;
 use crate::random::Stream;
 
@@ -68,7 +68,7 @@ pub(super) struct Link {
     /// Whether a look for senders that gave up is in the queue.
     pub(super) watched: bool,
     /// What befalls the next bytes for this direction, each on one connection.
-    pub(super) mishaps: VecDeque<Mishap>,
+    pub(super) mishaps: VecDeque<Awaited>,
 }
 
 impl Link {

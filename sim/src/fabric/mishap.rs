@@ -1,5 +1,7 @@
 //! What befalls the next bytes between two hosts: a lost answer, half of one, one that nobody could
 //! read. Each strikes one connection; packets of others pass.
+use std::fmt;
+
 use bytes::{Bytes, BytesMut};
 
 use super::HostId;
@@ -23,13 +25,28 @@ pub enum Mishap {
     Noise,
 }
 
+/// A mishap that was asked for, and who is told when it happens. He is told in the midst of the
+/// network's work, so that all he can do is to note it.
+pub(super) struct Awaited {
+    pub(super) mishap: Mishap,
+    pub(super) tell: Box<dyn Fn()>,
+}
+
+impl fmt::Debug for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.mishap.fmt(f)
+    }
+}
+
 impl Engine {
     /// What is to befall this packet: the first with bytes after a mishap was asked for.
     pub(super) fn mishap(&mut self, from: HostId, to: HostId, packet: &Packet) -> Option<Mishap> {
         if packet.bytes().is_empty() || !self.is_passable(from, to) {
             return None;
         }
-        self.link(from, to).mishaps.pop_front()
+        let Awaited { mishap, tell } = self.link(from, to).mishaps.pop_front()?;
+        tell();
+        Some(mishap)
     }
 
     /// Lets it befall this packet.

@@ -5,7 +5,7 @@
 //! does not strike in this run; the campaign prints the share of seeds that an entry trimmed.
 use std::collections::BTreeSet;
 
-use crate::oracle::Ground;
+use crate::oracle::{Faults, Ground};
 
 use super::Fault;
 use super::fault::{CorrelatedFault, FrontEndFault};
@@ -30,17 +30,32 @@ pub const ENTRIES: [&Entry; 1] = [&LAST_FIT_MEMBER];
 
 /// The entry that forbids a fault now; `None` when it may strike.
 #[must_use]
-pub fn forbids(fault: &Fault, ground: &Ground) -> Option<&'static Entry> {
+pub fn forbids(fault: &Fault, ground: &Ground, faults: &Faults) -> Option<&'static Entry> {
     let down = taken_down(fault);
     if down.is_empty() {
         return None;
     }
     let leaves_nobody = ground.lanes().into_values().any(|members| {
-        let stays = |server: &str| !down.contains(server) && ground.ready(server);
+        let stays = |server: &str| !down.contains(server) && will_serve(ground, faults, server);
         members.iter().any(|(_, member)| down.contains(member.server.as_str()))
             && !members.iter().any(|(_, member)| stays(&member.server))
     });
     leaves_nobody.then_some(&LAST_FIT_MEMBER)
+}
+
+/// A server serves, or will: what makes it unfit now is a job or a deployment, which ends, or that it
+/// is down, and no fault keeps it so for good. Whether one in which nothing goes on becomes fit is not
+/// known: it does not count.
+fn will_serve(ground: &Ground, faults: &Faults, server: &str) -> bool {
+    let is_gone = || {
+        let mut open = faults.incidents().filter(|it| it.until_ms.is_none());
+        open.any(|it| taken_down(&it.fault).contains(server))
+    };
+    let goes_on = ground.servers.get(server).is_some_and(|it| {
+        let is_worked_at = it.being_changed() || it.deploying_since_ms.is_some();
+        is_worked_at || it.down_since_ms.is_some()
+    });
+    ground.ready(server) || (goes_on && !is_gone())
 }
 
 /// Servers that a fault takes down for good: one that comes back is waited for.

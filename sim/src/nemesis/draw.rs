@@ -29,15 +29,40 @@ const FAMILY_STRIKES: (u64, u64) = (13, 20);
 /// Faults of a family in a seed in which it strikes, at most.
 const FAULTS_MAX: u64 = 3;
 
-/// Effects of a kind within a step: which of them, counted from the begin of the run.
+/// Effects of a kind within a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aim {
     /// The kind.
     pub effect: Effect,
-    /// The first of them, from 1 on.
-    pub first: u32,
-    /// The last of them.
-    pub last: u32,
+    /// How many of them there are in that step, at least, where nothing goes wrong.
+    pub count: u32,
+}
+
+/// One effect of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The step.
+    pub step: u8,
+    /// The kind.
+    pub effect: Effect,
+    /// Which of this kind in this step, from 1 on.
+    pub nth: u32,
+}
+
+impl Target {
+    /// So long after its intent.
+    #[must_use]
+    pub fn intent(self, after_ms: u64) -> Trigger {
+        let Self { step, effect, nth } = self;
+        Trigger::IntentInStep { step, effect, nth, after_ms }
+    }
+
+    /// So long after its outcome.
+    #[must_use]
+    pub fn outcome(self, after_ms: u64) -> Trigger {
+        let Self { step, effect, nth } = self;
+        Trigger::OutcomeInStep { step, effect, nth, after_ms }
+    }
 }
 
 /// A kind of upgrade job: how many there are, and on which servers.
@@ -54,7 +79,7 @@ pub struct JobAim {
 pub struct Aims {
     /// The effects of each step that has any: the step, and its effects.
     pub steps: Vec<(u8, Vec<Aim>)>,
-    /// Upgrade jobs.
+    /// Upgrade jobs, in the order in which a server has them.
     pub jobs: Vec<JobAim>,
     /// Front-ends.
     pub front_ends: Vec<String>,
@@ -90,38 +115,53 @@ impl Aims {
             pools: pools.collect(),
         }
     }
+
+    /// The last job before a front-end's deployment threads are judged, and the server that does
+    /// it: its own, or that by which all applications are published to the updating half.
+    ///
+    /// # Panics
+    /// The plan has no job for that server.
+    #[must_use]
+    pub fn last_job(&self, server: &str) -> (JobKind, &str) {
+        let is = |it: &String| it == server;
+        let publishes = |kind| kind == JobKind::Publish && !self.loaded.iter().any(is);
+        let concerns = |job: &&JobAim| job.servers.iter().any(is) || publishes(job.kind);
+        let last = self.jobs.iter().rfind(concerns).expect("every front-end is upgraded");
+        let by = last.servers.iter().find(|it| is(it)).unwrap_or(&last.servers[0]);
+        (last.kind, by)
+    }
+
+    /// Effects of a kind that come in earlier steps, where nothing goes wrong.
+    fn before(&self, step: u8, effect: Effect) -> u32 {
+        let earlier = self.steps.iter().filter(|(it, _)| *it < step).flat_map(|(_, aims)| aims);
+        earlier.filter(|aim| aim.effect == effect).map(|aim| aim.count).sum()
+    }
 }
 
-/// The effects of each step, at least: retries and reloads add to them.
+/// The effects of each step, at least: retries and reloads add to them, and tests of those who are
+/// proven recur from step 3 on.
 fn steps(plan: &Plan) -> Vec<(u8, Vec<Aim>)> {
     // One action changes all members of a half on a node.
     let nodes = plan.farm.balancers.len() as u32;
-    let (updating, loaded) = (plan.updating.len() as u32, plan.loaded.len() as u32);
-    let aim = |effect, first, last| Aim { effect, first, last };
-    let early = jobs(&[&plan.updating_stages]);
-    let count = |kind: JobKind| {
-        early.iter().find(|job| job.kind == kind).map_or(0, |job| job.servers.len() as u32)
+    let loaded = plan.loaded.len() as u32;
+    let aim = |effect, count| Aim { effect, count };
+    let starts = |stages| -> Vec<Aim> {
+        let jobs = jobs(&[stages]);
+        jobs.iter().map(|job| aim(Effect::Start(job.kind), job.servers.len() as u32)).collect()
     };
-    let starts = |job: &JobAim, before: u32| {
-        aim(Effect::Start(job.kind), before + 1, before + job.servers.len() as u32)
-    };
-    let late = jobs(&[&plan.loaded_stages]);
     vec![
-        (1, vec![aim(Effect::Drain, 1, nodes)]),
-        (2, vec![aim(Effect::Disable, 1, loaded)]),
-        (3, early.iter().map(|job| starts(job, 0)).collect()),
-        (4, vec![aim(Effect::Test, 1, updating)]),
-        (5, vec![aim(Effect::Admit, 1, nodes), aim(Effect::Drain, nodes + 1, 2 * nodes)]),
-        (6, late.iter().map(|job| starts(job, count(job.kind))).collect()),
-        (
-            7,
-            vec![
-                aim(Effect::Start(JobKind::EnsureDeploymentService), 1, loaded),
-                aim(Effect::Enable, 1, loaded),
-            ],
-        ),
-        (8, vec![aim(Effect::Test, updating + 1, updating + loaded)]),
-        (9, vec![aim(Effect::Admit, nodes + 1, 2 * nodes)]),
+        (1, vec![aim(Effect::Drain, nodes)]),
+        (2, vec![aim(Effect::Disable, loaded)]),
+        (3, starts(&plan.updating_stages)),
+        // Of the last server that the step before waited for: the others may be ahead of it.
+        (4, vec![aim(Effect::Test, 1)]),
+        (5, vec![aim(Effect::Admit, nodes), aim(Effect::Drain, nodes)]),
+        (6, starts(&plan.loaded_stages)),
+        // Of the last server again. In about half of the farms services enable their servers, and
+        // no button is pressed.
+        (7, vec![aim(Effect::Start(JobKind::EnsureDeploymentService), 1), aim(Effect::Enable, 1)]),
+        (8, vec![aim(Effect::Test, loaded)]),
+        (9, vec![aim(Effect::Admit, nodes)]),
     ]
 }
 
@@ -194,36 +234,49 @@ impl Draw<'_> {
         (job.kind, place as u32 + 1, job.servers[place].clone())
     }
 
-    /// An effect: first its step, evenly, then its kind, then which of them, from 1 on.
-    pub fn effect(&mut self) -> (Effect, u32) {
+    /// An effect: first its step, evenly, then its kind, then which of them.
+    pub fn target(&mut self) -> Target {
         let aims = self.aims;
-        let (_, of_step) = self.one(&aims.steps);
+        let (step, of_step) = self.one(&aims.steps);
         let aim = self.one(of_step);
-        let nth = self.between(u64::from(aim.first), u64::from(aim.last.max(aim.first)));
-        (aim.effect, nth as u32)
+        self.one_of(*step, aim)
     }
 
-    /// Which effect of a kind, from 1 on: first its step, evenly.
-    pub fn nth(&mut self, effect: Effect) -> u32 {
+    /// An effect of a kind: first its step, evenly.
+    ///
+    /// # Panics
+    /// No step has effects of this kind.
+    pub fn target_of(&mut self, effect: Effect) -> Target {
         let steps = self.aims.steps.iter();
-        let aims: Vec<&Aim> =
-            steps.flat_map(|(_, aims)| aims).filter(|aim| aim.effect == effect).collect();
-        if aims.is_empty() {
-            return 1;
-        }
-        let aim = *self.one(&aims);
-        self.between(u64::from(aim.first), u64::from(aim.last.max(aim.first))) as u32
+        let aims = steps.flat_map(|(step, aims)| aims.iter().map(|aim| (*step, aim)));
+        let of_kind: Vec<(u8, &Aim)> = aims.filter(|(_, aim)| aim.effect == effect).collect();
+        assert!(!of_kind.is_empty(), "no step has a {effect} that faults could be aimed at");
+        let (step, aim) = *self.one(&of_kind);
+        self.one_of(step, aim)
+    }
+
+    fn one_of(&mut self, step: u8, aim: &Aim) -> Target {
+        let nth = self.between(1, u64::from(aim.count.max(1))) as u32;
+        Target { step, effect: aim.effect, nth }
+    }
+
+    /// Which effect of a kind, counted from the begin of the run.
+    pub fn nth(&mut self, effect: Effect) -> u32 {
+        let Target { step, nth, .. } = self.target_of(effect);
+        self.aims.before(step, effect) + nth
     }
 
     /// A moment of the run: at an effect (before it leaves, while it is done, just after, a while
     /// later), or some time after a step began.
     pub fn moment(&mut self) -> Trigger {
-        let (effect, nth) = self.effect();
+        let target = self.target();
         match self.stream.below(6) {
-            0 => Trigger::Intent { effect, nth, after_ms: 0 },
-            1 => Trigger::Intent { effect, nth, after_ms: self.between(1, 10) },
-            2 => Trigger::Outcome { effect, nth, after_ms: 0 },
-            3 => Trigger::Outcome { effect, nth, after_ms: self.between(1, 30) * SECOND },
+            0 => target.intent(0),
+            1 => target.intent(self.between(1, 10)),
+            2 => target.outcome(0),
+            // A while later such a step is over, and with step 9 the run.
+            3 if is_short(target.step) => target.intent(self.between(1, SHORT_STEP_MS)),
+            3 => target.outcome(self.between(1, 30) * SECOND),
             _ => self.in_a_step(),
         }
     }
@@ -234,14 +287,18 @@ impl Draw<'_> {
         let longest_ms = match step {
             // Installers, and the soak, take their time.
             3 | 5 | 6 => 20 * MINUTE,
-            // A few exchanges: the last tests, and the last members admitted.
-            4 | 9 => SHORT_STEP_MS,
+            _ if is_short(step) => SHORT_STEP_MS,
             _ => MINUTE,
         };
         let longest_ms =
             if self.stream.ratio(1, 2) { longest_ms } else { longest_ms.min(5 * SECOND) };
         Trigger::Step { step, after_ms: self.between(0, longest_ms) }
     }
+}
+
+/// A step of a few exchanges: the last tests, and the last members admitted.
+fn is_short(step: u8) -> bool {
+    matches!(step, 4 | 9)
 }
 
 /// The schedule of a seed.

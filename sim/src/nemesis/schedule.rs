@@ -19,7 +19,7 @@ pub struct Planned {
 ///
 /// ```toml
 /// [[planned]]
-/// trigger = { when = "intent", effect = "drain", nth = 1, after_ms = 0 }
+/// trigger = { when = "intent-in-step", step = 8, effect = "test", nth = 2, after_ms = 0 }
 /// fault = { family = "balancer", kind = "balancer-reload", node = "lb-1" }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

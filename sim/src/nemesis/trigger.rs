@@ -38,7 +38,8 @@ impl Effect {
     }
 }
 
-/// When a fault strikes. Each trigger comes once.
+/// When a fault strikes. Each trigger comes once. Happenings are counted from the begin of the run
+/// where nothing else is said; those of a step by the step that the journal last named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "when")]
 pub enum Trigger {
@@ -65,8 +66,41 @@ pub enum Trigger {
         /// How long after that.
         after_ms: u64,
     },
+    /// The n-th intent of a kind within a step is durable, and its effect has not left yet.
+    IntentInStep {
+        /// 1 to 9.
+        step: u8,
+        /// The kind.
+        effect: Effect,
+        /// From 1 on.
+        nth: u32,
+        /// How long after that: 0 is before it leaves, a few milliseconds are while it is done.
+        after_ms: u64,
+    },
+    /// The n-th outcome of a kind within a step is durable.
+    OutcomeInStep {
+        /// 1 to 9.
+        step: u8,
+        /// The kind.
+        effect: Effect,
+        /// From 1 on.
+        nth: u32,
+        /// How long after that.
+        after_ms: u64,
+    },
     /// The n-th job of a kind began, by the server's own account.
     JobStarted {
+        /// The kind.
+        kind: JobKind,
+        /// From 1 on.
+        nth: u32,
+        /// How long after that.
+        after_ms: u64,
+    },
+    /// The n-th job of a kind on a server began, by its own account.
+    JobStartedOn {
+        /// The server.
+        server: String,
         /// The kind.
         kind: JobKind,
         /// From 1 on.
@@ -128,7 +162,10 @@ impl Trigger {
             Self::At { at_ms } => *at_ms,
             Self::Intent { after_ms, .. }
             | Self::Outcome { after_ms, .. }
+            | Self::IntentInStep { after_ms, .. }
+            | Self::OutcomeInStep { after_ms, .. }
             | Self::JobStarted { after_ms, .. }
+            | Self::JobStartedOn { after_ms, .. }
             | Self::Step { after_ms, .. }
             | Self::Held { after_ms, .. }
             | Self::HeldForServer { after_ms, .. }
@@ -163,8 +200,17 @@ impl fmt::Display for Trigger {
             Self::At { .. } => f.write_str("the begin"),
             Self::Intent { effect, nth, .. } => write!(f, "the intent of {effect} {nth}"),
             Self::Outcome { effect, nth, .. } => write!(f, "the outcome of {effect} {nth}"),
+            Self::IntentInStep { step, effect, nth, .. } => {
+                write!(f, "the intent of {effect} {nth} of step {step}")
+            }
+            Self::OutcomeInStep { step, effect, nth, .. } => {
+                write!(f, "the outcome of {effect} {nth} of step {step}")
+            }
             Self::JobStarted { kind, nth, .. } => {
                 write!(f, "the begin of {} {nth} on its server", kind.as_str())
+            }
+            Self::JobStartedOn { server, kind, nth, .. } => {
+                write!(f, "the begin of {} {nth} on {server}", kind.as_str())
             }
             Self::Step { step, .. } => write!(f, "the begin of step {step}"),
             Self::Held { nth, .. } => write!(f, "hold {nth}"),

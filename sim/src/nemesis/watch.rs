@@ -25,9 +25,15 @@ pub struct Strike {
 pub struct Watch {
     schedule: Schedule,
     fired: Vec<bool>,
-    intents: BTreeMap<Effect, u32>,
-    outcomes: BTreeMap<Effect, u32>,
+    intents: Tally,
+    outcomes: Tally,
+    /// Jobs that began, by kind.
     jobs: BTreeMap<String, u32>,
+    /// The same, by server and kind.
+    jobs_on: BTreeMap<(String, String), u32>,
+    /// The step that the run is in.
+    step: u8,
+    /// Steps that it was in.
     steps: BTreeSet<u8>,
     holds: u32,
     holds_for_servers: u32,
@@ -38,12 +44,47 @@ pub struct Watch {
     latest: Option<Trigger>,
 }
 
+/// How often effects of each kind came.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    in_run: BTreeMap<Effect, u32>,
+    in_steps: BTreeMap<(u8, Effect), u32>,
+}
+
+impl Tally {
+    /// Another one.
+    fn next(&mut self, effect: Effect, step: u8) -> Deed {
+        Deed {
+            effect,
+            step,
+            of_run: next(self.in_run.entry(effect).or_default()),
+            of_step: next(self.in_steps.entry((step, effect)).or_default()),
+        }
+    }
+}
+
+/// An effect, and which of its kind it is.
+struct Deed {
+    effect: Effect,
+    step: u8,
+    of_run: u32,
+    of_step: u32,
+}
+
+/// A job that began, and which of its kind it is.
+struct Start {
+    server: String,
+    kind: String,
+    of_run: u32,
+    of_server: u32,
+}
+
 /// What happened, as triggers count it.
 enum Happening {
     Begin,
-    Intent(Effect, u32),
-    Outcome(Effect, u32),
-    Job(String, u32),
+    Intent(Deed),
+    Outcome(Deed),
+    Job(Start),
     Step(u8),
     Held(u32),
     HeldForServer(u32),
@@ -60,12 +101,18 @@ impl Happening {
         let after_ms = 0;
         Some(match self {
             Self::Begin | Self::Write(_) | Self::Record(_) | Self::Sent(_) => return None,
-            Self::Intent(effect, nth) => Trigger::Intent { effect: *effect, nth: *nth, after_ms },
-            Self::Outcome(effect, nth) => Trigger::Outcome { effect: *effect, nth: *nth, after_ms },
-            Self::Job(name, nth) => {
-                let named = serde_json::Value::String(name.clone());
+            // Counted so that it is still the same when another fault is left out.
+            Self::Intent(Deed { effect, step, of_step, .. }) => {
+                Trigger::IntentInStep { step: *step, effect: *effect, nth: *of_step, after_ms }
+            }
+            Self::Outcome(Deed { effect, step, of_step, .. }) => {
+                Trigger::OutcomeInStep { step: *step, effect: *effect, nth: *of_step, after_ms }
+            }
+            Self::Job(Start { server, kind, of_server, .. }) => {
+                let named = serde_json::Value::String(kind.clone());
                 let kind = serde_json::from_value(named).ok()?;
-                Trigger::JobStarted { kind, nth: *nth, after_ms }
+                let server = server.clone();
+                Trigger::JobStartedOn { server, kind, nth: *of_server, after_ms }
             }
             Self::Step(step) => Trigger::Step { step: *step, after_ms },
             Self::Held(nth) => Trigger::Held { nth: *nth, after_ms },
@@ -78,12 +125,19 @@ impl Happening {
     fn triggers(&self, trigger: &Trigger) -> Option<u64> {
         let comes = match (self, trigger) {
             (Self::Begin, Trigger::At { .. }) => true,
-            (Self::Intent(it, count), Trigger::Intent { effect, nth, .. })
-            | (Self::Outcome(it, count), Trigger::Outcome { effect, nth, .. }) => {
-                it == effect && count == nth
+            (Self::Intent(it), Trigger::Intent { effect, nth, .. })
+            | (Self::Outcome(it), Trigger::Outcome { effect, nth, .. }) => {
+                it.effect == *effect && it.of_run == *nth
             }
-            (Self::Job(it, count), Trigger::JobStarted { kind, nth, .. }) => {
-                it == kind.as_str() && count == nth
+            (Self::Intent(it), Trigger::IntentInStep { step, effect, nth, .. })
+            | (Self::Outcome(it), Trigger::OutcomeInStep { step, effect, nth, .. }) => {
+                it.effect == *effect && (it.step, it.of_step) == (*step, *nth)
+            }
+            (Self::Job(it), Trigger::JobStarted { kind, nth, .. }) => {
+                it.kind == kind.as_str() && it.of_run == *nth
+            }
+            (Self::Job(it), Trigger::JobStartedOn { server, kind, nth, .. }) => {
+                it.server == *server && it.kind == kind.as_str() && it.of_server == *nth
             }
             (Self::Step(it), Trigger::Step { step, .. }) => it == step,
             (Self::Held(count), Trigger::Held { nth, .. })
@@ -105,9 +159,11 @@ impl Watch {
         Self {
             fired: vec![false; schedule.planned.len()],
             schedule,
-            intents: BTreeMap::new(),
-            outcomes: BTreeMap::new(),
+            intents: Tally::default(),
+            outcomes: Tally::default(),
             jobs: BTreeMap::new(),
+            jobs_on: BTreeMap::new(),
+            step: 1,
             steps: BTreeSet::new(),
             holds: 0,
             holds_for_servers: 0,
@@ -133,17 +189,21 @@ impl Watch {
             journal::Event::Intent { id, action } => {
                 self.open.insert(*id, action.clone());
                 let Some(effect) = Effect::of(action) else { return Vec::new() };
-                let count = next(self.intents.entry(effect).or_default());
-                self.fire(now_ms, Some(action), &Happening::Intent(effect, count))
+                let deed = self.intents.next(effect, self.step);
+                self.fire(now_ms, Some(action), &Happening::Intent(deed))
             }
             journal::Event::Outcome { id, .. } => {
                 let Some(action) = self.open.remove(id) else { return Vec::new() };
                 let Some(effect) = Effect::of(&action) else { return Vec::new() };
-                let count = next(self.outcomes.entry(effect).or_default());
-                self.fire(now_ms, Some(&action), &Happening::Outcome(effect, count))
+                let deed = self.outcomes.next(effect, self.step);
+                self.fire(now_ms, Some(&action), &Happening::Outcome(deed))
             }
-            journal::Event::Step { step } if self.steps.insert(*step) => {
-                self.fire(now_ms, None, &Happening::Step(*step))
+            journal::Event::Step { step } => {
+                self.step = *step;
+                match self.steps.insert(*step) {
+                    true => self.fire(now_ms, None, &Happening::Step(*step)),
+                    false => Vec::new(),
+                }
             }
             journal::Event::Held { reason, .. } => {
                 let count = next(&mut self.holds);
@@ -179,9 +239,14 @@ impl Watch {
 
     /// Ground truth has changed.
     pub fn ledger(&mut self, now_ms: u64, event: &ledger::Event) -> Vec<Strike> {
-        let ledger::Event::JobStarted { kind, .. } = event else { return Vec::new() };
-        let count = next(self.jobs.entry(kind.clone()).or_default());
-        self.fire(now_ms, None, &Happening::Job(kind.clone(), count))
+        let ledger::Event::JobStarted { server, kind, .. } = event else { return Vec::new() };
+        let start = Start {
+            server: server.clone(),
+            kind: kind.clone(),
+            of_run: next(self.jobs.entry(kind.clone()).or_default()),
+            of_server: next(self.jobs_on.entry((server.clone(), kind.clone())).or_default()),
+        };
+        self.fire(now_ms, None, &Happening::Job(start))
     }
 
     /// The trigger that would have struck at the last happening; `None` before the first.

@@ -23,7 +23,7 @@ pub enum FrontEndFault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         back_after_ms: Option<u64>,
     },
-    /// Its machine restarts by itself, in the midst of an installer.
+    /// Its machine restarts by itself, in the midst of an installer: not where none runs.
     RebootDuringInstall {
         /// The server.
         server: String,

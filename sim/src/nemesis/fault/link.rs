@@ -198,6 +198,21 @@ impl LinkFault {
         }
     }
 
+    /// It lies in wait for an answer: until one comes, nothing happens.
+    pub(super) fn waits_for_an_answer(&self) -> bool {
+        match self {
+            Self::LostResponse { .. }
+            | Self::ResetMidResponse { .. }
+            | Self::SilenceMidResponse { .. }
+            | Self::Garbage { .. } => true,
+            Self::Latency { .. }
+            | Self::Loss { .. }
+            | Self::Partition { .. }
+            | Self::OneWayPartition { .. }
+            | Self::LongPartition { .. } => false,
+        }
+    }
+
     /// For how long nothing gets through between the orchestrator and a host, one way at least.
     pub(super) fn cuts_off_ms(&self, name: &str) -> Option<u64> {
         match self {
@@ -319,15 +334,15 @@ fn long_partition(draw: &mut Draw<'_>) -> Planned {
 /// Three in four strike an answer of an effect, which takes several requests; the others one to a
 /// reading some time later: a node's, since nodes are read all the time.
 fn answer(draw: &mut Draw<'_>) -> (Trigger, Option<String>) {
-    let (effect, nth) = draw.effect();
+    let target = draw.target();
     match draw.stream.ratio(3, 4) {
         true => {
             let after_ms = if draw.stream.ratio(1, 2) { 0 } else { draw.between(1, 30) };
-            (Trigger::Intent { effect, nth, after_ms }, None)
+            (target.intent(after_ms), None)
         }
         false => {
             let after_ms = draw.between(0, 10) * SECOND;
-            (Trigger::Outcome { effect, nth, after_ms }, Some(draw.node()))
+            (target.outcome(after_ms), Some(draw.node()))
         }
     }
 }

@@ -253,6 +253,12 @@ impl Fault {
         }
     }
 
+    /// It lies in wait for an answer on the network: until one comes, nothing happens.
+    #[must_use]
+    pub fn waits_for_an_answer(&self) -> bool {
+        matches!(self, Self::Link(fault) if fault.waits_for_an_answer())
+    }
+
     /// How long it lasts once somebody has met it; `None` for what is not met, or does not last.
     #[must_use]
     pub fn once_met_ms(&self) -> Option<u64> {

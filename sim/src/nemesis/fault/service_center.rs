@@ -311,7 +311,7 @@ fn login_expiry(draw: &mut Draw<'_>) -> Planned {
     let trigger = match draw.stream.ratio(1, 2) {
         true => {
             let effect = *draw.one(&[Effect::Disable, Effect::Enable]);
-            Trigger::Intent { effect, nth: draw.nth(effect), after_ms: draw.between(0, 20) }
+            draw.target_of(effect).intent(draw.between(0, 20))
         }
         false => draw.moment(),
     };
@@ -345,8 +345,7 @@ fn other_generation(draw: &mut Draw<'_>) -> Planned {
 }
 
 fn disable_ignored(draw: &mut Draw<'_>) -> Planned {
-    let effect = Effect::Disable;
-    let trigger = Trigger::Intent { effect, nth: draw.nth(effect), after_ms: 0 };
+    let trigger = draw.target_of(Effect::Disable).intent(0);
     let for_ms = draw.between(SECOND, 4 * MINUTE);
     planned(trigger, ServiceCenterFault::DisableIgnored { for_ms })
 }
@@ -372,11 +371,14 @@ fn stale_page(draw: &mut Draw<'_>) -> Planned {
     planned(draw.moment(), ServiceCenterFault::StalePage { server, for_ms })
 }
 
-/// Some time before a server's threads are judged: its half is being upgraded by then.
+/// Just after the last job before a server's threads are judged began: whoever reads them next
+/// judges them. Before its own upgrade those of an updating server are read all the time, for what
+/// others' jobs deploy to it, and whatever is met then is over when they are judged.
 fn before_threads(draw: &mut Draw<'_>) -> (Trigger, String) {
     let server = draw.front_end();
-    let step = if draw.aims.loaded.contains(&server) { 6 } else { 3 };
-    (Trigger::Step { step, after_ms: draw.between(0, 5 * SECOND) }, server)
+    let (kind, by) = draw.aims.last_job(&server);
+    let after_ms = draw.between(1, 5) * SECOND;
+    (Trigger::JobStartedOn { server: by.to_owned(), kind, nth: 1, after_ms }, server)
 }
 
 fn no_threads(draw: &mut Draw<'_>) -> Planned {

@@ -134,6 +134,8 @@ pub const KINDS: &[Kind] = &[
     },
 ];
 
+/// No upgrade job that goes well is over sooner: the shortest of any scenario take a minute.
+const JOB_LASTS_MIN_MS: u64 = 55 * SECOND;
 /// One in so many of what can be for good is.
 const FOR_GOOD: u64 = 6;
 
@@ -175,10 +177,11 @@ fn front_end_crash(draw: &mut Draw<'_>) -> Planned {
 }
 
 fn reboot_during_install(draw: &mut Draw<'_>) -> Planned {
-    let (kind, nth, server) = draw.job();
-    let after_ms = draw.between(0, 120) * SECOND;
+    let (kind, _, server) = draw.job();
+    let after_ms = draw.between(1, JOB_LASTS_MIN_MS);
+    let trigger = Trigger::JobStartedOn { server: server.clone(), kind, nth: 1, after_ms };
     let fault = FrontEndFault::RebootDuringInstall { server };
-    Planned { trigger: Trigger::JobStarted { kind, nth, after_ms }, fault: Fault::FrontEnd(fault) }
+    Planned { trigger, fault: Fault::FrontEnd(fault) }
 }
 
 fn installer_fails(draw: &mut Draw<'_>) -> Planned {
