@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::rc::Rc;
 
+use evenkeel::farm::Pool;
 use evenkeel::procedure::action::JobKind;
 use evenkeel_fakes::farm::{Farm, Shared, serve_node, serve_server};
 use evenkeel_fakes::spec::FrontEndSpec;
@@ -261,11 +262,17 @@ fn context(
     planted: Option<Planted>,
 ) -> Context {
     let plan = &scenario.plan;
+    let pools = plan.farm.pools.iter();
+    let goes_down = |pool: &&Pool| {
+        plan.farm.zones.iter().any(|zone| zone.name == pool.zone && zone.may_go_down)
+    };
+    let stages = plan.updating_stages.iter().chain(&plan.loaded_stages);
     Context {
         faults: Faults::new(bounds),
         policy: plan.farm.policy.clone(),
         demand: Demand::of(&scenario.spec, load),
         left_out: BTreeSet::new(),
+        by_hand: BTreeSet::new(),
         switch_began_ms: None,
         switch_ms: None,
         told_is_durable: false,
@@ -273,6 +280,9 @@ fn context(
         old_console: truth.old_console,
         guard_may_refuse: planted.is_some_and(|it| it.guard == GuardSwitch::On),
         updating: plan.updating.iter().map(ToString::to_string).collect(),
+        may_go_down: pools.filter(goes_down).map(|it| it.name.to_string()).collect(),
+        publishes: stages.flat_map(|it| &it.servers).any(|it| it.kinds.contains(&JobKind::Publish)),
+        unanswered: BTreeMap::new(),
         floors: plan.farm.pools.iter().map(|it| (it.name.to_string(), it.floor)).collect(),
     }
 }

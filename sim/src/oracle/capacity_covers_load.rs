@@ -196,7 +196,8 @@ pub(super) fn excuse(server: &str, ground: &Ground, context: &Context) -> Option
         }
     }
     for peer in peers {
-        excuses.extend(faults.absence_excuse(peer, ground.servers[peer].ready_since_ms));
+        let it = &ground.servers[peer];
+        excuses.extend(faults.absence_excuse(peer, it.touched, |at_ms| it.ready_after(at_ms)));
         excuses.extend(faults.edit_excuse(peer));
         excuses.extend(context.left_out.get(peer).map(|it| Excuse::lasting("leave-out", it)));
         if ground.servers[peer].half_deployed() {

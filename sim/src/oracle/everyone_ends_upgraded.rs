@@ -1,5 +1,6 @@
 //! **Everyone ends upgraded**: a run that is done leaves every server whole at the target version,
-//! Enabled, idle, and every member as it was before step 1; only servers left out are excepted.
+//! Enabled, idle, the applications published where the plan says so, and every member as it was
+//! before step 1; only servers left out are excepted.
 //!
 //! Why: "done" is what a person goes home on.
 //!
@@ -46,6 +47,16 @@ impl Invariant for EveryoneEndsUpgraded {
                     ),
                 });
             }
+        }
+        // Whoever did a server's jobs by hand says so of that one too.
+        let publishes = context.publishes && context.by_hand.is_empty();
+        if publishes && !ground.applications_published {
+            findings.push(Finding {
+                from_ms: None,
+                subject: "publish".to_owned(),
+                what: "the run is done, and the applications were never published".to_owned(),
+                excuse: None,
+            });
         }
         findings.extend(members_changed(ground, context, left_out));
         findings

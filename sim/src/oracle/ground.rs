@@ -2,14 +2,17 @@
 //!
 //! Before anything happens every server runs the version it comes from, is Enabled and
 //! initialised, and serves; every member is up, in nobody's maintenance, with its first weight.
+mod server;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_fakes::farm::{STRANGER, stranger_weight};
-use evenkeel_fakes::ledger::{ApplicationState, Entry, Event, FlagBy, ServiceState};
+use evenkeel_fakes::ledger::{ApplicationState, BY_HAND, Entry, Event, ServiceState};
 use evenkeel_fakes::spec::Spec;
 
 pub use super::words::same_version;
-use super::words::{CONSOLE_INSTALL, changes_software, ended_well};
+use super::words::{CONSOLE_INSTALL, PUBLISH, ended_well};
+pub use server::{Job, Server};
 
 /// A member on a node, by the balancer's names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +42,8 @@ pub struct Member {
     pub node_up: bool,
     /// Since when new requests go to it, without interruption.
     pub eligible_since_ms: Option<u64>,
+    /// When they last ceased to.
+    pub left_ms: Option<u64>,
 }
 
 impl Member {
@@ -47,110 +52,6 @@ impl Member {
     #[must_use]
     pub fn eligible(&self) -> bool {
         self.node_up && self.up && self.admin == 0 && self.weight > 0
-    }
-}
-
-/// A job on a server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// Its kind, as in `EVENKEEL_KIND`.
-    pub kind: String,
-    /// When it started.
-    pub since_ms: u64,
-}
-
-/// A server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    /// Installed version.
-    pub version: String,
-    /// A job that changes software was ever started on it.
-    pub touched: bool,
-    /// Jobs that run on it, by id: one, and for an instant another that is refused.
-    pub jobs: BTreeMap<String, Job>,
-    /// Kinds of upgrade jobs that the plan has for it and that have not ended well yet: before
-    /// that it is not whole, whatever its version says.
-    pub unfinished: BTreeSet<String>,
-    /// How its last job ended: kind, exit code (`None`: the machine went down under it).
-    pub last_job: Option<(String, Option<i32>)>,
-    /// Since when the machine is down.
-    pub down_since_ms: Option<u64>,
-    /// When the machine last came up again.
-    pub up_at_ms: Option<u64>,
-    /// The Deployment Service.
-    pub service: ServiceState,
-    /// Since when the Deployment Service is not initialised.
-    pub uninitialised_since_ms: Option<u64>,
-    /// What the web server does with users.
-    pub applications: ApplicationState,
-    /// When its applications last broke, pings and all else being well.
-    pub broke_at_ms: Option<u64>,
-    /// When it last became better in any way: up, initialised, serving, a job or deployment ended.
-    pub better_at_ms: Option<u64>,
-    /// Its last deployment skipped modules.
-    pub modules_missing: bool,
-    /// Since when something is being deployed to it.
-    pub deploying_since_ms: Option<u64>,
-    /// When deployment to it last began.
-    pub deployment_began_ms: Option<u64>,
-    /// The Enabled flag.
-    pub enabled: bool,
-    /// When it was last enabled by its own Deployment Service, or by an operator.
-    pub enabled_itself_at_ms: Option<u64>,
-    /// Its console is of the target version's build.
-    pub console_new: bool,
-    /// It serves users (a pure controller does not).
-    pub front_end: bool,
-    /// Since when it is fit and answers, without interruption.
-    pub ready_since_ms: Option<u64>,
-    /// When it last became so, or ceased to be.
-    pub changed_ms: Option<u64>,
-}
-
-impl Server {
-    /// Its machine is up and its web server serves.
-    #[must_use]
-    pub fn serves(&self) -> bool {
-        self.down_since_ms.is_none() && self.applications == ApplicationState::Serving
-    }
-
-    /// The Deployment Service is initialised, and the machine up.
-    #[must_use]
-    pub fn initialised(&self) -> bool {
-        self.down_since_ms.is_none() && self.service == ServiceState::Initialised
-    }
-
-    /// Untouched, and deployment began since it enabled itself: broken off or ended, it leaves
-    /// applications that are neither the old ones nor the new.
-    #[must_use]
-    pub fn half_deployed(&self) -> bool {
-        let began = |at_ms| self.deployment_began_ms.is_some_and(|began_ms| began_ms >= at_ms);
-        !self.touched && self.enabled_itself_at_ms.is_some_and(began)
-    }
-
-    /// A job that changes software runs.
-    #[must_use]
-    pub fn being_changed(&self) -> bool {
-        self.jobs.values().any(|job| changes_software(&job.kind))
-    }
-
-    /// It may serve users: never touched, or whole at the target version.
-    #[must_use]
-    pub fn fit(&self, target: &str) -> bool {
-        !self.touched || self.whole_at(target)
-    }
-
-    /// Target version, every upgrade job done, initialised, nothing running or being deployed,
-    /// applications served.
-    #[must_use]
-    pub fn whole_at(&self, target: &str) -> bool {
-        same_version(&self.version, target)
-            && self.unfinished.is_empty()
-            && self.initialised()
-            && self.deploying_since_ms.is_none()
-            && !self.modules_missing
-            && !self.being_changed()
-            && (self.serves() || !self.front_end)
     }
 }
 
@@ -165,6 +66,8 @@ pub struct Ground {
     pub database_new: bool,
     /// When that was.
     pub database_new_at_ms: Option<u64>,
+    /// The applications were published for the new version.
+    pub applications_published: bool,
     /// A console of the target version's build is published: deployment brings it along.
     pub console_published: bool,
     /// When the first such was.
@@ -211,9 +114,11 @@ impl Ground {
             enabled: front_end,
             enabled_itself_at_ms: None,
             console_new: false,
+            console_installed: false,
             front_end,
             ready_since_ms: front_end.then_some(0),
             changed_ms: None,
+            ready_from_ms: front_end.then_some(0).into_iter().collect(),
         };
         let mut servers: BTreeMap<String, Server> =
             spec.front_ends.iter().map(|it| (it.name.clone(), server(&it.name, true))).collect();
@@ -226,6 +131,7 @@ impl Ground {
             target: spec.version_to.clone(),
             database_new: false,
             database_new_at_ms: None,
+            applications_published: false,
             console_published: false,
             console_published_at_ms: None,
             servers,
@@ -242,10 +148,13 @@ impl Ground {
         self.take_up(entry);
         if self.revision != revision {
             for member in self.members.values_mut() {
-                member.eligible_since_ms = match member.eligible_since_ms {
-                    Some(since) if member.eligible() => Some(since),
-                    _ => member.eligible().then_some(entry.at_ms),
-                };
+                match (member.eligible_since_ms.is_some(), member.eligible()) {
+                    (false, true) => member.eligible_since_ms = Some(entry.at_ms),
+                    (true, false) => {
+                        (member.eligible_since_ms, member.left_ms) = (None, Some(entry.at_ms));
+                    }
+                    (true, true) | (false, false) => {}
+                }
             }
         }
     }
@@ -292,30 +201,37 @@ impl Ground {
             | Event::DeploymentBegan { server }
             | Event::DeploymentEnded { server }
             | Event::DeploymentStopped { server }
-            | Event::ModulesSkipped { server } => {
-                let target = self.target.clone();
-                let name = server;
-                let server = self
-                    .servers
-                    .get_mut(name)
-                    .unwrap_or_else(|| panic!("the ledger names {name}, which is not of the farm"));
-                server.apply(entry.at_ms, &entry.event);
-                match &entry.event {
-                    Event::JobEnded { kind, code: Some(0), .. } if kind == CONSOLE_INSTALL => {
-                        self.console_published = true;
-                        self.console_published_at_ms.get_or_insert(entry.at_ms);
-                        server.console_new = true;
-                    }
-                    Event::DeploymentEnded { .. } => server.console_new = self.console_published,
-                    _ => {}
-                }
-                let ready = server.serves() && server.fit(&target);
-                if ready != server.ready_since_ms.is_some() {
-                    server.ready_since_ms = ready.then_some(entry.at_ms);
-                    server.changed_ms = Some(entry.at_ms);
-                    self.revision += 1;
-                }
+            | Event::ModulesSkipped { server } => self.server_changed(server, entry),
+        }
+    }
+
+    /// Something happened to a server.
+    fn server_changed(&mut self, name: &str, entry: &Entry) {
+        let target = self.target.clone();
+        let server = self
+            .servers
+            .get_mut(name)
+            .unwrap_or_else(|| panic!("the ledger names {name}, which is not of the farm"));
+        server.apply(entry.at_ms, &entry.event);
+        match &entry.event {
+            Event::JobEnded { job, kind, code: Some(0), .. } if kind == CONSOLE_INSTALL => {
+                self.console_published = true;
+                self.console_published_at_ms.get_or_insert(entry.at_ms);
+                server.console_new = true;
+                server.console_installed |= !job.starts_with(BY_HAND);
             }
+            Event::JobEnded { kind, code, .. } if kind == PUBLISH && ended_well(*code) => {
+                self.applications_published = true;
+            }
+            Event::DeploymentEnded { .. } => server.console_new = self.console_published,
+            _ => {}
+        }
+        let ready = server.serves() && server.fit(&target);
+        if ready != server.ready_since_ms.is_some() {
+            server.ready_since_ms = ready.then_some(entry.at_ms);
+            server.changed_ms = Some(entry.at_ms);
+            server.ready_from_ms.extend(server.ready_since_ms);
+            self.revision += 1;
         }
     }
 
@@ -386,72 +302,6 @@ impl Ground {
     }
 }
 
-impl Server {
-    fn apply(&mut self, at_ms: u64, event: &Event) {
-        match event {
-            Event::Flag { enabled, by, .. } => {
-                self.enabled = *enabled;
-                if *enabled && *by != FlagBy::Console {
-                    self.enabled_itself_at_ms = Some(at_ms);
-                }
-            }
-            Event::JobStarted { job, kind, .. } => {
-                self.touched |= changes_software(kind);
-                self.jobs.insert(job.clone(), Job { kind: kind.clone(), since_ms: at_ms });
-            }
-            Event::JobEnded { job, kind, code, .. } => {
-                self.jobs.remove(job);
-                if ended_well(*code) {
-                    self.unfinished.remove(kind);
-                    self.better_at_ms = Some(at_ms);
-                }
-                self.last_job = Some((kind.clone(), *code));
-            }
-            Event::Installed { version, .. } => self.version.clone_from(version),
-            Event::Down { .. } => {
-                self.down_since_ms = Some(at_ms);
-                self.uninitialised_since_ms.get_or_insert(at_ms);
-            }
-            Event::Up { .. } => {
-                self.down_since_ms = None;
-                self.better_at_ms = Some(at_ms);
-                self.up_at_ms = Some(at_ms);
-            }
-            Event::Service { state, .. } => {
-                self.service = *state;
-                match state {
-                    ServiceState::Initialised => {
-                        self.uninitialised_since_ms = None;
-                        self.better_at_ms = Some(at_ms);
-                    }
-                    _ => _ = self.uninitialised_since_ms.get_or_insert(at_ms),
-                }
-            }
-            Event::CannotInitialise { .. } => {}
-            Event::Applications { state, .. } => {
-                match state {
-                    ApplicationState::Broken => self.broke_at_ms = Some(at_ms),
-                    ApplicationState::Serving => self.better_at_ms = Some(at_ms),
-                    ApplicationState::Off | ApplicationState::Unavailable => {}
-                }
-                self.applications = *state;
-            }
-            Event::DeploymentBegan { .. } => {
-                self.deploying_since_ms = Some(at_ms);
-                self.deployment_began_ms = Some(at_ms);
-            }
-            Event::DeploymentEnded { .. } => {
-                self.deploying_since_ms = None;
-                self.modules_missing = false;
-                self.better_at_ms = Some(at_ms);
-            }
-            Event::DeploymentStopped { .. } => self.deploying_since_ms = None,
-            Event::ModulesSkipped { .. } => self.modules_missing = true,
-            _ => unreachable!("an event of the balancer is not a server's"),
-        }
-    }
-}
-
 fn first_members(spec: &Spec, weight: impl Fn(&MemberKey) -> u32) -> BTreeMap<MemberKey, Member> {
     let mut members = BTreeMap::new();
     for pool in &spec.pools {
@@ -475,6 +325,7 @@ fn first_members(spec: &Spec, weight: impl Fn(&MemberKey) -> u32) -> BTreeMap<Me
                     weight_first: weight,
                     node_up: true,
                     eligible_since_ms: (weight > 0).then_some(0),
+                    left_ms: None,
                 };
                 members.insert(key, member);
             }

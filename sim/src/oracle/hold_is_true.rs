@@ -4,8 +4,10 @@ use evenkeel_fakes::truth::OldConsole;
 
 use crate::nemesis::Fault;
 use crate::nemesis::fault::{BalancerFault, ServiceCenterFault};
+use crate::traffic::REQUEST_MS_MAX;
 
 use super::ground::{Member, Server};
+
 use super::words::{CONSOLE_INSTALL, ended_well, same_version};
 use super::{Context, Excuse, Ground, Incident, longest};
 
@@ -23,8 +25,8 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             (wrong, format!("nothing is wrong with {server}"))
         }
         HoldReason::DrainOverdue { server } => (
-            !in_rotation_everywhere(server.as_str(), ground),
-            format!("{server} is not being drained"),
+            may_be_busy(server.as_str(), ground, context),
+            format!("{server} is not being drained, or its last request must be long over"),
         ),
         HoldReason::SwitchOverdue | HoldReason::SoakBad { .. } | HoldReason::FellBack => (
             something_struck(reason, ground, context),
@@ -40,6 +42,10 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
         HoldReason::TooFew { server } => (
             !context.left_out.is_empty() && context.demand.needs(server.as_str(), ground),
             format!("nobody was left out, or the others could carry the users of {server}"),
+        ),
+        HoldReason::CannotLeave { server } => (
+            cannot_leave(server.as_str(), ground, context),
+            format!("enough others serve every pool of {server}"),
         ),
         HoldReason::FloorLost { node, pool } => {
             floor_lost(node.as_str(), pool.as_str(), ground, context)
@@ -63,9 +69,7 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             "the password is right, and nobody has locked the user out".into(),
         ),
         HoldReason::SomebodyElse { what } => {
-            // Once is put right: it takes a second time to be somebody's will.
-            let meddled = context.faults.flag_edited() || context.faults.meddled() > 1;
-            (meddled, format!("nobody else changed {what}"))
+            (meddled_with(what, context), format!("nobody else changed {what}"))
         }
         HoldReason::UnknownWord { .. } => (
             felt(ground, context, |it| matches!(it, ServiceCenterFault::UnknownWord { .. })),
@@ -74,9 +78,7 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
         HoldReason::GuardRefused { .. } => {
             (context.guard_may_refuse, "the guard must agree with the procedure".into())
         }
-        HoldReason::Asked => {
-            (context.faults.asked_to_hold(), "nobody asked, or he has let it go on since".into())
-        }
+        HoldReason::Asked => (context.faults.asked_to_hold(), "nobody asked, or no more".into()),
     };
     (!holds).then_some(why)
 }
@@ -100,6 +102,15 @@ fn something_struck(reason: &HoldReason, ground: &Ground, context: &Context) -> 
         && faults.held_since(ground.now_ms.saturating_sub(lately_ms));
     let asked = *reason == HoldReason::FellBack && faults.asked(&Wanted::FallBack);
     sick || was_held || asked || faults.may_need_a_person_since(began_ms)
+}
+
+/// Somebody else changed what the run holds: a server's flag, or members.
+fn meddled_with(what: &str, context: &Context) -> bool {
+    match what.strip_suffix("'s Enabled flag, again and again") {
+        Some(server) => context.faults.flag_edited(server),
+        // Once is put right: it takes a second time to be somebody's will.
+        None => context.faults.meddled() > 1,
+    }
 }
 
 /// For long enough now a node has answered changes and not made them.
@@ -142,9 +153,11 @@ fn felt(ground: &Ground, context: &Context, which: impl Fn(&ServiceCenterFault) 
 fn failed_to_deploy(server: &str, context: &Context) -> bool {
     let policy = &context.policy;
     let found_ms = u64::from(policy.idle_reads - 1) * policy.jobs_poll_ms;
-    context.faults.incidents().any(|it| {
+    let faults = &context.faults;
+    faults.incidents().any(|it| {
+        let stands = |(_, over_ms)| faults.retried_since_ms(over_ms).is_none();
         matches!(&it.fault, Fault::ServiceCenter(ServiceCenterFault::ThreadInError { server: one, for_ms })
-            if one == server && *for_ms >= found_ms && it.met_ms.is_some())
+            if one == server && *for_ms >= found_ms && it.felt_ms().is_some_and(stands))
     })
 }
 
@@ -184,8 +197,16 @@ fn unknown(host: &str, ground: &Ground, context: &Context) -> bool {
     context.faults.is_cut_off_for(host, context.policy.unknown_ms_max, ground.now_ms)
 }
 
-fn in_rotation_everywhere(server: &str, ground: &Ground) -> bool {
-    ground.members.values().filter(|it| it.server == server).all(super::ground::Member::eligible)
+/// A member of a server is out of rotation, and left it so lately that it may have requests to answer,
+/// or be thought to.
+fn may_be_busy(server: &str, ground: &Ground, context: &Context) -> bool {
+    let (policy, faults) = (&context.policy, &context.faults);
+    let quiet_ms = REQUEST_MS_MAX + policy.quiet_window_ms;
+    let mut members = ground.members.values().filter(|it| it.server == server);
+    members.any(|it| {
+        let end_ms = it.left_ms.map(|ms| faults.end(ms + quiet_ms, faults.bounds.react));
+        !it.eligible() && end_ms.is_some_and(|end_ms| ground.now_ms < end_ms)
+    })
 }
 
 fn floor_lost(node: &str, pool: &str, ground: &Ground, context: &Context) -> (bool, String) {
@@ -195,23 +216,57 @@ fn floor_lost(node: &str, pool: &str, ground: &Ground, context: &Context) -> (bo
     };
     let serving =
         members.iter().filter(|(_, it)| it.eligible() && ground.ready(&it.server)).count();
-    let floor = context.floors.get(pool).copied().unwrap_or(1) as usize;
+    let floor = context.floor(pool);
     (serving < floor, format!("{serving} members serve {pool} on {node}, and its floor is {floor}"))
 }
 
-/// No console answers that may be asked. Only those of untouched and of whole servers may; each
+/// In a pool of a server, on some node, fewer others serve than its floor.
+fn cannot_leave(server: &str, ground: &Ground, context: &Context) -> bool {
+    let lanes = ground.lanes();
+    lanes.iter().filter(|(_, members)| members.iter().any(|(_, it)| it.server == server)).any(
+        |((_, pool), members)| {
+            let others = members
+                .iter()
+                .filter(|(_, it)| it.server != server && it.eligible() && ground.ready(&it.server));
+            others.count() < context.floor(pool)
+        },
+    )
+}
+
+/// No console answers that may be asked. Only those of untouched and of whole servers may, and the one
+/// that was installed first; each
 /// of them is on a server that does not serve or is cut off, is being replaced, is silenced by a
 /// fault, or is an old one on a new database where that does not work.
 pub(super) fn consoles_are_out(ground: &Ground, context: &Context) -> bool {
-    !ground.servers.iter().any(|(name, it)| {
+    let fails = |it: &Server| {
+        context.old_console == OldConsole::Fails && ground.database_new && !it.console_new
+    };
+    consoles(ground, context).all(fails)
+}
+
+/// Servers whose consoles tell what is so: old ones on a new database may fail or show the past.
+pub(super) fn telling_consoles<'a>(
+    ground: &'a Ground,
+    context: &'a Context,
+) -> impl Iterator<Item = &'a Server> {
+    let works = context.old_console == OldConsole::Works || !ground.database_new;
+    consoles(ground, context).filter(move |it| works || it.console_new)
+}
+
+/// Servers whose consoles may be asked and answer something.
+fn consoles<'a>(ground: &'a Ground, context: &'a Context) -> impl Iterator<Item = &'a Server> {
+    let answering = ground.servers.iter().filter(|(name, it)| {
         let silenced = context.faults.console_silenced(name, ground.now_ms)
             || context.faults.is_cut_off(name, ground.now_ms);
-        let may_be_asked = it.front_end && (!it.touched || it.whole_at(&ground.target));
+        let by_hand = it.console_new && context.by_hand.contains(*name);
+        let fresh = it.console_installed || by_hand || it.whole_at(&ground.target);
+        // What a job that went wrong has left there is nothing to be believed.
+        let failed = it.last_job.as_ref().is_some_and(|(_, code)| !ended_well(*code));
+        let may_be_asked = it.front_end && (!it.touched || (fresh && !failed));
         let being_replaced = it.jobs.values().any(|job| job.kind == CONSOLE_INSTALL);
-        let fails =
-            context.old_console == OldConsole::Fails && ground.database_new && !it.console_new;
-        may_be_asked && it.serves() && !being_replaced && !fails && !silenced
-    })
+        may_be_asked && it.serves() && !being_replaced && !silenced
+    });
+    answering.map(|(_, it)| it)
 }
 
 /// The excuse of a hold whose reason has just ceased to be so: a server that had crashed came
@@ -256,14 +311,29 @@ pub(super) fn just_ceased(
             let of = |it| [came_back(it), healed(it), faults.cut_off_excuse(it, 0, ground.now_ms)];
             longest(ground.servers.keys().flat_map(of).flatten())
         }
+        HoldReason::CannotLeave { .. } => {
+            let of = |it: &String| [came_back(it), healed(it), faults.edit_excuse(it)];
+            let upsets = ground.members.keys().filter_map(|key| faults.reload_excuse(&key.node));
+            longest(ground.servers.keys().flat_map(of).flatten().chain(upsets))
+        }
         HoldReason::FloorLost { node, pool } => {
             let of = |it: &String| {
                 let flapped = faults.flap_excuse(node.as_str(), it);
                 [came_back(it), healed(it), faults.edit_excuse(it), flapped]
             };
+            // Whoever is ready again has yet to be proven before he may serve.
+            let proving = |it: &String| {
+                let server = &ground.servers[it];
+                let ready_ms = server.ready_since_ms.filter(|_| server.touched)?;
+                let crash = faults.crashed_at(it).map(|_| "front-end-crash");
+                let end_ms = faults.proven_end(it, ready_ms, true);
+                Some(Excuse::until(faults.sickness(it).or(crash)?, it, end_ms))
+            };
+            let proving = ground.servers.keys().filter_map(proving);
             let upset = faults.reload_excuse(node.as_str());
             let refilled = refilled(node.as_str(), pool.as_str(), ground, context);
-            longest(ground.servers.keys().flat_map(of).flatten().chain(upset).chain(refilled))
+            let of = ground.servers.keys().flat_map(of).flatten();
+            longest(of.chain(proving).chain(upset).chain(refilled))
         }
         _ => None,
     }
@@ -282,7 +352,7 @@ fn refilled(node: &str, pool: &str, ground: &Ground, context: &Context) -> Optio
         |it: &Member| Some(it.eligible_since_ms?.max(ground.servers[&it.server].ready_since_ms?));
     let mut since: Vec<u64> = members.iter().filter_map(|(_, it)| serves_since(it)).collect();
     since.sort_unstable();
-    let floor = context.floors.get(pool).copied().unwrap_or(1) as usize;
+    let floor = context.floor(pool);
     let refilled_ms = *since.get(floor.checked_sub(1)?)?;
     let end_ms = context.faults.end_with(node, refilled_ms, context.faults.bounds.react);
     Some(Excuse::until(&down.fault, node, end_ms))

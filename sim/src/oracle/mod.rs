@@ -15,6 +15,7 @@ pub mod ground;
 pub mod sometimes;
 
 mod capacity_covers_load;
+mod context;
 mod everyone_ends_upgraded;
 mod hold_is_true;
 mod journal_tells_the_truth;
@@ -32,12 +33,12 @@ mod zone_always_served;
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::farm::policy::Policy;
-use evenkeel::journal::{self, FarmMilestone, HoldReason, Request, Wanted};
+use evenkeel::journal::{self, HoldReason};
 use evenkeel_fakes::ledger::{Entry, Event};
-use evenkeel_fakes::truth::OldConsole;
 use serde::Serialize;
 
 pub use capacity_covers_load::Demand;
+pub use context::Context;
 pub use excuse::{Bound, Bounds, Excuse, Faults, Incident, Struck};
 pub use ground::{Ground, MemberKey};
 pub use result_is_true::contradiction;
@@ -50,54 +51,6 @@ pub struct Span {
     pub from_ms: u64,
     /// Until just before this one.
     pub to_ms: u64,
-}
-
-/// What an invariant may know besides ground truth.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// Faults so far.
-    pub faults: Faults,
-    /// The policy: how long things may take.
-    pub policy: Policy,
-    /// Servers that are upgraded first.
-    pub updating: BTreeSet<String>,
-    /// Floors by pool.
-    pub floors: BTreeMap<String, u32>,
-    /// What an old console does once the database is new.
-    pub old_console: OldConsole,
-    /// What users ask for, and what servers can answer.
-    pub demand: Demand,
-    /// Servers that a person had left out: asked for, and decided.
-    pub left_out: BTreeSet<String>,
-    /// When the switch was begun.
-    pub switch_began_ms: Option<u64>,
-    /// The same, or when a process took it up again: its time runs from then on.
-    pub switch_ms: Option<u64>,
-    /// The record that is being told is on the disk.
-    pub told_is_durable: bool,
-    /// The second phase has begun: a sufficient core of the farm was healed for good.
-    pub healed: bool,
-    /// A bug is planted and the guard stands behind it: its refusal is what is hoped for.
-    pub guard_may_refuse: bool,
-}
-
-impl Context {
-    /// The journal tells something that others are judged by.
-    fn hear(&mut self, at_ms: u64, event: &journal::Event) {
-        use journal::Event as E;
-        match event {
-            E::Decided(Request { what: what @ Wanted::LeaveOut { server }, .. })
-                if self.faults.asked(what) =>
-            {
-                self.left_out.insert(server.to_string());
-            }
-            E::FarmReached { milestone: FarmMilestone::SwitchBegan, .. } => {
-                (self.switch_began_ms, self.switch_ms) = (Some(at_ms), Some(at_ms));
-            }
-            E::Began { resumed: true, .. } => self.switch_ms = self.switch_ms.map(|_| at_ms),
-            _ => {}
-        }
-    }
 }
 
 /// Users' requests that were in flight to a member when its server stopped to answer.
@@ -324,6 +277,18 @@ impl Oracle {
         &self.ground
     }
 
+    /// The policy of the run.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.context.policy
+    }
+
+    /// Faults so far.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.context.faults
+    }
+
     /// No invariant was broken so far.
     #[must_use]
     pub fn content(&self) -> bool {
@@ -334,7 +299,10 @@ impl Oracle {
     pub fn entry(&mut self, entry: &Entry) {
         self.pass(entry.at_ms);
         if let Event::FaultMet { tag } = entry.event {
-            self.context.faults.met(entry.at_ms, tag as usize);
+            self.met(entry.at_ms, tag as usize);
+        }
+        if let Event::Up { server } = &entry.event {
+            self.context.faults.up(entry.at_ms, server);
         }
         self.ground.apply(entry);
         self.saw(entry.at_ms, &Sight::Entry(entry));
@@ -353,10 +321,21 @@ impl Oracle {
         self.ask(span, |invariant, ground, context| invariant.saw(sight, ground, context));
     }
 
+    /// Takes up who has users' requests to answer, for what is told next.
+    pub fn unanswered(&mut self, unanswered: BTreeMap<String, u64>) {
+        self.context.unanswered = unanswered;
+    }
+
     /// Takes up a fault.
     pub fn strike(&mut self, at_ms: u64, struck: Struck) {
         self.pass(at_ms);
         self.context.faults.strike(at_ms, struck);
+    }
+
+    /// Somebody met a fault, or it changed something.
+    pub fn met(&mut self, at_ms: u64, place: usize) {
+        self.pass(at_ms);
+        self.context.faults.met(at_ms, place);
     }
 
     /// Takes up what the journal says has happened or is about to; `durable` tells whether the
@@ -395,6 +374,8 @@ impl Oracle {
     fn pass(&mut self, to_ms: u64) {
         let span = Span { from_ms: self.ground.now_ms, to_ms };
         if span.to_ms > span.from_ms {
+            let mute = hold_is_true::telling_consoles(&self.ground, &self.context).next().is_none();
+            self.context.faults.consoles_are_mute(span.from_ms, mute);
             self.ask(span, |invariant, ground, context| invariant.over(span, ground, context));
             self.ground.now_ms = to_ms;
         }

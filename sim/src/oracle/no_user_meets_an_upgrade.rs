@@ -19,7 +19,7 @@
 //! Sabotage that breaks it: skip the drain; admit before the tests; do not assert again after a
 //! reload.
 use super::excuse::Excuse;
-use super::ground::{Member, MemberKey};
+use super::ground::{Member, MemberKey, Server};
 use super::{Context, Finding, Ground, Invariant, Span, longest};
 
 pub(super) struct NoUserMeetsAnUpgrade;
@@ -78,11 +78,13 @@ fn last_one_excuse(
     let server = ground.server_of(member);
     context.faults.crashed_at(&member.server)?;
     let begun = server.being_changed() || !server.unfinished.is_empty();
+    // What a half-deployed one serves is neither version: it stands in for nobody.
+    let stands_in = |it: &Server| it.fit(&ground.target) && !it.half_deployed();
     let others = ground.members.iter().any(|(other, beside)| {
         other.node == key.node
             && other.pool == key.pool
             && beside.eligible()
-            && ground.server_of(beside).fit(&ground.target)
+            && stands_in(ground.server_of(beside))
     });
     (!begun && !others).then(|| Excuse::lasting("front-end-crash", &member.server))
 }

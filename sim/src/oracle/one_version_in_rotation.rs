@@ -18,6 +18,8 @@
 //! * the same while a crashed server is gone that shares another pool with a member of this one, and
 //!   until whoever stands in there, and so in all of his pools, has left again
 //!   ([`super::Bounds::rescue`]);
+//! * while one that is not upgraded yet stands in for servers that a person had left out, who was told
+//!   whom that overloads, and those who stay could not carry its users without it;
 //! * a rescue because an operator disabled a member, which may have stopped its Deployment Service,
 //!   within the bound in which it is enabled and proven again ([`super::Faults::edit_excuse`]);
 //! * while a node is down, and within the bound of a switch after it is up again: nobody is stopped
@@ -132,24 +134,31 @@ fn switch_end<'a>(
 
 fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> Option<Excuse> {
     let faults = &context.faults;
-    let relieved_ms = |server| relieved_ms(server, ground, context);
+    let relieved_ms = |server, since_ms| relieved_ms(server, since_ms, ground, context);
     let dead = servers.iter().filter_map(|server| {
-        faults.crashed_at(server)?;
-        Some(Excuse::until("front-end-crash", server, relieved_ms(server)))
+        let died_ms = faults.crashed_at(server)?;
+        Some(Excuse::until("front-end-crash", server, relieved_ms(server, died_ms)))
     });
     let sick = servers.iter().filter_map(|server| {
-        ground.servers[*server].broke_at_ms?;
-        Some(Excuse::until(faults.sickness(server)?, server, relieved_ms(server)))
+        let broke_ms = ground.servers[*server].broke_at_ms?;
+        Some(Excuse::until(faults.sickness(server)?, server, relieved_ms(server, broke_ms)))
     });
     let half_deployed = servers.iter().filter(|server| ground.servers[**server].half_deployed());
     let half_deployed = half_deployed.map(|server| Excuse::lasting("self-enabling", server));
     let gone = beside(servers, ground).into_iter().filter_map(|server| {
-        faults.crashed_at(server)?;
-        let back_ms = ground.servers[server].ready_since_ms;
+        let back_ms = ground.servers[server].ready_after(faults.crashed_at(server)?);
         let end_ms = back_ms.map_or(u64::MAX, |ms| faults.end(ms, faults.bounds.rescue));
         Some(Excuse::until("front-end-crash", server, end_ms))
     });
     let edited = servers.iter().filter_map(|server| faults.edit_excuse(server));
+    let left_out = servers.iter().find(|server| context.left_out.contains(**server));
+    let stands_in = |server: &&str| {
+        !ground.servers[*server].touched
+            && ground.in_rotation(server)
+            && context.demand.needs(server, ground)
+    };
+    let left_out = left_out.filter(|_| servers.iter().any(stands_in));
+    let left_out = left_out.map(|server| Excuse::lasting("leave-out", server));
     longest(
         faults
             .reload_excuse(node)
@@ -158,18 +167,20 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
             .chain(gone)
             .chain(sick)
             .chain(half_deployed)
+            .chain(left_out)
             .chain(edited)
             .chain(faults.flap_rescue_excuse(node))
             .chain(faults.lost_node_excuse()),
     )
 }
 
-/// By when whoever stood in for a server has left again; never, as long as it is not ready.
-fn relieved_ms(server: &str, ground: &Ground, context: &Context) -> u64 {
+/// By when whoever stood in for a server has left again that something befell at an instant; never, as
+/// long as it has not been ready since.
+fn relieved_ms(server: &str, since_ms: u64, ground: &Ground, context: &Context) -> u64 {
     let faults = &context.faults;
     let it = &ground.servers[server];
-    let Some(ready_ms) = it.ready_since_ms else { return u64::MAX };
-    let fit_ms = if it.touched { faults.proven_end(server, ready_ms) } else { ready_ms };
+    let Some(ready_ms) = it.ready_after(since_ms) else { return u64::MAX };
+    let fit_ms = if it.touched { faults.proven_end(server, ready_ms, true) } else { ready_ms };
     faults.end(fit_ms, faults.bounds.rescue)
 }
 

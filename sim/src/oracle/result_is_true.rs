@@ -33,7 +33,15 @@ impl Invariant for ResultIsTrue {
 
     fn told(&mut self, event: &Event, ground: &Ground, context: &Context) -> Vec<Finding> {
         if let Event::FarmReached { milestone, .. } = event {
-            return self.soak(*milestone, ground.now_ms, context).into_iter().collect();
+            let mut findings = Vec::from_iter(self.soak(*milestone, ground.now_ms, context));
+            match milestone {
+                FarmMilestone::Soaked => findings.extend(gone_in_the_soak(ground, context)),
+                FarmMilestone::Switched | FarmMilestone::FellBack => {
+                    findings.extend(still_at_work(*milestone, ground, context));
+                }
+                FarmMilestone::SwitchBegan | FarmMilestone::SoakBegan => {}
+            }
+            return findings;
         }
         let Event::Reached { server: name, milestone, .. } = event else { return Vec::new() };
         let Some(server) = ground.servers.get(name.as_str()) else {
@@ -44,14 +52,13 @@ impl Invariant for ResultIsTrue {
                 excuse: None,
             }];
         };
-        let Some(wrong) = contradiction(name.as_str(), server, milestone, ground) else {
+        let wrong = contradiction(name.as_str(), server, milestone, ground);
+        let busy = || (*milestone == Milestone::Quiet).then(|| is_busy(name.as_str(), context));
+        let Some(wrong) = wrong.or_else(|| busy().flatten()) else {
             return Vec::new();
         };
         let faults = &context.faults;
-        let members = ground.members.iter().filter(|(_, it)| it.server == name.as_str());
-        let upsets = members.flat_map(|(key, it)| {
-            [faults.reload_excuse(&key.node), faults.flap_excuse(&key.node, &it.server)]
-        });
+        let upsets = upsets(name.as_str(), ground, context);
         // It was read before its service, which had just started, enabled it.
         let enabled_ms = server.enabled_itself_at_ms;
         let enabled = enabled_ms.filter(|_| matches!(milestone, Milestone::Disabled { .. }));
@@ -64,7 +71,6 @@ impl Invariant for ResultIsTrue {
             what: format!("the journal claims {milestone:?} of {name}, but {wrong}"),
             excuse: longest(
                 upsets
-                    .flatten()
                     .chain(enabled)
                     .chain(context.faults.crash_excuse(name.as_str()))
                     .chain(context.faults.edit_excuse(name.as_str()))
@@ -78,16 +84,25 @@ impl Invariant for ResultIsTrue {
             RunVerdict::Aborted => {
                 let mut findings = members_changed(ground, context, &[]);
                 findings.extend(touched(ground, "the run was aborted"));
-                findings.extend(
-                    ground.servers.iter().filter(|(_, it)| it.front_end && !it.enabled).map(
-                        |(name, _)| Finding {
-                            from_ms: None,
-                            subject: name.clone(),
-                            what: format!("the run was aborted, and {name} is still Disabled"),
-                            excuse: context.faults.edit_excuse(name),
-                        },
-                    ),
-                );
+                let front_ends = ground.servers.iter().filter(|(_, it)| it.front_end);
+                let spoilt = front_ends.filter(|(name, _)| !context.left_out.contains(*name));
+                findings.extend(spoilt.filter_map(|(name, it)| {
+                    let wrong = match (it.enabled, it.initialised()) {
+                        (false, _) => "is still Disabled",
+                        (true, false) => "has no Deployment Service that works",
+                        (true, true) => return None,
+                    };
+                    Some(Finding {
+                        from_ms: None,
+                        subject: name.clone(),
+                        what: format!("the run was aborted, and {name} {wrong}"),
+                        excuse: longest(
+                            [context.faults.edit_excuse(name), context.faults.crash_excuse(name)]
+                                .into_iter()
+                                .flatten(),
+                        ),
+                    })
+                }));
                 findings
             }
             RunVerdict::Refused { .. } => {
@@ -133,6 +148,74 @@ impl ResultIsTrue {
             excuse: None,
         })
     }
+}
+
+/// Users wait for a server's answers.
+fn is_busy(server: &str, context: &Context) -> Option<String> {
+    let requests = context.unanswered.get(server)?;
+    Some(format!("{requests} of its users' requests are not answered"))
+}
+
+/// Changes of a server's members behind the orchestrator's back.
+fn upsets<'a>(
+    server: &'a str,
+    ground: &'a Ground,
+    context: &'a Context,
+) -> impl Iterator<Item = Excuse> + 'a {
+    let faults = &context.faults;
+    let members = ground.members.iter().filter(move |(_, it)| it.server == server);
+    members
+        .flat_map(|(key, it)| {
+            [faults.reload_excuse(&key.node), faults.flap_excuse(&key.node, &it.server)]
+        })
+        .flatten()
+}
+
+/// Servers of the half that traffic is said to have left, which get requests or have some to answer.
+fn still_at_work<'a>(
+    milestone: FarmMilestone,
+    ground: &'a Ground,
+    context: &'a Context,
+) -> impl Iterator<Item = Finding> + 'a {
+    let first_leaves = milestone == FarmMilestone::FellBack;
+    let leaves = ground.servers.iter().filter(move |(name, it)| {
+        let first = context.updating.contains(*name);
+        it.front_end && first == first_leaves && !context.left_out.contains(*name)
+    });
+    leaves.filter_map(move |(name, _)| {
+        let in_rotation = || ground.in_rotation(name).then(|| "it gets new requests".to_owned());
+        let wrong = in_rotation().or_else(|| is_busy(name, context))?;
+        Some(Finding {
+            from_ms: None,
+            subject: format!("{milestone:?} {name}"),
+            what: format!(
+                "the journal claims {milestone:?}, and of {name} that is not so: {wrong}"
+            ),
+            excuse: longest(upsets(name, ground, context).chain(context.faults.crash_excuse(name))),
+        })
+    })
+}
+
+/// Servers that were to be watched and do not serve when the soak is said to be over: a machine that
+/// has just gone may not be known to have, and one whose tests have just begun to fail.
+fn gone_in_the_soak<'a>(
+    ground: &'a Ground,
+    context: &'a Context,
+) -> impl Iterator<Item = Finding> + 'a {
+    let policy = &context.policy;
+    let age_ms_max = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
+    let known_ms = age_ms_max + context.faults.bounds.lost_ms;
+    let watched = context.updating.iter().filter(|name| !context.left_out.contains(*name));
+    let gone = watched.filter(move |name| {
+        let changed_ms = ground.servers.get(*name).and_then(|it| it.changed_ms);
+        !ground.ready(name) && changed_ms.is_none_or(|ms| ms + known_ms < ground.now_ms)
+    });
+    gone.map(|name| Finding {
+        from_ms: None,
+        subject: format!("soak {name}"),
+        what: format!("the journal says that the soak is over, and {name} does not serve"),
+        excuse: context.faults.sick_excuse(name, ground.servers[name].broke_at_ms),
+    })
 }
 
 fn touched(ground: &Ground, how: &str) -> Vec<Finding> {

@@ -25,7 +25,8 @@ use evenkeel_fakes::truth::OldConsole;
 
 use super::ground::Server;
 use super::hold_is_true::{consoles_are_out, just_ceased, why_false};
-use super::{Context, Finding, Ground, Invariant, RunVerdict};
+use super::{Context, Finding, Ground, Incident, Invariant, RunVerdict};
+use crate::nemesis::Fault;
 
 #[derive(Default)]
 pub(super) struct RunEndsOrHolds {
@@ -50,6 +51,7 @@ fn may_stay_held(reason: &HoldReason, ground: &Ground, context: &Context) -> boo
         // Without whoever is broken the others may be too few, or have nobody who goes before them.
         HoldReason::FloorLost { .. }
         | HoldReason::TooFew { .. }
+        | HoldReason::CannotLeave { .. }
         | HoldReason::ConsoleUnknown
         | HoldReason::SwitchOverdue
         | HoldReason::SoakBad { .. }
@@ -65,6 +67,26 @@ fn may_stay_held(reason: &HoldReason, ground: &Ground, context: &Context) -> boo
         | HoldReason::GuardRefused { .. }
         | HoldReason::Asked => false,
     }
+}
+
+/// Something was not as it has to be when a run begins, or could not be read.
+fn is_unfit_for_a_run(ground: &Ground, context: &Context) -> bool {
+    let unreadable = |it: &Incident| {
+        let until_ms = it.until_ms.or(it.felt_ms().map(|felt| felt.1));
+        let reads = matches!(
+            it.fault,
+            Fault::Link(_) | Fault::Balancer(_) | Fault::ServiceCenter(_) | Fault::Correlated(_)
+        );
+        reads && until_ms.is_none_or(|ms| ms + context.policy.unknown_ms_max > ground.now_ms)
+    };
+    let as_ever = |it: &Server| {
+        it.initialised()
+            && it.deploying_since_ms.is_none()
+            && (!it.front_end || (it.serves() && it.enabled))
+    };
+    context.faults.incidents().any(unreadable)
+        || !ground.servers.values().all(as_ever)
+        || !ground.members.values().all(super::ground::Member::eligible)
 }
 
 /// Only a person says that the reason is over.
@@ -158,6 +180,7 @@ impl Invariant for RunEndsOrHolds {
         let what = match verdict {
             RunVerdict::Done { .. } => return Vec::new(),
             RunVerdict::Aborted if context.faults.asked(&Wanted::Abort) => return Vec::new(),
+            RunVerdict::Refused { .. } if is_unfit_for_a_run(ground, context) => return Vec::new(),
             RunVerdict::Held { reason } if may_stay_held(reason, ground, context) => {
                 return Vec::new();
             }

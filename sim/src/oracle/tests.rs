@@ -1,6 +1,6 @@
 //! Each invariant on hand-made ledgers: it fails on a bad one, passes on a good one, and excuses
 //! what it says it excuses, no longer than it says.
-use evenkeel::journal::{HoldReason, Milestone};
+use evenkeel::journal::{HoldReason, Milestone, Wanted};
 use evenkeel::procedure::action::JobKind;
 use evenkeel_fakes::ledger::{ApplicationState, Event, FlagBy, ServiceState};
 use evenkeel_fakes::spec::Spec;
@@ -12,9 +12,11 @@ use crate::nemesis::fault::{BalancerFault, Fate, FrontEndFault, LinkFault, Orche
 use super::*;
 use crate::traffic::{TrafficSpec, UsersTruth};
 
+mod faults;
 mod no_blank_cheques;
 mod rescues;
 mod users_and_journal;
+use faults::{away, crash, failing_installer};
 use users_and_journal::reached;
 
 /// Four servers in one pool on one node; fe-1 and fe-2 are upgraded first.
@@ -60,22 +62,12 @@ fn bounds() -> Bounds {
     Bounds::new(&Policy::default(), &Truth::default(), links, 4, 1)
 }
 
-fn crash(n: u32) -> Fault {
-    Fault::FrontEnd(FrontEndFault::FrontEndCrash { server: fe(n), back_after_ms: None })
-}
-
-fn failing_installer(n: u32) -> Fault {
-    let job = JobKind::FrontEndUpgrade;
-    Fault::FrontEnd(FrontEndFault::InstallerFails { server: fe(n), job, code: 2, times: 1 })
-}
-
-fn away() -> Fault {
-    Fault::Orchestrator(OrchestratorFault::OrchestratorCrash { away_ms: 1, fate: Fate::default() })
-}
-
 impl Story {
     fn new() -> Self {
         let context = Context {
+            may_go_down: BTreeSet::new(),
+            publishes: false,
+            unanswered: BTreeMap::new(),
             faults: Faults::new(bounds()),
             policy: Policy::default(),
             updating: ["fe-1".to_owned(), "fe-2".to_owned()].into(),
@@ -83,6 +75,7 @@ impl Story {
             old_console: OldConsole::Works,
             demand: Demand::of(&spec(), &TrafficSpec::of(&spec(), &UsersTruth::default())),
             left_out: BTreeSet::new(),
+            by_hand: BTreeSet::new(),
             switch_began_ms: None,
             switch_ms: None,
             told_is_durable: false,
@@ -116,8 +109,13 @@ impl Story {
     /// A fault begins; faults are numbered as they come.
     fn strike(&mut self, fault: Fault) -> &mut Self {
         let struck = Struck::Began { place: self.faults, fault };
-        self.faults += 1;
+        let changes = matches!(&struck, Struck::Began { fault, .. } if
+            fault.edits().is_some() || fault.meddles());
         self.oracle.strike(self.now_s * 1_000, struck);
+        if changes {
+            self.oracle.met(self.now_s * 1_000, self.faults);
+        }
+        self.faults += 1;
         self
     }
 

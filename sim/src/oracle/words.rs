@@ -15,6 +15,9 @@ pub(super) fn ended_well(code: Option<i32>) -> bool {
 /// The kind of job that replaces the console.
 pub(super) const CONSOLE_INSTALL: &str = "service-center-install";
 
+/// The kind of job that publishes the applications for the new version.
+pub(super) const PUBLISH: &str = "publish";
+
 /// Two texts mean the same version.
 #[must_use]
 pub fn same_version(a: &str, b: &str) -> bool {

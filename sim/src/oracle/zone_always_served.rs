@@ -5,6 +5,7 @@
 //! them a server in the middle of an upgrade.
 //!
 //! Allowed to fail, for the pool alone:
+//! * where the farm file says that the pool may go down;
 //! * while a member of it has crashed by itself and no fit living member exists in it;
 //! * within the detection bound after one crashed: health check (`fall` + 1 intervals), one poll
 //!   of the node, and the effect that brings another one in ([`super::Bounds::death`]);
@@ -49,7 +50,8 @@ impl Invariant for ZoneAlwaysServed {
     fn over(&mut self, span: Span, ground: &Ground, context: &Context) -> Vec<Finding> {
         let mut findings = Vec::new();
         for ((node, pool), members) in ground.lanes() {
-            if members.iter().any(|(_, it)| it.eligible() && ground.ready(&it.server)) {
+            let served = members.iter().any(|(_, it)| it.eligible() && ground.ready(&it.server));
+            if served || context.may_go_down.contains(pool) {
                 continue;
             }
             let servers: Vec<&str> = members.iter().map(|(_, it)| it.server.as_str()).collect();
@@ -131,7 +133,8 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
     for (died_ms, server, name, bound) in crashes.max_by_key(|it| it.0).into_iter().chain(broken) {
         // Whoever is whole has yet to be proven before he may serve; the first of them counts.
         let proven_ms = servers.iter().filter_map(|server| {
-            Some(faults.proven_end(server, ground.servers[*server].ready_since_ms?))
+            let it = &ground.servers[*server];
+            Some(faults.proven_end(server, it.ready_since_ms?, it.touched))
         });
         let proven_ms = proven_ms.min();
         excuses.push(match proven_ms {

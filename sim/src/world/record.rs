@@ -41,6 +41,8 @@ pub(super) enum Message {
     Released,
     /// The orchestrator sent bytes for the n-th time to where an effect is under way.
     Sent(u64),
+    /// An answer has met what was to befall it, a fault of this place in the schedule.
+    Befell(usize),
     /// The orchestrator has heard of somebody whom something late is for.
     Heard(SocketAddr),
     /// A process that does not hold the run changes something.
@@ -182,6 +184,7 @@ impl Recorder {
         // Its wall time is left out: every line here begins with simulated time.
         inner.tell(now_ms, line.split_once("  ").map_or(&*line, |(_, words)| words));
         let durable = record.ordinal < inner.durable;
+        inner.requests_looked_at(&record.event);
         inner.oracle().told(now_ms, &record.event, durable);
         if let Some(witness) = &mut inner.witness {
             let oracle = inner.oracle.as_ref().expect("nothing happens after the end");
@@ -213,7 +216,9 @@ impl Recorder {
     pub(super) fn may_strike(&self, now_ms: u64, fault: &Fault) -> bool {
         let inner = &mut *self.0.borrow_mut();
         let oracle = inner.oracle.as_ref().expect("nothing happens after the end");
-        let Some(entry) = atlas::forbids(fault, oracle.ground()) else { return true };
+        let Some(entry) = atlas::forbids(fault, oracle.ground(), oracle.faults()) else {
+            return true;
+        };
         inner.trimmed.insert(entry.name);
         inner.tell(now_ms, &format!("not injected ({}): {fault}", entry.name));
         false
@@ -402,6 +407,7 @@ impl Inner {
 
     fn changed(&mut self, now_ms: u64, place: usize) {
         let step = self.step;
+        self.oracle().met(now_ms, place);
         let hit = self.struck.get_mut(&place).expect("only what struck can change something");
         hit.changed.get_or_insert((now_ms, step));
     }

@@ -10,6 +10,17 @@ impl Incident {
     fn bites(&self) -> bool {
         self.met_ms.is_some() || !self.fault.fells().is_empty()
     }
+
+    /// Servers that it took down and that are not up again.
+    fn fells_still(&self) -> impl Iterator<Item = &str> {
+        let felled = self.fault.fells().into_iter();
+        felled.filter(|server| !self.back_ms.contains_key(*server))
+    }
+
+    /// When a server that it took down, or made fail, was up again, or it was over.
+    fn back_at(&self, server: &str) -> Option<u64> {
+        self.back_ms.get(server).copied().or(self.until_ms)
+    }
 }
 
 impl Faults {
@@ -27,7 +38,15 @@ impl Faults {
     /// When it was up again, after its last crash.
     #[must_use]
     pub fn back_at(&self, server: &str) -> Option<u64> {
-        self.crash(server)?.until_ms
+        self.crash(server)?.back_at(server)
+    }
+
+    /// A server's machine is up: what took it down may go on for others.
+    pub fn up(&mut self, at_ms: u64, server: &str) {
+        let open = self.incidents.iter_mut().filter(|it| it.until_ms.is_none());
+        for incident in open.filter(|it| it.fault.fells().contains(&server)) {
+            incident.back_ms.insert(server.to_owned(), at_ms);
+        }
     }
 
     /// The server's upgrade failed, or took long, because of a fault.
@@ -49,7 +68,7 @@ impl Faults {
     #[must_use]
     pub fn unmended(&self) -> BTreeSet<&str> {
         let open = self.incidents.iter().filter(|it| it.until_ms.is_none() && it.bites());
-        open.flat_map(|it| it.fault.fells().into_iter().chain(it.fault.spoils())).collect()
+        open.flat_map(|it| it.fells_still().chain(it.fault.spoils())).collect()
     }
 
     /// The fault that breaks the server's applications.
@@ -78,7 +97,7 @@ impl Faults {
     pub fn crash_excuse(&self, server: &str) -> Option<Excuse> {
         let crash = self.crash(server)?;
         let (died_ms, name) = (crash.from_ms, crash.fault.kind().name);
-        match crash.until_ms {
+        match crash.back_at(server) {
             None => Some(Excuse::lasting(name, server)),
             Some(back_ms) => {
                 let end_ms =
@@ -89,16 +108,24 @@ impl Faults {
     }
 
     /// The excuse of whoever has to do without a server: a fault took it down or made its upgrade
-    /// fail. While it is not ready; and since it is (`ready_since_ms`), or that is over, until the
-    /// best orchestrator could have put it back.
+    /// fail. Until it is ready again (`ready_after` tells when it was, after an instant), or that is
+    /// over, and from then on until the best orchestrator could have put it back.
     #[must_use]
-    pub fn absence_excuse(&self, server: &str, ready_since_ms: Option<u64>) -> Option<Excuse> {
+    pub fn absence_excuse(
+        &self,
+        server: &str,
+        touched: bool,
+        ready_after: impl Fn(u64) -> Option<u64>,
+    ) -> Option<Excuse> {
         let took =
             |fault: &Fault| fault.fells().contains(&server) || fault.spoils().contains(&server);
         let incident = self.last_bite(took)?;
         let name = incident.fault.kind().name;
-        let Some(ready_ms) = ready_since_ms else { return Some(Excuse::lasting(name, server)) };
-        let over_ms = incident.until_ms.unwrap_or(0).max(ready_ms);
-        Some(Excuse::until(name, server, self.end(over_ms, self.bounds.prove)))
+        let bit_ms = incident.met_ms.unwrap_or(incident.from_ms);
+        let Some(ready_ms) = ready_after(bit_ms) else {
+            return Some(Excuse::lasting(name, server));
+        };
+        let over_ms = incident.back_at(server).unwrap_or(0).max(ready_ms);
+        Some(Excuse::until(name, server, self.proven_end(server, over_ms, touched)))
     }
 }

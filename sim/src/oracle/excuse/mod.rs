@@ -8,6 +8,8 @@ mod broken;
 mod cut_off;
 mod disturbance;
 
+use std::collections::BTreeMap;
+
 use evenkeel::journal::Wanted;
 use serde::Serialize;
 
@@ -52,8 +54,10 @@ pub struct Incident {
     pub from_ms: u64,
     /// When it was over; `None` while it lasts, and for what has no end of its own.
     pub until_ms: Option<u64>,
-    /// When somebody first met what lay in wait.
+    /// When somebody first met what lay in wait, or it first changed something.
     pub met_ms: Option<u64>,
+    /// Of the servers that it took down those that are up again, and since when.
+    pub back_ms: BTreeMap<String, u64>,
 }
 
 impl Incident {
@@ -86,13 +90,16 @@ pub struct Faults {
     disturbances: Vec<(usize, Disturbance)>,
     /// What people asked for, and when, oldest first.
     asked: Vec<(u64, Wanted)>,
+    /// From when until when no console told what was so; `u64::MAX` while that lasts.
+    mute: Vec<(u64, u64)>,
 }
 
 impl Faults {
     /// None yet.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, incidents: Vec::new(), disturbances: Vec::new(), asked: Vec::new() }
+        let (incidents, disturbances) = (Vec::new(), Vec::new());
+        Self { bounds, incidents, disturbances, asked: Vec::new(), mute: Vec::new() }
     }
 
     /// Takes up a fault, or its end.
@@ -100,10 +107,17 @@ impl Faults {
         match struck {
             Struck::Asked { what } => self.asked.push((at_ms, what)),
             Struck::Began { place, fault } => {
-                let disturbance = disturbance(&fault, at_ms, &self.bounds);
-                self.disturbances.extend(disturbance.map(|it| (place, it)));
-                let (until_ms, met_ms) = (None, None);
-                self.incidents.push(Incident { place, fault, from_ms: at_ms, until_ms, met_ms });
+                if !fault.waits_for_an_answer() {
+                    self.disturb(at_ms, place, &fault);
+                }
+                self.incidents.push(Incident {
+                    place,
+                    fault,
+                    from_ms: at_ms,
+                    until_ms: None,
+                    met_ms: None,
+                    back_ms: BTreeMap::new(),
+                });
             }
             Struck::Ended { place } => {
                 let incident = self.incidents.iter_mut().rev().find(|it| it.place == place);
@@ -139,10 +153,20 @@ impl Faults {
         told
     }
 
-    /// Somebody met the fault of a place.
+    fn disturb(&mut self, at_ms: u64, place: usize, fault: &Fault) {
+        let disturbance = disturbance(fault, at_ms, &self.bounds);
+        self.disturbances.extend(disturbance.map(|it| (place, it)));
+    }
+
+    /// Somebody met the fault of a place, or it changed something.
     pub fn met(&mut self, at_ms: u64, place: usize) {
-        if let Some(incident) = self.incidents.iter_mut().rev().find(|it| it.place == place) {
-            incident.met_ms.get_or_insert(at_ms);
+        let incident = self.incidents.iter_mut().rev().find(|it| it.place == place);
+        if let Some(incident) = incident.filter(|it| it.met_ms.is_none()) {
+            incident.met_ms = Some(at_ms);
+            let fault = incident.fault.clone();
+            if fault.waits_for_an_answer() {
+                self.disturb(at_ms, place, &fault);
+            }
         }
     }
 
@@ -163,13 +187,41 @@ impl Faults {
     }
 
     /// When the best orchestrator has proven a server that is ready since an instant: its threads may
-    /// tell nothing for a while.
+    /// tell nothing for a while; nor may any console, which one that was touched needs to be enabled
+    /// and judged.
     #[must_use]
-    pub fn proven_end(&self, server: &str, ready_ms: u64) -> u64 {
+    pub fn proven_end(&self, server: &str, ready_ms: u64, touched: bool) -> u64 {
         let hides = |it: &&Incident| it.fault.hides_threads_of(server);
         let felt = self.incidents.iter().filter(hides).filter_map(Incident::felt_ms);
         let legible_ms = felt.map(|(_, until_ms)| until_ms).max().unwrap_or(0);
-        self.end(ready_ms.max(legible_ms), self.bounds.prove)
+        let mut end_ms = self.end(ready_ms.max(legible_ms), self.bounds.prove);
+        // Threads are read at a console. Whoever was shut out of all of them reads nothing until a
+        // person has the login tried again, and then watches for as long as ever.
+        let shut = self.incidents.iter().filter(|it| it.fault.shuts_out());
+        let mut shut: Vec<_> = shut.filter_map(Incident::felt_ms).collect();
+        shut.sort_unstable();
+        for (met_ms, over_ms) in shut {
+            let until_ms = self.retried_since_ms(over_ms).unwrap_or(u64::MAX);
+            if met_ms <= end_ms && ready_ms < until_ms {
+                end_ms = end_ms.max(self.end(until_ms, self.bounds.prove));
+            }
+        }
+        for &(from_ms, until_ms) in self.mute.iter().filter(|_| touched) {
+            if from_ms <= end_ms && ready_ms < until_ms {
+                end_ms = end_ms.max(self.end(until_ms, self.bounds.prove));
+            }
+        }
+        end_ms
+    }
+
+    /// From an instant on no console tells what is so, or some does.
+    pub fn consoles_are_mute(&mut self, from_ms: u64, mute: bool) {
+        let open = self.mute.last_mut().filter(|(_, until_ms)| *until_ms == u64::MAX);
+        match open {
+            None if mute => self.mute.push((from_ms, u64::MAX)),
+            Some((_, until_ms)) if !mute => *until_ms = from_ms,
+            _ => {}
+        }
     }
 
     /// When the best orchestrator has read or set a flag that changed at an instant: consoles may
@@ -184,7 +236,7 @@ impl Faults {
         for ((met_ms, until_ms), incident) in felt {
             // Whoever was shut out does not try again before a person says so.
             let until_ms = match incident.fault.shuts_out() {
-                true => self.asked_since_ms(until_ms).unwrap_or(u64::MAX),
+                true => self.retried_since_ms(until_ms).unwrap_or(u64::MAX),
                 false => until_ms,
             };
             if met_ms <= end_ms && from_ms < until_ms {
@@ -238,7 +290,11 @@ impl Faults {
                 let costs_ms = match it.costs {
                     Cost::Outage => it.until_ms - it.from_ms.max(from_ms),
                     Cost::Once(ms) => ms,
-                    Cost::EachExchange(ms) => ms * bound.exchanges,
+                    // No more than it lasts, and the exchange that is under way at its end.
+                    Cost::EachExchange(ms) => {
+                        let lasts_ms = it.until_ms - it.from_ms.max(from_ms);
+                        (ms * bound.exchanges).min(lasts_ms.saturating_add(ms))
+                    }
                 };
                 end_ms = end_ms.saturating_add(costs_ms);
             }
@@ -249,7 +305,7 @@ impl Faults {
     /// How often somebody else changed what members are set to.
     #[must_use]
     pub fn meddled(&self) -> usize {
-        self.incidents.iter().filter(|incident| incident.fault.meddles()).count()
+        self.incidents.iter().filter(|it| it.fault.meddles() && it.met_ms.is_some()).count()
     }
 
     /// A fault struck after which a person may be needed, or somebody else meddled again.
@@ -263,7 +319,7 @@ impl Faults {
     pub fn may_need_a_person_since(&self, since_ms: u64) -> bool {
         let felt = |it: &&Incident| self.over_ms(it).is_none_or(|over_ms| over_ms >= since_ms);
         let felt = || self.incidents.iter().filter(felt);
-        felt().filter(|it| it.fault.meddles()).count() > 1
+        felt().filter(|it| it.fault.meddles() && it.met_ms.is_some()).count() > 1
             || felt().any(|it| it.fault.kind().needs_person)
     }
 
@@ -275,16 +331,19 @@ impl Faults {
             fault if !fault.fells().is_empty() => it.until_ms?,
             Fault::FrontEnd(_) if it.fault.spoils().is_empty() => it.from_ms,
             Fault::FrontEnd(_) => it.met_ms.unwrap_or(0),
-            Fault::People(PeopleFault::LeaveOut) => return None,
+            Fault::People(PeopleFault::LeaveOut) => it.met_ms.unwrap_or(it.from_ms),
             Fault::People(_) | Fault::Database(_) => it.from_ms,
             _ => it.until_ms?,
         };
         Some(self.end(over_ms, self.bounds.prove))
     }
 
-    /// When somebody first asked for anything from an instant on.
-    fn asked_since_ms(&self, from_ms: u64) -> Option<u64> {
-        self.asked.iter().map(|(at_ms, _)| *at_ms).find(|at_ms| *at_ms >= from_ms)
+    /// When somebody first had the run tried again from an instant on: all of it.
+    #[must_use]
+    pub fn retried_since_ms(&self, from_ms: u64) -> Option<u64> {
+        let retried = |what: &Wanted| matches!(what, Wanted::Retry { server: None });
+        let mut tries = self.asked.iter().filter(|(_, what)| retried(what)).map(|(ms, _)| *ms);
+        tries.find(|at_ms| *at_ms >= from_ms)
     }
 
     /// Somebody asked for it.
@@ -392,16 +451,22 @@ impl Faults {
     /// it, put it right and seen that the server works again. Disable may have stopped its service.
     #[must_use]
     pub fn edit_excuse(&self, server: &str) -> Option<Excuse> {
-        let edit = self.last(|fault| fault.edits() == Some(server))?;
+        let edit = self.edit(server)?;
         let right_ms = self.flag_end(edit.from_ms);
         let end_ms = self.end(right_ms, self.bounds.prove);
         Some(Excuse::until(edit.fault.kind().name, server, end_ms))
     }
 
+    /// The last change that an operator made of a server's flag.
+    fn edit(&self, server: &str) -> Option<&Incident> {
+        let edits = |it: &&Incident| it.fault.edits() == Some(server) && it.met_ms.is_some();
+        self.incidents.iter().rev().find(edits)
+    }
+
     /// An operator has changed a server's flag.
     #[must_use]
-    pub fn flag_edited(&self) -> bool {
-        self.last(|fault| fault.edits().is_some()).is_some()
+    pub fn flag_edited(&self, server: &str) -> bool {
+        self.edit(server).is_some()
     }
 }
 

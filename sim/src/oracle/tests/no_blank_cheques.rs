@@ -1,8 +1,8 @@
 //! What once went wrong, or may yet, excuses nothing that has another reason.
-use evenkeel::journal::{Event as Journal, Request, ServerFailure, Wanted};
+use evenkeel::journal::{Event as Journal, FarmMilestone, Request, ServerFailure, Wanted};
 
 use super::*;
-use crate::nemesis::fault::{PeopleFault, ServiceCenterFault};
+use crate::nemesis::fault::{LinkFault, PeopleFault, ServiceCenterFault};
 
 fn met(place: u64) -> Event {
     Event::FaultMet { tag: place }
@@ -35,7 +35,7 @@ fn what_lies_in_wait_excuses_nobody_before_it_is_met() {
         if is_met {
             faults.met(10_000, 0);
         }
-        faults.absence_excuse("fe-3", None).is_some() || faults.upgrade_spoilt("fe-3")
+        faults.absence_excuse("fe-3", false, |_| None).is_some() || faults.upgrade_spoilt("fe-3")
     };
     assert!(excused(true) && !excused(false));
 }
@@ -51,6 +51,78 @@ fn a_crash_that_is_over_excuses_no_later_outage() {
     story.at(4_000).begin_upgrade(1).begin_upgrade(2);
     story.at(4_100).drain([3, 4]).begin_upgrade(3).begin_upgrade(4).at(4_200);
     assert_eq!(broken(&story.end_anyhow()), [("zone_always_served", 4_100)]);
+}
+
+/// Goal: nor does it excuse two versions, or too many requests. Method: a crash of fe-1 that is over;
+/// hours later it is admitted before its half is complete, and three of four are drained.
+#[test]
+fn a_crash_that_is_over_excuses_nothing_of_later_work() {
+    let mut story = Story::new();
+    story.at(10).crash(1).at(30).up(1).at(4_000).drain([1, 2]).begin_upgrade(1);
+    story.at(4_300).end_upgrade(1).at(9_000).admin(1, 0).at(9_010);
+    assert_eq!(broken(&story.end_anyhow()), [("one_version_in_rotation", 9_000)]);
+    let mut story = Story::new();
+    story.oracle.context.demand.capacity.values_mut().for_each(|rps| *rps = 5.0);
+    story.at(10).crash(1).at(30).up(1).at(4_000).drain([1, 2]).begin_upgrade(1).admin(3, 8);
+    story.at(4_100);
+    assert_eq!(broken(&story.end_anyhow()), [("capacity_covers_load", 4_000)]);
+}
+
+/// Goal: a slow network prolongs nothing by more than it lasts itself. Method: what takes a hundred
+/// exchanges, ten seconds of which are slow.
+#[test]
+fn a_slow_network_costs_no_more_than_it_lasts() {
+    let mut faults = Faults::new(bounds());
+    let hosts = ["lb".to_owned()].into();
+    let slow = LinkFault::Latency { hosts, extra_ms: 2_000, for_ms: 10_000 };
+    let bound = Bound { waits_ms: 60_000, exchanges: 100 };
+    let undisturbed_ms = faults.end(0, bound);
+    faults.strike(0, Struck::Began { place: 0, fault: Fault::Link(slow) });
+    assert!(faults.end(0, bound) <= undisturbed_ms + 10_000 + 12_000);
+}
+
+/// Goal: an answer that is to be spoilt disturbs nobody before it comes. Method: it comes an hour later.
+#[test]
+fn a_spoilt_answer_disturbs_when_it_comes() {
+    let mut faults = Faults::new(bounds());
+    let silence = LinkFault::SilenceMidResponse { host: Some("lb".to_owned()) };
+    let undisturbed_ms = faults.end(10, bounds().react);
+    faults.strike(0, Struck::Began { place: 0, fault: Fault::Link(silence) });
+    assert_eq!(faults.end(10, bounds().react), undisturbed_ms);
+    faults.met(3_600_000, 0);
+    assert!(faults.end(3_600_000, bounds().react) > undisturbed_ms + 3_600_000);
+}
+
+/// Goal: a change that was none is nobody's doing. Method: an operator disables whoever is disabled.
+#[test]
+fn an_edit_that_changed_nothing_excuses_nothing() {
+    let mut faults = Faults::new(bounds());
+    let edit = PeopleFault::ConsoleEdit { server: fe(3), enabled: false };
+    faults.strike(0, Struck::Began { place: 0, fault: Fault::People(edit) });
+    assert!(faults.edit_excuse("fe-3").is_none() && !faults.flag_edited("fe-3"));
+    faults.met(0, 0);
+    assert!(faults.edit_excuse("fe-3").is_some() && faults.flag_edited("fe-3"));
+}
+
+/// Goal: quiet means that nobody waits for an answer, and a soak that somebody was there. Method: a
+/// claim while requests are in flight; the end of a soak with a server that has long been gone.
+#[test]
+fn quiet_and_soaked_are_claims_about_users() {
+    let quiet = || reached(1, Milestone::Quiet);
+    for (requests, expected) in [(None, None), (Some(2), Some(("result_is_true", 100)))] {
+        let mut story = Story::new();
+        story.at(10).drain([1, 2]).at(100);
+        let busy = requests.map(|requests| (fe(1), requests)).into_iter().collect();
+        story.oracle.unanswered(busy);
+        story.told(quiet());
+        assert_eq!(broken(&story.end_anyhow()), Vec::from_iter(expected));
+    }
+    let farm = |milestone| Journal::FarmReached { milestone, evidence: String::new() };
+    let mut story = Story::new();
+    story.whole_run().at(5_000).crash(1).told(farm(FarmMilestone::SoakBegan)).at(50_000);
+    story.told(farm(FarmMilestone::Soaked));
+    let found = broken(&story.end_anyhow());
+    assert!(found.contains(&("result_is_true", 50_000)), "{found:?}");
 }
 
 /// Goal: a hold lasts no longer than its reason. Method: a pool that really fell under its floor, and
@@ -128,6 +200,7 @@ fn a_lockout_that_a_person_has_ended_prolongs_nothing_later() {
     assert_eq!(faults.flag_end(edited_ms), u64::MAX, "nobody has tried again");
     faults.strike(900_000, Struck::Asked { what: Wanted::Retry { server: None } });
     faults.strike(edited_ms, Struck::Began { place: 1, fault: Fault::People(edit) });
+    faults.met(edited_ms, 1);
     assert!(faults.edit_excuse("fe-2").is_some_and(|it| it.until_ms.is_some()));
 }
 

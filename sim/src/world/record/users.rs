@@ -1,10 +1,11 @@
 //! What changes mean for the users' requests, and what became of those: told to the oracle.
+use evenkeel::journal::{self, FarmMilestone, Milestone};
 use evenkeel_fakes::farm::Farm;
 use evenkeel_fakes::ledger;
 
 use crate::oracle::sometimes::DRAINED_UNDER_LOAD;
 use crate::oracle::{Lost, MemberKey, Sight, TurnedAway};
-use crate::traffic::Cell;
+use crate::traffic::{Cell, REQUEST_MS_MAX};
 
 use super::Inner;
 
@@ -43,6 +44,34 @@ impl Inner {
             let turned_away = TurnedAway { server, requests, piling_up_since_ms };
             self.oracle().saw(at_ms, &Sight::TurnedAway(&turned_away));
         }
+    }
+
+    /// Tells which servers have requests to answer, where the journal is to claim something of them.
+    pub(super) fn requests_looked_at(&mut self, event: &journal::Event) {
+        let claims = match event {
+            journal::Event::Reached { milestone, .. } => *milestone == Milestone::Quiet,
+            journal::Event::FarmReached { milestone, .. } => {
+                matches!(milestone, FarmMilestone::Switched | FarmMilestone::FellBack)
+            }
+            _ => false,
+        };
+        if !claims {
+            return;
+        }
+        // What an earlier process of a balancer carries nobody can count. It is waited for as long as a
+        // drain may take, be that shorter than the longest request.
+        let to_the_end = self.oracle().policy().drain_ms_max >= REQUEST_MS_MAX;
+        let traffic = self.users.traffic();
+        let of = |cell| match to_the_end {
+            true => traffic.unanswered(cell),
+            false => traffic.in_flight(cell),
+        };
+        let requests =
+            |server: &str| traffic.cells_of(server).iter().map(|cell| of(*cell)).sum::<u64>();
+        let busy = traffic.servers().map(|server| (server.to_owned(), requests(server)));
+        let busy = busy.filter(|(_, requests)| *requests > 0).collect();
+        drop(traffic);
+        self.oracle().unanswered(busy);
     }
 
     /// Notices a drain that users are busy with.
