@@ -1,5 +1,5 @@
-//! Every planted bug is caught and its failure made small, each invariant catches some bug first, and
-//! the guard keeps the bugs of `decide` from doing harm.
+//! Every planted bug is caught by an invariant that it breaks by what it is, and its failure made small;
+//! each invariant catches some bug first, and the guard keeps the bugs of `decide` from doing harm.
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -40,8 +40,8 @@ const SHRINK_RUNS_MAX: u32 = 200;
 
 /// Goal: an oracle that has never seen a bug is not known to see any, and what it sees arrives small.
 /// Method: plant each known bug on the farm of six servers and rehearse seed after seed without the
-/// guard, until an invariant is broken; shrink that failure and count its events; then a few seeds
-/// with the guard, which must break none.
+/// guard, until an invariant is broken, which must be one that the bug names; shrink that failure and
+/// count its events; then a few seeds with the guard, which must break none.
 #[test]
 fn every_planted_bug_is_caught_and_small_and_the_guard_holds() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -60,7 +60,10 @@ fn every_planted_bug_is_caught_and_small_and_the_guard_holds() {
     hunt.all(&bugs, |row| {
         let name = row.sabotage.name;
         match &row.catches[..] {
-            [Some(caught)] => failures.push((row.sabotage, caught.clone())),
+            [Some(caught)] => {
+                wrong.extend(by_another(row.sabotage, caught));
+                failures.push((row.sabotage, caught.clone()));
+            }
             _ => wrong.push(format!("{name} was not caught in {SEEDS_MAX} seeds")),
         }
         if let Some(seed) = row.guarded.as_ref().and_then(|it| it.harmed.first()) {
@@ -74,6 +77,27 @@ fn every_planted_bug_is_caught_and_small_and_the_guard_holds() {
     wrong.extend(idle.map(|invariant| format!("{invariant} was the first to catch no bug")));
     wrong.extend(too_large(&hunt, &failures));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Tells of a bug that was caught by an invariant which it does not name: it was caught by chance, or
+/// is not the bug that it is to be.
+fn by_another(sabotage: &Sabotage, caught: &Catch) -> Option<String> {
+    let Sabotage { name, caught_by, .. } = sabotage;
+    let Catch { invariant, seed, .. } = caught;
+    let expected = caught_by.join(" or ");
+    (!caught_by.contains(invariant))
+        .then(|| format!("{name} was caught by {invariant} in seed {seed}, and not by {expected}"))
+}
+
+/// Goal: what a bug names is an invariant. Method: look each up among those of the oracle.
+#[test]
+fn every_bug_names_invariants() {
+    for Sabotage { name, caught_by, .. } in sabotage::all() {
+        assert!(!caught_by.is_empty(), "{name} names no invariant");
+        for invariant in *caught_by {
+            assert!(INVARIANTS.contains(invariant), "{name}: {invariant} is no invariant");
+        }
+    }
 }
 
 /// Shrinks each failure, and tells of those that stay large.

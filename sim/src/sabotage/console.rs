@@ -1,8 +1,9 @@
 //! Bugs of `decide` about Service Center: the Enabled flags.
 use evenkeel::farm::Half;
+use evenkeel::journal::HoldReason;
 use evenkeel::procedure::action::{Action, JobKind};
 use evenkeel::procedure::decide::{Decision, console_for, decide};
-use evenkeel::procedure::layout::Layout;
+use evenkeel::procedure::layout::{Layout, ServerIx};
 use evenkeel::procedure::progress::Progress;
 use evenkeel::procedure::view::View;
 
@@ -13,21 +14,21 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "skip-disable",
         sentence: "step 2 is taken for done",
-        caught_by: "no_deployment_under_load",
+        caught_by: &["no_deployment_under_load"],
         bug: Bug::Decide(skip_disable),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "enable-too-early",
-        sentence: "a loaded server is enabled again once Service Center is upgraded",
-        caught_by: "run_ends_or_holds",
+        sentence: "a loaded server is enabled once Service Center is upgraded, and left so",
+        caught_by: &["no_deployment_under_load"],
         bug: Bug::Decide(enable_too_early),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "never-enable",
         sentence: "step 7 takes for granted that a started Deployment Service enables its server",
-        caught_by: "result_is_true",
+        caught_by: &["result_is_true"],
         bug: Bug::Decide(never_enable),
         hunted: Hunted::Usually,
     },
@@ -53,16 +54,22 @@ fn skip_disable(layout: &Layout, progress: &Progress, view: &View) -> Decision {
 }
 
 fn enable_too_early(layout: &Layout, progress: &Progress, view: &View) -> Decision {
-    let mut decision = decide(layout, progress, view);
     let installed = progress
         .servers
         .iter()
         .any(|record| record.jobs_done.contains(&JobKind::ServiceCenterInstall));
-    let disabled = layout
-        .half(Half::Loaded)
-        .find(|&it| !progress.servers[it].touched && view.flag(layout, it) == Some(false));
-    let via = console_for(layout, progress, view);
-    if let (true, Some(server), Some(via)) = (installed, disabled, via)
+    // Whoever is enabled after the guard has refused it has enabled himself, and is looked after.
+    let refused = matches!(progress.standing_hold, Some(HoldReason::GuardRefused { .. }));
+    let too_early = |it: &ServerIx| installed && !refused && !progress.servers[*it].touched;
+    let Some(server) = layout.half(Half::Loaded).next().filter(too_early) else {
+        return decide(layout, progress, view);
+    };
+    let enabled = view.flag(layout, server);
+    if enabled == Some(true) {
+        return believing_disabled(layout, progress, view, server);
+    }
+    let mut decision = decide(layout, progress, view);
+    if let (Some(false), Some(via)) = (enabled, console_for(layout, progress, view))
         && decision.events.is_empty()
         && !view.servers[server].acting
     {
@@ -73,6 +80,25 @@ fn enable_too_early(layout: &Layout, progress: &Progress, view: &View) -> Decisi
         });
     }
     decision
+}
+
+/// The procedure that takes a server for disabled: it would disable it again at once.
+fn believing_disabled(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> Decision {
+    let progress = with(progress, |progress| {
+        // It was so before: what was read lately is not written down as news.
+        progress.servers[server].disabled.get_or_insert(None);
+    });
+    let view = with(view, |view| {
+        if let Some(flag) = &mut view.servers[server].flag {
+            flag.value = false;
+        }
+    });
+    decide(layout, &progress, &view)
 }
 
 fn never_enable(layout: &Layout, progress: &Progress, view: &View) -> Decision {

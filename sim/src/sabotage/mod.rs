@@ -1,8 +1,8 @@
 //! Sabotage: known bugs, planted to test the harness.
 //!
 //! An oracle that has never seen a bug is not known to see any. Each sabotage is a bug that
-//! somebody could write, put in the place of `decide` or around a port, with the invariant that is
-//! expected to catch it first. With the guard on, no bug of `decide` may lead to a violation: the
+//! somebody could write, put in the place of `decide` or around a port, with the invariants that may
+//! catch it first. With the guard on, no bug of `decide` may lead to a violation: the
 //! run ends in a hold, or the bug is harmless. With the guard off, the oracle must catch each.
 //!
 //! * [`balancer`] — drains, admissions, weights, rescue.
@@ -53,23 +53,25 @@ pub struct Sabotage {
     pub name: &'static str,
     /// What is wrong, as a sentence without a full stop.
     pub sentence: &'static str,
-    /// The invariant that is expected to catch it first.
-    pub caught_by: &'static str,
+    /// The invariants that may catch it first, the most likely one before the others: what it breaks
+    /// by what it is. Caught by another one it is caught by chance, or is not the bug that it is to be.
+    pub caught_by: &'static [&'static str],
     /// Where it is.
     pub bug: Bug,
     /// The faults under which it is hunted.
     pub hunted: Hunted,
 }
 
-/// The faults under which a bug is hunted: those of every hunt, or nearly ([`hunt::faults`]).
+/// The faults under which a bug is hunted: those of every hunt, and for some bugs more
+/// ([`hunt::faults`]).
 #[derive(Clone, Copy, Debug)]
 pub enum Hunted {
     /// Those.
     Usually,
     /// Beside those, kinds that bring it out.
     With(&'static [&'static str]),
-    /// Those but for kinds that excuse what it does.
-    Without(&'static [&'static str]),
+    /// These kinds alone, where the others keep it from doing anything.
+    Under(&'static [&'static str]),
 }
 
 impl Sabotage {

@@ -1,6 +1,6 @@
 //! Bugs of `decide` about order: which job on which server, and when.
 use evenkeel::farm::Half;
-use evenkeel::journal::{Event, FarmMilestone, Milestone};
+use evenkeel::journal::{Event, FarmMilestone, Milestone, Verdict};
 use evenkeel::procedure::action::{Action, JobKind};
 use evenkeel::procedure::decide::{Decision, decide};
 use evenkeel::procedure::layout::{Layout, ServerIx};
@@ -15,49 +15,49 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "forget-the-soak",
         sentence: "step 6 begins as soon as traffic is switched",
-        caught_by: "result_is_true",
+        caught_by: &["result_is_true"],
         bug: Bug::Decide(forget_the_soak),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "upgrade-loaded-too-early",
         sentence: "a loaded server is upgraded as soon as an updating one is",
-        caught_by: "no_user_meets_an_upgrade",
+        caught_by: &["no_user_meets_an_upgrade"],
         bug: Bug::Decide(upgrade_loaded_too_early),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "forget-the-controller",
         sentence: "step 3 begins with the front-ends",
-        caught_by: "zone_always_served",
+        caught_by: &["zone_always_served", "run_ends_or_holds"],
         bug: Bug::Decide(forget_the_controller),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "start-again-while-running",
         sentence: "a job that runs is taken for one that never started, and started under a new id",
-        caught_by: "run_ends_or_holds",
+        caught_by: &["run_ends_or_holds"],
         bug: Bug::Decide(start_again_while_running),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "restart-is-believed",
         sentence: "a machine that was told to restart is taken for one that has",
-        caught_by: "journal_tells_the_truth",
+        caught_by: &["journal_tells_the_truth"],
         bug: Bug::Decide(believe_the_restart),
         hunted: Hunted::With(&["installer-wants-reboot"]),
     },
     Sabotage {
         name: "leave-one-out",
-        sentence: "the last updating server is taken for upgraded",
-        caught_by: "run_ends_or_holds",
+        sentence: "the last loaded server is forgotten: the run is done without it",
+        caught_by: &["everyone_ends_upgraded", "run_ends_or_holds"],
         bug: Bug::Decide(leave_one_out),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "touch-mark-not-set",
         sentence: "an installer is started without writing down that its server is touched",
-        caught_by: "journal_tells_the_truth",
+        caught_by: &["journal_tells_the_truth"],
         bug: Bug::Decide(touch_mark_not_set),
         hunted: Hunted::Usually,
     },
@@ -133,24 +133,35 @@ fn believe_the_restart(layout: &Layout, progress: &Progress, view: &View) -> Dec
     decide(layout, &believed, view)
 }
 
+/// Its jobs are never begun. As long as others have yet to be proven it may stand in for them, like
+/// anybody whose turn has not come; then, or where those have failed, nobody waits for it any more.
 fn leave_one_out(layout: &Layout, progress: &Progress, view: &View) -> Decision {
-    let Some(server) = layout.half(Half::Updating).last() else {
+    let soaked = progress.reached(FarmMilestone::Soaked);
+    let is_due = |it: &ServerIx| soaked && !progress.servers[*it].left_out;
+    let Some(last) = layout.half(Half::Loaded).last().filter(is_due) else {
         return decide(layout, progress, view);
     };
-    if progress.baseline.is_none() {
-        return decide(layout, progress, view);
+    let is_open = |it: ServerIx| {
+        let record = &progress.servers[it];
+        !record.left_out && record.proven.is_none() && record.failure.is_none()
+    };
+    if layout.front_ends().any(|it| it != last && is_open(it)) {
+        let without_its_jobs = with(layout, |layout| {
+            for stage in &mut layout.loaded_stages {
+                stage.servers.retain(|(server, _)| *server != last);
+            }
+        });
+        return decide(&without_its_jobs, progress, view);
     }
-    let progress = with(progress, |progress| {
-        let (target, since_ms) = (layout.target(), 1);
-        let record = &mut progress.servers[server];
-        record.upgraded = Some((target, since_ms));
-        record.deployed_ms = Some(since_ms);
-        record.jobs_done = layout.jobs_of(server).collect();
-        let start = view.service(layout, server).map(|read| read.start.clone());
-        record.proven = Some((target, start.unwrap_or_default()));
-        record.proven_once = true;
-    });
-    decide(layout, &progress, view)
+    let forgotten = with(progress, |progress| progress.servers[last].left_out = true);
+    let mut decision = decide(layout, &forgotten, view);
+    for event in &mut decision.events {
+        // Nobody left it out, and nobody says so.
+        if let Event::Ended { verdict: Verdict::Done { left_out } } = event {
+            left_out.retain(|name| *name != layout.servers[last].name);
+        }
+    }
+    decision
 }
 
 fn touch_mark_not_set(layout: &Layout, progress: &Progress, view: &View) -> Decision {

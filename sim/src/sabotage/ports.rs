@@ -26,9 +26,14 @@ pub enum PortBug {
     AppendWithoutSync,
     /// Disk: an intent is written with the record after it.
     EffectBeforeIntent,
-    /// Network: Service Center's pages come from a cache.
+    /// Network: Service Center's pages come from a cache. Threads that idle between two rounds of a
+    /// deployment idle on for two minutes there, so that the journal claims the end of what goes on
+    /// (`result_is_true`); and a server that has enabled itself is disabled there while applications
+    /// are deployed to it under its users (`no_deployment_under_load`).
     StalePage,
-    /// Network: a resumed run begins with what the one before had read.
+    /// Network: a resumed run begins with what the one before had read. Whoever died meanwhile serves
+    /// there, so that those are drained who alone are left (`zone_always_served`); and what became of
+    /// a server since is not what the journal claims of it (`result_is_true`).
     ResumeWithoutObserving,
     /// Network: application tests go through the balancer.
     TestThroughTheBalancer,
@@ -45,77 +50,77 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "start-twice",
         sentence: "every start is sent twice, the second time under an id of its own",
-        caught_by: "journal_tells_the_truth",
+        caught_by: &["journal_tells_the_truth"],
         bug: Bug::Port(PortBug::StartTwice),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "retry-blindly",
         sentence: "a start whose answer was lost is sent again as another job",
-        caught_by: "journal_tells_the_truth",
+        caught_by: &["journal_tells_the_truth"],
         bug: Bug::Port(PortBug::RetryBlindly),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "skip-read-back",
         sentence: "a job that was accepted counts as done: what became of it is not asked",
-        caught_by: "journal_tells_the_truth",
+        caught_by: &["journal_tells_the_truth"],
         bug: Bug::Port(PortBug::SkipReadBack),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "append-without-sync",
         sentence: "the journal is appended to and never synced",
-        caught_by: "journal_tells_the_truth",
+        caught_by: &["journal_tells_the_truth"],
         bug: Bug::Port(PortBug::AppendWithoutSync),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "effect-before-intent",
         sentence: "an intent is written to the disk with the record after it",
-        caught_by: "journal_tells_the_truth",
+        caught_by: &["journal_tells_the_truth"],
         bug: Bug::Port(PortBug::EffectBeforeIntent),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "stale-page-trusted",
         sentence: "Service Center's pages come from a cache that is two minutes old",
-        caught_by: "run_ends_or_holds",
+        caught_by: &["result_is_true", "no_deployment_under_load", "capacity_covers_load"],
         bug: Bug::Port(PortBug::StalePage),
-        hunted: Hunted::Usually,
+        hunted: Hunted::With(&["busy-idle-busy"]),
     },
     Sabotage {
         name: "resume-without-observing",
         sentence: "a resumed run begins with what the one before had read",
-        caught_by: "zone_always_served",
+        caught_by: &["no_user_meets_an_upgrade", "zone_always_served", "result_is_true"],
         bug: Bug::Port(PortBug::ResumeWithoutObserving),
-        hunted: Hunted::Usually,
+        hunted: Hunted::Under(&["balancer-reload", "orchestrator-crash"]),
     },
     Sabotage {
         name: "test-through-the-balancer",
         sentence: "application tests are sent to the balancer and answered by whoever serves",
-        caught_by: "journal_tells_the_truth",
+        caught_by: &["journal_tells_the_truth"],
         bug: Bug::Port(PortBug::TestThroughTheBalancer),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "change-strangers",
         sentence: "a drain of one member is sent for every member that the pool lists",
-        caught_by: "strangers_untouched",
+        caught_by: &["strangers_untouched"],
         bug: Bug::Port(PortBug::ChangeStrangers),
         hunted: Hunted::Usually,
     },
     Sabotage {
         name: "login-in-a-loop",
         sentence: "a refused login is tried again at once",
-        caught_by: "run_ends_or_holds",
+        caught_by: &["run_ends_or_holds"],
         bug: Bug::Port(PortBug::LoginLoop),
         hunted: Hunted::With(&["lockout"]),
     },
     Sabotage {
         name: "no-lock",
         sentence: "a second orchestrator is started beside the first",
-        caught_by: "one_writer",
+        caught_by: &["one_writer"],
         bug: Bug::Port(PortBug::NoLock),
         hunted: Hunted::Usually,
     },

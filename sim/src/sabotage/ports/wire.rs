@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use evenkeel::ports::{Address, Dial};
@@ -135,6 +135,14 @@ fn hide_clock(answer: &mut [u8]) {
     }
 }
 
+/// A page that has arrived to its end: the half of one, remembered, would be an answer that is lost.
+fn is_whole_page(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|it| it == b"\r\n\r\n") else { return false };
+    let (head, body) = (String::from_utf8_lossy(&answer[..end]), &answer[end + 4..]);
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    head.starts_with("HTTP/1.1 200") && length == Some(body.len())
+}
+
 /// A member that every pool of the doubles has beside the farm's.
 const STRANGER: &str = "retired";
 
@@ -148,7 +156,8 @@ impl<D: Dial> Dial for Wiretap<D> {
         let (tap, to) = (Arc::clone(&self.0), to.clone());
         async move {
             let link = Link::Open(tap.inner.dial(&to).await?);
-            Ok(Tapped { tap, to, link, pending: Vec::new(), hearing: None, replay: None })
+            let (pending, hearing, replay, reader) = (Vec::new(), None, None, None);
+            Ok(Tapped { tap, to, link, pending, hearing, replay, reader })
         }
     }
 }
@@ -177,8 +186,11 @@ pub struct Tapped<D: Dial> {
     /// What is still to be sent.
     pending: Vec<u8>,
     hearing: Option<Hearing>,
-    /// What is still to be answered from memory; the connection ends after it.
+    /// What is still to be answered from memory. After it the connection has ended for whoever reads
+    /// on; for whoever asks on it leads to the server again.
     replay: Option<Vec<u8>>,
+    /// Whoever waits for something to read.
+    reader: Option<Waker>,
 }
 
 impl<D: Dial> Tapped<D> {
@@ -186,8 +198,7 @@ impl<D: Dial> Tapped<D> {
     fn keep(&mut self) {
         let Some(Hearing { key, at, answer }) = self.hearing.take() else { return };
         let http = key.contains(" GET ");
-        let whole =
-            if http { answer.starts_with(b"HTTP/1.1 200") } else { answer.ends_with(b"\n") };
+        let whole = if http { is_whole_page(&answer) } else { answer.ends_with(b"\n") };
         if whole {
             self.tap.memory.with(|answers| answers.insert(key, (at, answer)));
         }
@@ -229,11 +240,36 @@ impl<D: Dial> Tapped<D> {
             self.link = Link::Turning(Box::pin(self.tap.inner.dial(&front)));
             self.to = front;
         }
-        if let Some(key) = self.tap.key(&self.to, text) {
-            self.replay = self.tap.remembered(&key);
-            let hearing = Hearing { key, at: Instant::now(), answer: Vec::new() };
-            self.hearing = Some(hearing).filter(|_| self.replay.is_none());
+        let key = self.tap.key(&self.to, text);
+        // The server never hears of what is answered from memory, so that its next answer is to the
+        // next request that it gets.
+        self.replay = key.as_ref().and_then(|key| self.tap.remembered(key));
+        if self.replay.is_some() {
+            // Whoever keeps connections alive reads before he asks, and nothing will arrive that has
+            // him read again.
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+        } else if let Some(key) = key {
+            self.hearing = Some(Hearing { key, at: Instant::now(), answer: Vec::new() });
         }
+    }
+
+    /// Reads from memory, or what arrives.
+    fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(replay) = &mut self.replay {
+            let share = replay.len().min(buffer.remaining());
+            buffer.put_slice(&replay[..share]);
+            replay.drain(..share);
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.send(cx))?;
+        let before = buffer.filled().len();
+        ready!(ready!(self.stream(cx))?.poll_read(cx, buffer))?;
+        if let Some(hearing) = &mut self.hearing {
+            hearing.answer.extend_from_slice(&buffer.filled()[before..]);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -252,6 +288,7 @@ impl<D: Dial> AsyncWrite for Tapped<D> {
         if begins.iter().any(|begin| text.starts_with(begin)) {
             self.asked(&text);
         }
+        // All that belongs to a request which is answered from memory is taken in, and goes nowhere.
         if self.replay.is_none() {
             self.pending = self.tap.instead(&text).unwrap_or_else(|| bytes.to_vec());
             if let Poll::Ready(Err(error)) = self.send(cx) {
@@ -278,19 +315,11 @@ impl<D: Dial> AsyncRead for Tapped<D> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Some(replay) = &mut self.replay {
-            let share = replay.len().min(buffer.remaining());
-            buffer.put_slice(&replay[..share]);
-            replay.drain(..share);
-            return Poll::Ready(Ok(()));
+        let read = self.read(cx, buffer);
+        if read.is_pending() && self.tap.bug.is_some() {
+            self.reader = Some(cx.waker().clone());
         }
-        ready!(self.send(cx))?;
-        let before = buffer.filled().len();
-        ready!(ready!(self.stream(cx))?.poll_read(cx, buffer))?;
-        if let Some(hearing) = &mut self.hearing {
-            hearing.answer.extend_from_slice(&buffer.filled()[before..]);
-        }
-        Poll::Ready(Ok(()))
+        read
     }
 }
 
