@@ -106,6 +106,7 @@ pub(crate) fn hold_reasons() -> Vec<HoldReason> {
         HoldReason::SomebodyElse { what: what.clone() },
         HoldReason::DeploymentUnderLoad { server: server.clone() },
         HoldReason::TooFew { server: server.clone() },
+        HoldReason::CannotLeave { server: server.clone() },
         HoldReason::FloorLost { node: node.clone(), pool: "retail".into() },
         HoldReason::BalancerUnknown { node: node.clone() },
         HoldReason::BalancerIgnores { node },
