@@ -205,6 +205,13 @@ fn admission(
     }
     // Service before proof: a fit server whose pool has too few is admitted unless its check fails.
     let needed = is_needed(layout, progress, view, seat) && read.check != CheckState::Failing;
+    // Somebody has enabled it since it was disabled: what was deployed to it then is not known before
+    // its threads were read since.
+    let record = &progress.servers[server];
+    let enabled_once = record.flag_came_back > 0 && !record.touched && !record.tainted;
+    if enabled_once && !needed && is_being_deployed_to(layout, view, server) != Some(false) {
+        return None;
+    }
     // In maintenance checks stand still, and whoever leaves it is up before the first of them:
     // drained, they run while no user is sent there.
     if read.admin.by_command() && !needed {
