@@ -266,7 +266,9 @@ fn context(
     let goes_down = |pool: &&Pool| {
         plan.farm.zones.iter().any(|zone| zone.name == pool.zone && zone.may_go_down)
     };
-    let stages = plan.updating_stages.iter().chain(&plan.loaded_stages);
+    let mut stages = plan.updating_stages.iter().chain(&plan.loaded_stages);
+    let publisher = stages
+        .find_map(|stage| stage.servers.iter().find(|it| it.kinds.contains(&JobKind::Publish)));
     Context {
         faults: Faults::new(bounds),
         policy: plan.farm.policy.clone(),
@@ -281,7 +283,7 @@ fn context(
         guard_may_refuse: planted.is_some_and(|it| it.guard == GuardSwitch::On),
         updating: plan.updating.iter().map(ToString::to_string).collect(),
         may_go_down: pools.filter(goes_down).map(|it| it.name.to_string()).collect(),
-        publishes: stages.flat_map(|it| &it.servers).any(|it| it.kinds.contains(&JobKind::Publish)),
+        publisher: publisher.map(|it| it.server.to_string()),
         unanswered: BTreeMap::new(),
         floors: plan.farm.pools.iter().map(|it| (it.name.to_string(), it.floor)).collect(),
     }

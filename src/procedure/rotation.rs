@@ -198,18 +198,15 @@ fn admission(
     if !still_proven(layout, progress, view, server) {
         return None;
     }
-    // A person's word that it may serve is about what deployment leaves, not about its midst.
-    if progress.servers[server].tainted && is_being_deployed_to(layout, view, server) != Some(false)
-    {
-        return None;
-    }
     // Service before proof: a fit server whose pool has too few is admitted unless its check fails.
     let needed = is_needed(layout, progress, view, seat) && read.check != CheckState::Failing;
-    // Somebody has enabled it since it was disabled: what was deployed to it then is not known before
-    // its threads were read since.
+    // A person's word that it may serve is about what deployment leaves, not about its midst; and of one
+    // that somebody has enabled since it was disabled it is not known whether anything is deployed to
+    // it before its threads were read since.
     let record = &progress.servers[server];
-    let enabled_once = record.flag_came_back > 0 && !record.touched && !record.tainted;
-    if enabled_once && !needed && is_being_deployed_to(layout, view, server) != Some(false) {
+    let enabled_once = record.flag_came_back > 0 && !record.touched;
+    let doubted = record.tainted || (enabled_once && !needed);
+    if doubted && is_being_deployed_to(layout, view, server) != Some(false) {
         return None;
     }
     // In maintenance checks stand still, and whoever leaves it is up before the first of them:

@@ -30,10 +30,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_fakes::spec::Spec;
 
-use super::ground::{Member, Server};
-use super::{
-    Context, Excuse, Faults, Finding, Ground, Invariant, Sight, Span, TurnedAway, longest,
-};
+use super::ground::Member;
+use super::{Context, Excuse, Finding, Ground, Invariant, Sight, Span, TurnedAway, longest};
 use crate::traffic::{RateCurve, TrafficSpec};
 
 /// What users ask for, and what servers can answer.
@@ -201,7 +199,6 @@ pub(super) fn excuse(server: &str, ground: &Ground, context: &Context) -> Option
     for peer in peers {
         let it = &ground.servers[peer];
         excuses.extend(faults.absence_excuse(peer, it.touched, |at_ms| it.ready_after(at_ms)));
-        excuses.extend(sick_excuse(peer, it, faults));
         excuses.extend(faults.edit_excuse(peer));
         excuses.extend(context.left_out.get(peer).map(|it| Excuse::lasting("leave-out", it)));
         if ground.servers[peer].half_deployed() {
@@ -209,14 +206,4 @@ pub(super) fn excuse(server: &str, ground: &Ground, context: &Context) -> Option
         }
     }
     longest(excuses)
-}
-
-/// Checks take a member out whose applications a fault broke: until it is ready again, and from then
-/// on until the best orchestrator could have put it back.
-fn sick_excuse(name: &str, server: &Server, faults: &Faults) -> Option<Excuse> {
-    let (fault, broke_ms) = (faults.sickness(name)?, server.broke_at_ms?);
-    Some(match server.ready_after(broke_ms) {
-        None => Excuse::lasting(fault, name),
-        Some(ready_ms) => Excuse::until(fault, name, faults.end(ready_ms, faults.bounds.prove)),
-    })
 }

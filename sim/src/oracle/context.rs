@@ -20,8 +20,8 @@ pub struct Context {
     pub floors: BTreeMap<String, u32>,
     /// Pools whose users agreed to be without them: nobody needs to serve them.
     pub may_go_down: BTreeSet<String>,
-    /// The plan has the applications published.
-    pub publishes: bool,
+    /// The server whose job it is to publish the applications; `None` where the plan has no such job.
+    pub publisher: Option<String>,
     /// Users' requests that servers have not answered, by server, as the record finds them that is
     /// being told; nobody with none is in it, and only records have it that claim something of them.
     pub unanswered: BTreeMap<String, u64>,

@@ -233,10 +233,8 @@ fn cannot_leave(server: &str, ground: &Ground, context: &Context) -> bool {
     )
 }
 
-/// No console answers that may be asked. Only those of untouched and of whole servers may, and the one
-/// that was installed first; each
-/// of them is on a server that does not serve or is cut off, is being replaced, is silenced by a
-/// fault, or is an old one on a new database where that does not work.
+/// No console answers that may be asked, or all that do are old ones on a new database, where those do
+/// not work.
 pub(super) fn consoles_are_out(ground: &Ground, context: &Context) -> bool {
     let fails = |it: &Server| {
         context.old_console == OldConsole::Fails && ground.database_new && !it.console_new
@@ -253,7 +251,9 @@ pub(super) fn telling_consoles<'a>(
     consoles(ground, context).filter(move |it| works || it.console_new)
 }
 
-/// Servers whose consoles may be asked and answer something.
+/// Servers whose consoles may be asked and answer something. Asked may be those of untouched and of
+/// whole servers, and the one that was installed first; none answers on a server that does not serve or
+/// is cut off, while it is being replaced, or while a fault silences it.
 fn consoles<'a>(ground: &'a Ground, context: &'a Context) -> impl Iterator<Item = &'a Server> {
     let answering = ground.servers.iter().filter(|(name, it)| {
         let silenced = context.faults.console_silenced(name, ground.now_ms)

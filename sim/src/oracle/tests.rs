@@ -66,7 +66,7 @@ impl Story {
     fn new() -> Self {
         let context = Context {
             may_go_down: BTreeSet::new(),
-            publishes: false,
+            publisher: None,
             unanswered: BTreeMap::new(),
             faults: Faults::new(bounds()),
             policy: Policy::default(),

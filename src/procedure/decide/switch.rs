@@ -92,8 +92,8 @@ fn loaded_drained(layout: &Layout, view: &View) -> bool {
     })
 }
 
-/// Every updating server is still proven, by what runs on it now, and its last round of tests, begun
-/// and ended in the soak, passed.
+/// Every updating server is still proven, by what runs on it now, and its last round of tests, which
+/// ended in the soak, passed.
 fn soaked(layout: &Layout, progress: &Progress, view: &View, since_ms: u64) -> bool {
     layout.half(Half::Updating).all(|server| {
         let record = &progress.servers[server];

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use crate::nemesis::Fault;
 
-use super::{Excuse, Faults, Incident};
+use super::{Excuse, Faults, Incident, longest};
 
 impl Incident {
     /// A server feels it: what lies in wait is nothing to anybody before it is met.
@@ -107,8 +107,8 @@ impl Faults {
         }
     }
 
-    /// The excuse of whoever has to do without a server: a fault took it down or made its upgrade
-    /// fail. Until it is ready again (`ready_after` tells when it was, after an instant), or that is
+    /// The excuse of whoever has to do without a server: a fault took it down, made its upgrade fail,
+    /// or broke its applications, so that checks take it out. Until it is ready again (`ready_after` tells when it was, after an instant), or that is
     /// over, and from then on until the best orchestrator could have put it back.
     #[must_use]
     pub fn absence_excuse(
@@ -117,15 +117,19 @@ impl Faults {
         touched: bool,
         ready_after: impl Fn(u64) -> Option<u64>,
     ) -> Option<Excuse> {
-        let took =
-            |fault: &Fault| fault.fells().contains(&server) || fault.spoils().contains(&server);
-        let incident = self.last_bite(took)?;
-        let name = incident.fault.kind().name;
-        let bit_ms = incident.met_ms.unwrap_or(incident.from_ms);
-        let Some(ready_ms) = ready_after(bit_ms) else {
-            return Some(Excuse::lasting(name, server));
+        let takes = |it: &&Incident| {
+            let fault = &it.fault;
+            let servers = [fault.fells(), fault.spoils(), fault.sickens()].concat();
+            it.bites() && servers.contains(&server)
         };
-        let over_ms = incident.back_at(server).unwrap_or(0).max(ready_ms);
-        Some(Excuse::until(name, server, self.proven_end(server, over_ms, touched)))
+        let excuse = |it: &Incident| {
+            let name = it.fault.kind().name;
+            let Some(ready_ms) = ready_after(it.met_ms.unwrap_or(it.from_ms)) else {
+                return Excuse::lasting(name, server);
+            };
+            let over_ms = it.back_at(server).unwrap_or(0).max(ready_ms);
+            Excuse::until(name, server, self.proven_end(server, over_ms, touched))
+        };
+        longest(self.incidents.iter().filter(takes).map(excuse))
     }
 }
