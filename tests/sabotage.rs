@@ -18,7 +18,7 @@ const SEEDS_MAX: u64 = 100;
 /// Seeds under which the guard stands behind each bug; the command takes more.
 const GUARDED: u64 = 3;
 /// The invariants of the oracle.
-const INVARIANTS: [&str; 12] = [
+const INVARIANTS: [&str; 13] = [
     "zone_always_served",
     "no_user_meets_an_upgrade",
     "one_version_in_rotation",
@@ -30,6 +30,7 @@ const INVARIANTS: [&str; 12] = [
     "journal_tells_the_truth",
     "one_writer",
     "strangers_untouched",
+    "policy_is_kept",
     "result_is_true",
 ];
 

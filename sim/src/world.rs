@@ -152,7 +152,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
     let (send, receive) = unbounded_channel();
     let tap = Tap::new(sent_awaited(&schedule), send.clone());
     let recorder = Recorder::new(
-        Oracle::new(ground(scenario), context(scenario, &load, &truth, bounds, planted)),
+        Oracle::new(ground(scenario), context(scenario, &load, &truth, bounds, planted, &schedule)),
         Watch::new(schedule.clone()),
         users.clone(),
         witness,
@@ -169,6 +169,7 @@ pub fn rehearse(order: Order<'_>) -> Outcome {
         recorder: recorder.clone(),
         tap: tap.clone(),
         receive,
+        approved_late: schedule.approved_late(),
     };
     let finished = run(setup, |fabric| stage.play(fabric));
     let verdict = match finished.result {
@@ -260,6 +261,7 @@ fn context(
     truth: &Truth,
     bounds: Bounds,
     planted: Option<Planted>,
+    schedule: &Schedule,
 ) -> Context {
     let plan = &scenario.plan;
     let pools = plan.farm.pools.iter();
@@ -275,6 +277,7 @@ fn context(
         demand: Demand::of(&scenario.spec, load),
         left_out: BTreeSet::new(),
         by_hand: BTreeSet::new(),
+        shut: schedule.approved_late(),
         switch_began_ms: None,
         switch_ms: None,
         told_is_durable: false,
@@ -308,6 +311,7 @@ struct Stage {
     recorder: Recorder,
     tap: Tap,
     receive: UnboundedReceiver<Message>,
+    approved_late: BTreeSet<u8>,
 }
 
 impl Stage {
@@ -332,7 +336,14 @@ impl Stage {
         let recorder = self.recorder.clone();
         recorder.begin(&fabric);
         let site = Site { fabric, network, shared, recorder };
-        let machine = Machine::new(self.scenario, self.keyed, site.clone(), self.planted, self.tap);
+        let machine = Machine::new(
+            self.scenario,
+            self.keyed,
+            site.clone(),
+            self.planted,
+            self.tap,
+            self.approved_late,
+        );
         let breaker = Breaker::new(site, machine, links);
         Play::new(breaker, self.receive).run().await
     }

@@ -91,6 +91,8 @@ pub struct Aims {
     pub nodes: Vec<String>,
     /// Pools, each with its servers.
     pub pools: Vec<(String, Vec<String>)>,
+    /// Steps before which a person must approve.
+    pub gates: Vec<u8>,
 }
 
 impl Aims {
@@ -113,6 +115,7 @@ impl Aims {
             controller: farm.controller.to_string(),
             nodes: farm.balancers.iter().map(|it| it.name.to_string()).collect(),
             pools: pools.collect(),
+            gates: farm.policy.gates.clone(),
         }
     }
 

@@ -49,6 +49,7 @@ fn aims() -> Aims {
         controller: "fe-1".into(),
         nodes: vec!["lb-1".into(), "lb-2".into()],
         pools: vec![("web".into(), (1..=4).map(|n| format!("fe-{n}")).collect())],
+        gates: vec![3, 6],
     }
 }
 

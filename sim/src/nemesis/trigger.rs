@@ -115,6 +115,13 @@ pub enum Trigger {
         /// How long after that.
         after_ms: u64,
     },
+    /// The run waits at the gate before a step, for a person to approve it.
+    AtGate {
+        /// 1 to 9.
+        step: u8,
+        /// How long after that.
+        after_ms: u64,
+    },
     /// The run held for the n-th time.
     Held {
         /// From 1 on.
@@ -167,6 +174,7 @@ impl Trigger {
             | Self::JobStarted { after_ms, .. }
             | Self::JobStartedOn { after_ms, .. }
             | Self::Step { after_ms, .. }
+            | Self::AtGate { after_ms, .. }
             | Self::Held { after_ms, .. }
             | Self::HeldForServer { after_ms, .. }
             | Self::Resumed { after_ms, .. } => *after_ms,
@@ -213,6 +221,7 @@ impl fmt::Display for Trigger {
                 write!(f, "the begin of {} {nth} on {server}", kind.as_str())
             }
             Self::Step { step, .. } => write!(f, "the begin of step {step}"),
+            Self::AtGate { step, .. } => write!(f, "the gate before step {step}"),
             Self::Held { nth, .. } => write!(f, "hold {nth}"),
             Self::HeldForServer { nth, .. } => write!(f, "hold {nth} because of a server"),
             Self::Resumed { nth, .. } => write!(f, "resume {nth}"),

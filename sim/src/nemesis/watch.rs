@@ -86,6 +86,7 @@ enum Happening {
     Outcome(Deed),
     Job(Start),
     Step(u8),
+    AtGate(u8),
     Held(u32),
     HeldForServer(u32),
     Resumed(u32),
@@ -115,6 +116,7 @@ impl Happening {
                 Trigger::JobStartedOn { server, kind, nth: *of_server, after_ms }
             }
             Self::Step(step) => Trigger::Step { step: *step, after_ms },
+            Self::AtGate(step) => Trigger::AtGate { step: *step, after_ms },
             Self::Held(nth) => Trigger::Held { nth: *nth, after_ms },
             Self::HeldForServer(nth) => Trigger::HeldForServer { nth: *nth, after_ms },
             Self::Resumed(nth) => Trigger::Resumed { nth: *nth, after_ms },
@@ -139,7 +141,8 @@ impl Happening {
             (Self::Job(it), Trigger::JobStartedOn { server, kind, nth, .. }) => {
                 it.server == *server && it.kind == kind.as_str() && it.of_server == *nth
             }
-            (Self::Step(it), Trigger::Step { step, .. }) => it == step,
+            (Self::Step(it), Trigger::Step { step, .. })
+            | (Self::AtGate(it), Trigger::AtGate { step, .. }) => it == step,
             (Self::Held(count), Trigger::Held { nth, .. })
             | (Self::HeldForServer(count), Trigger::HeldForServer { nth, .. })
             | (Self::Resumed(count), Trigger::Resumed { nth, .. }) => count == nth,
@@ -205,6 +208,7 @@ impl Watch {
                     false => Vec::new(),
                 }
             }
+            journal::Event::AtGate { step } => self.fire(now_ms, None, &Happening::AtGate(*step)),
             journal::Event::Held { reason, .. } => {
                 let count = next(&mut self.holds);
                 let mut strikes = self.fire(now_ms, None, &Happening::Held(count));

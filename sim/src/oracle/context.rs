@@ -33,6 +33,8 @@ pub struct Context {
     pub left_out: BTreeSet<String>,
     /// Servers whose jobs a person did by hand, as the run took up.
     pub by_hand: BTreeSet<String>,
+    /// Gates that nobody has opened yet: all others were approved before the run began.
+    pub shut: BTreeSet<u8>,
     /// When the switch was begun.
     pub switch_began_ms: Option<u64>,
     /// The same, or when a process took it up again: its time runs from then on.

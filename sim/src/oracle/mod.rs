@@ -24,6 +24,7 @@ mod no_request_is_cut;
 mod no_user_meets_an_upgrade;
 mod one_version_in_rotation;
 mod one_writer;
+mod policy_is_kept;
 mod result_is_true;
 mod run_ends_or_holds;
 mod strangers_untouched;
@@ -33,7 +34,7 @@ mod zone_always_served;
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::farm::policy::Policy;
-use evenkeel::journal::{self, HoldReason};
+use evenkeel::journal::{self, HoldReason, Wanted};
 use evenkeel_fakes::ledger::{Entry, Event};
 use serde::Serialize;
 
@@ -253,6 +254,7 @@ impl Oracle {
             Box::<journal_tells_the_truth::JournalTellsTheTruth>::default(),
             Box::new(one_writer::OneWriter),
             Box::new(strangers_untouched::StrangersUntouched),
+            Box::new(policy_is_kept::PolicyIsKept),
             Box::<result_is_true::ResultIsTrue>::default(),
         ];
         Self::with(ground, context, invariants)
@@ -329,6 +331,9 @@ impl Oracle {
     /// Takes up a fault.
     pub fn strike(&mut self, at_ms: u64, struck: Struck) {
         self.pass(at_ms);
+        if let Struck::Asked { what: Wanted::Approve { step } } = &struck {
+            self.context.shut.remove(step);
+        }
         self.context.faults.strike(at_ms, struck);
     }
 

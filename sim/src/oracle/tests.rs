@@ -14,6 +14,7 @@ use crate::traffic::{TrafficSpec, UsersTruth};
 
 mod faults;
 mod no_blank_cheques;
+mod policy;
 mod rescues;
 mod users_and_journal;
 use faults::{away, crash, failing_installer};
@@ -69,13 +70,14 @@ impl Story {
             publisher: None,
             unanswered: BTreeMap::new(),
             faults: Faults::new(bounds()),
-            policy: Policy::default(),
+            policy: Policy { parallel_max: 4, ..Policy::default() },
             updating: ["fe-1".to_owned(), "fe-2".to_owned()].into(),
             floors: BTreeMap::new(),
             old_console: OldConsole::Works,
             demand: Demand::of(&spec(), &TrafficSpec::of(&spec(), &UsersTruth::default())),
             left_out: BTreeSet::new(),
             by_hand: BTreeSet::new(),
+            shut: BTreeSet::new(),
             switch_began_ms: None,
             switch_ms: None,
             told_is_durable: false,

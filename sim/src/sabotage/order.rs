@@ -20,6 +20,13 @@ pub(super) const ALL: &[Sabotage] = &[
         hunted: Hunted::Usually,
     },
     Sabotage {
+        name: "ignore-the-gates",
+        sentence: "steps begin without anybody's approval",
+        caught_by: &["policy_is_kept"],
+        bug: Bug::Decide(ignore_the_gates),
+        hunted: Hunted::With(&["late-approval"]),
+    },
+    Sabotage {
         name: "upgrade-loaded-too-early",
         sentence: "a loaded server is upgraded as soon as an updating one is",
         caught_by: &["no_user_meets_an_upgrade"],
@@ -69,6 +76,11 @@ fn forget_the_soak(layout: &Layout, progress: &Progress, view: &View) -> Decisio
     }
     let hasty = with(layout, |layout| layout.farm.policy.soak_ms = 0);
     decide(&hasty, progress, view)
+}
+
+fn ignore_the_gates(layout: &Layout, progress: &Progress, view: &View) -> Decision {
+    let approved = with(progress, |progress| progress.approved.extend(1..=9));
+    decide(layout, &approved, view)
 }
 
 fn upgrade_loaded_too_early(layout: &Layout, progress: &Progress, view: &View) -> Decision {

@@ -56,6 +56,8 @@ pub(super) struct Machine {
     tap: Tap,
     /// What people have asked for.
     post: Post,
+    /// Steps that nobody approves beforehand.
+    approved_late: Rc<BTreeSet<u8>>,
     /// By how much its wall clock is wrong.
     clock_off_ms: Rc<Cell<i64>>,
     /// The faults that let it stand still, by their places in the schedule, with their ends: it goes
@@ -79,6 +81,7 @@ impl Machine {
         site: Site,
         planted: Option<Planted>,
         tap: Tap,
+        approved_late: BTreeSet<u8>,
     ) -> Self {
         let Site { fabric, network, shared, recorder } = site;
         Self {
@@ -86,6 +89,7 @@ impl Machine {
             memory: Memory::default(),
             tap,
             post: Post::default(),
+            approved_late: Rc::new(approved_late),
             clock_off_ms: Rc::default(),
             frozen: Rc::default(),
             disk_fault: Rc::default(),
@@ -176,10 +180,11 @@ impl Machine {
             .map_err(|error| error.to_string())
     }
 
-    /// All gates are approved beforehand: a rehearsal waits for nobody.
+    /// Gates are approved beforehand, except where a fault says that somebody comes later.
     fn approvals(&self) -> Vec<Request> {
         let gates = self.scenario.plan.farm.policy.gates.iter();
         gates
+            .filter(|step| !self.approved_late.contains(step))
             .map(|step| self.request("rehearsal", Wanted::Approve { step: *step }, begins()))
             .collect()
     }

@@ -6,7 +6,7 @@ use crate::names::ServerName;
 
 use super::super::action::JobKind;
 use super::super::layout::ServerIx;
-use super::super::progress::Direction;
+use super::super::progress::{Direction, ServerProgress};
 use super::Guard;
 
 impl Guard<'_> {
@@ -32,6 +32,7 @@ impl Guard<'_> {
             return Err(format!("{name} is not marked as touched"));
         }
         self.may_change(server, kind)?;
+        self.room_beside_others(server)?;
         if record.jobs_begun == 0 {
             // Whether the others carry on without it was asked when it was marked as touched: it
             // serves nobody since, and only finishing what was begun gives it back.
@@ -74,6 +75,24 @@ impl Guard<'_> {
         }
         self.in_turn(half, server, kind)?;
         self.out_everywhere(server)
+    }
+
+    /// Fewer other servers are at work than policy allows at once.
+    fn room_beside_others(&self, server: ServerIx) -> Result<(), String> {
+        let max = self.layout.policy().parallel_max as usize;
+        let works = |record: &&ServerProgress| {
+            let job = record.job.as_ref().filter(|job| job.ended.is_none());
+            job.is_some_and(|job| job.kind.touches())
+                && record.failure.is_none()
+                && !record.left_out
+        };
+        let others = self.progress.servers.iter().enumerate().filter(|(it, _)| *it != server);
+        let busy = others.map(|(_, record)| record).filter(works).count();
+        if busy < max {
+            Ok(())
+        } else {
+            Err(format!("{busy} servers are at work, of {max} at most"))
+        }
     }
 
     /// Whoever was admitted before his upgrade is deployed to with all others, unless he is disabled.

@@ -59,6 +59,14 @@ pub const KINDS: &[Kind] = &[
         draw: leave_out,
     },
     Kind {
+        name: "late-approval",
+        family: Family::People,
+        reason: "whoever has to approve a step is not there when the run waits for it",
+        source: "argoproj/argo-rollouts#2866: a pause, so that a person can look",
+        needs_person: false,
+        draw: late_approval,
+    },
+    Kind {
         name: "console-edit",
         family: Family::People,
         reason: "an operator who knows nothing of the upgrade enables or disables a server",
@@ -110,6 +118,11 @@ pub enum PeopleFault {
     ByHand,
     /// Somebody answers the hold that there is: without that server.
     LeaveOut,
+    /// Somebody approves a step, who did not do so beforehand, as all others are approved.
+    LateApproval {
+        /// 1 to 9.
+        step: u8,
+    },
     /// An operator enables or disables a server at a console.
     ConsoleEdit {
         /// The server.
@@ -138,6 +151,7 @@ impl PeopleFault {
             Self::Retry => "retry",
             Self::ByHand => "by-hand",
             Self::LeaveOut => "leave-out",
+            Self::LateApproval { .. } => "late-approval",
             Self::ConsoleEdit { .. } => "console-edit",
             Self::ThirdPartyEdit { .. } => "third-party-edit",
         }
@@ -171,6 +185,7 @@ impl fmt::Display for PeopleFault {
                 f.write_str("somebody answers a hold: the server's jobs are done by hand")
             }
             Self::LeaveOut => f.write_str("somebody answers a hold: leave the server out"),
+            Self::LateApproval { step } => write!(f, "somebody approves step {step} at last"),
             Self::ConsoleEdit { server, enabled } => {
                 let what = if *enabled { "enables" } else { "disables" };
                 write!(f, "an operator {what} {server} at a console")
@@ -232,6 +247,15 @@ fn by_hand(draw: &mut Draw<'_>) -> Planned {
 
 fn leave_out(draw: &mut Draw<'_>) -> Planned {
     planned(while_a_server_holds(draw), PeopleFault::LeaveOut)
+}
+
+/// Minutes after the run has begun to wait: whoever is called at night has to wake up first.
+fn late_approval(draw: &mut Draw<'_>) -> Planned {
+    let gates = &draw.aims.gates;
+    // On a farm without gates the run waits at none, and this does nothing.
+    let step = if gates.is_empty() { 1 } else { *draw.one(gates) };
+    let after_ms = draw.between(1, 20) * MINUTE;
+    planned(Trigger::AtGate { step, after_ms }, PeopleFault::LateApproval { step })
 }
 
 fn console_edit(draw: &mut Draw<'_>) -> Planned {

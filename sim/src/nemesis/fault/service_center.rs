@@ -352,9 +352,7 @@ fn disable_ignored(draw: &mut Draw<'_>) -> Planned {
 
 fn console_gone(draw: &mut Draw<'_>) -> Planned {
     // On whoever installs it, or on whoever a deployment brings a new one to.
-    let install = draw.aims.jobs.iter().find(|job| job.kind == JobKind::ServiceCenterInstall);
-    let installs_on = install.and_then(|job| job.servers.first().cloned());
-    let (trigger, server) = match installs_on.filter(|_| draw.stream.ratio(1, 2)) {
+    let (trigger, server) = match installs_first(draw).filter(|_| draw.stream.ratio(1, 2)) {
         Some(server) => {
             let kind = JobKind::ServiceCenterInstall;
             let after_ms = draw.between(0, 5 * MINUTE);
@@ -367,8 +365,17 @@ fn console_gone(draw: &mut Draw<'_>) -> Planned {
 }
 
 fn stale_page(draw: &mut Draw<'_>) -> Planned {
-    let (server, for_ms) = (draw.front_end(), draw.between(10 * SECOND, 8 * MINUTE));
+    // Few consoles are asked anything: half of them are of the first that is proven.
+    let asked = installs_first(draw).filter(|_| draw.stream.ratio(1, 2));
+    let server = asked.unwrap_or_else(|| draw.front_end());
+    let for_ms = draw.between(10 * SECOND, 8 * MINUTE);
     planned(draw.moment(), ServiceCenterFault::StalePage { server, for_ms })
+}
+
+/// The first server that gets a new console, which is asked about everybody from then on.
+fn installs_first(draw: &Draw<'_>) -> Option<String> {
+    let install = draw.aims.jobs.iter().find(|job| job.kind == JobKind::ServiceCenterInstall)?;
+    install.servers.first().cloned()
 }
 
 /// Just after the last job before a server's threads are judged began: whoever reads them next

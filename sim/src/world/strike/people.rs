@@ -38,6 +38,7 @@ impl Breaker {
                     self.ask(place, Wanted::LeaveOut { server });
                 }
             }
+            PeopleFault::LateApproval { step } => self.ask(place, Wanted::Approve { step: *step }),
             PeopleFault::ConsoleEdit { server, enabled } => {
                 let edit = self.shared.with(|farm| farm.set_enabled(server, *enabled));
                 return Blow::once_if(edit);
@@ -87,6 +88,7 @@ impl Breaker {
             | PeopleFault::Retry
             | PeopleFault::ByHand
             | PeopleFault::LeaveOut
+            | PeopleFault::LateApproval { .. }
             | PeopleFault::ConsoleEdit { .. }
             | PeopleFault::ThirdPartyEdit { .. } => unreachable!("{fault} has no end of its own"),
         }
