@@ -262,13 +262,13 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             }
             _ => None,
         };
-        let Some(in_vain) = in_vain else { return };
-        match result {
-            ActionResult::Done { .. } => *in_vain = None,
-            ActionResult::NoEffect { .. } => {
-                *in_vain = Some(InVain::again(*in_vain, now_ms));
-            }
-            _ => {}
+        if let Some(in_vain) = in_vain {
+            note(in_vain, result, now_ms);
+        }
+        if let Action::Flag { via, .. } = action
+            && let Some(via) = self.layout.server(via)
+        {
+            note(&mut self.view.servers[via].console_in_vain, result, now_ms);
         }
     }
 
@@ -340,6 +340,15 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             tokio::time::sleep(Duration::from_millis(REST_MS)).await;
             Completion { began_ms, of: Exchange::Rested(node, server) }
         }));
+    }
+}
+
+/// One more change was answered: it had an effect, or was in vain.
+fn note(in_vain: &mut Option<InVain>, result: &ActionResult, now_ms: u64) {
+    match result {
+        ActionResult::Done { .. } => *in_vain = None,
+        ActionResult::NoEffect { .. } => *in_vain = Some(InVain::again(*in_vain, now_ms)),
+        _ => {}
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn heed(layout: &Layout, view: &mut View, event: &Event) {
                     // Another console: what the one before it failed to answer says nothing of it.
                     let seen = &mut view.servers[server];
                     (seen.console_failing_since_ms, seen.console_failed_ms) = (None, None);
+                    seen.console_in_vain = None;
                 }
             }
         }
@@ -70,7 +71,7 @@ fn people(layout: &Layout, view: &mut View, what: &Wanted) {
             *since = since.map(|_| now_ms);
         }
         seen.console_failed_ms = None;
-        seen.flag_in_vain = None;
+        (seen.flag_in_vain, seen.console_in_vain) = (None, None);
         ask_again(view, server);
     };
     match what {

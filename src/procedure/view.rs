@@ -133,6 +133,8 @@ pub struct ServerView {
     pub console_failing_since_ms: Option<u64>,
     /// When its console last failed.
     pub console_failed_ms: Option<u64>,
+    /// Changes of flags that its console has answered and then not shown, up to now.
+    pub console_in_vain: Option<InVain>,
     /// When each kind of question was last asked.
     pub asked_ms: [Option<u64>; Question::COUNT],
     /// Which kinds of question are under way.

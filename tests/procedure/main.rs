@@ -1,6 +1,7 @@
 //! The guard and the rules of quiet and idle, by themselves: pure functions over readings made by
 //! hand, each claim one that a mistake in `decide` would otherwise be alone with.
 mod claims;
+mod consoles;
 mod drains;
 mod restarts;
 mod standing_in;
@@ -27,7 +28,7 @@ use evenkeel::procedure::readings::{
     AdminState, CheckState, Epoch, MemberId, MemberReading, NodeReading, OperState, PingIds,
     Reading, ServiceReading, ThreadRow, ThreadState,
 };
-use evenkeel::procedure::view::View;
+use evenkeel::procedure::view::{InVain, Question, View};
 
 /// A node that has run for a day: nobody's predecessor still serves.
 const DAY_MS: u64 = 86_400_000;

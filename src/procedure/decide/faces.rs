@@ -11,6 +11,10 @@ const FAILED_CONSOLE_REST_MS: u64 = 60_000;
 /// Nor is one of the new version for this long: it is waited for where old ones fail, and asked in
 /// every second round of polls, so that the others have their turns.
 const FAILED_NEW_CONSOLE_REST_MS: u64 = 25_000;
+/// A console that goes on showing flags as they were for longer than this, whatever they are set to,
+/// may show an old page: another is asked, where there is one. Its clock tells only once it was seen
+/// to run.
+const SHOWS_NO_CHANGE_MS: u64 = 30_000;
 /// The worst rank of a console of the new version.
 const NEW_RANK_MAX: u8 = 1;
 
@@ -72,7 +76,9 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
     let best = rested.min_by_key(|&(rank, server)| {
         let seen = &view.servers[server];
         let failed_ms = seen.console_failing_since_ms.and(seen.console_failed_ms);
-        (rank > NEW_RANK_MAX, failed_ms, rank, server)
+        let in_vain =
+            seen.console_in_vain.is_some_and(|it| it.lasts(view.now_ms, SHOWS_NO_CHANGE_MS));
+        (rank > NEW_RANK_MAX, in_vain, failed_ms, rank, server)
     });
     if let Some((_, best)) = best {
         return Some(best);
@@ -102,6 +108,8 @@ pub fn console_has_rested(view: &View, server: ServerIx) -> bool {
 }
 
 fn has_rested(view: &View, server: ServerIx, rest_ms: u64) -> bool {
-    let failed_ms = view.servers[server].console_failed_ms;
+    let seen = &view.servers[server];
+    // What failed before its host came back says nothing of now.
+    let failed_ms = seen.console_failed_ms.filter(|failed_ms| *failed_ms >= seen.host_back_ms);
     failed_ms.is_none_or(|failed_ms| failed_ms + rest_ms < view.now_ms)
 }

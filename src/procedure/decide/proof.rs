@@ -61,7 +61,9 @@ fn unproven(
 ) {
     let record = &progress.servers[server];
     let Some((_, start)) = &record.proven else { return };
-    if record.test_failures >= TEST_FAILURES_MAX && !is_on_trial(progress) {
+    // Until only the new version serves there is no soak that judges: the member alone is judged.
+    let judged_by_soak = is_on_trial(progress) && progress.reached(FarmMilestone::Switched);
+    if record.test_failures >= TEST_FAILURES_MAX && !judged_by_soak {
         let failure = record.tested.as_ref().and_then(|last| last.failure.clone());
         let evidence = format!("its tests fail: {}", failure.unwrap_or_default());
         return decision.reached(layout, server, Milestone::Unproven, evidence);

@@ -1,0 +1,58 @@
+//! Which console is asked about everybody.
+use super::*;
+
+/// The server whose console is asked for the flags next.
+fn asked(bench: &Bench) -> Option<String> {
+    let (due, _) = polls::due(&bench.layout, &bench.progress, &bench.view);
+    due.into_iter().find_map(|poll| match poll {
+        Poll::Server { question: Question::Flags, via, .. } => {
+            Some(bench.layout.servers[via].name.to_string())
+        }
+        _ => None,
+    })
+}
+
+fn in_vain(since_ms: u64, last_ms: u64) -> Option<InVain> {
+    Some(InVain { since_ms, last_ms })
+}
+
+/// Goal: a console that answers and never shows a change leaves its turn to another of its
+/// generation, and none of the new version to an old one. Method: fe-1's console takes changes in
+/// vain for 20 s and for 40 s, then everybody's does; and again once it is the only new one.
+#[test]
+fn a_console_that_shows_no_change_leaves_its_turn_to_its_like() {
+    let mut bench = Bench::of(six());
+    bench.view.now_ms = 100_000;
+    assert_eq!(asked(&bench).as_deref(), Some("fe-1"));
+    bench.view.servers[0].console_in_vain = in_vain(80_000, 99_000);
+    assert_eq!(asked(&bench).as_deref(), Some("fe-1"), "a page may be slow to change");
+    bench.view.servers[0].console_in_vain = in_vain(60_000, 99_000);
+    assert_eq!(asked(&bench).as_deref(), Some("fe-2"));
+    for server in &mut bench.view.servers {
+        server.console_in_vain = in_vain(60_000, 99_000);
+    }
+    assert_eq!(asked(&bench).as_deref(), Some("fe-1"), "nobody is better");
+    bench.reached("fe-1", Milestone::Touched);
+    bench.progress.servers[0].jobs_done.push(JobKind::ServiceCenterInstall);
+    for server in &mut bench.view.servers[1..] {
+        server.console_in_vain = None;
+    }
+    assert_eq!(asked(&bench).as_deref(), Some("fe-1"), "old ones may show the past");
+}
+
+/// Goal: a console that failed is asked again once its host is back, and not for a while where the
+/// host was there. Method: fe-1's console fails; its host comes back before or after that.
+#[test]
+fn a_console_whose_host_came_back_since_it_failed_has_rested() {
+    let mut bench = Bench::of(six());
+    bench.view.now_ms = 100_000;
+    let seen = &mut bench.view.servers[0];
+    (seen.console_failing_since_ms, seen.console_failed_ms) = (Some(90_000), Some(95_000));
+    seen.host_back_ms = 80_000;
+    assert_eq!(asked(&bench).as_deref(), Some("fe-2"));
+    bench.reached("fe-1", Milestone::Touched);
+    bench.progress.servers[0].jobs_done.push(JobKind::ServiceCenterInstall);
+    assert_eq!(asked(&bench).as_deref(), Some("fe-2"), "it rests");
+    bench.view.servers[0].host_back_ms = 97_000;
+    assert_eq!(asked(&bench).as_deref(), Some("fe-1"));
+}
