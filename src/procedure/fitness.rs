@@ -1,6 +1,6 @@
 //! Fit, as `decide` concludes it: untouched, or proven since the last start. One to which deployment
 //! began under load is not, unless a person has said that it may serve until its upgrade. Unfit
-//! members stay out of rotation whatever happens.
+//! members stay out of rotation whatever happens, but for the last resort of a pool that has nobody.
 use super::layout::{Bench, Layout, NodeIx, PoolIx, SeatIx, ServerIx};
 use super::progress::Progress;
 use super::quiet::in_rotation;
@@ -9,9 +9,17 @@ use super::view::{Sample, View};
 /// A server may serve users.
 #[must_use]
 pub fn is_fit(progress: &Progress, server: ServerIx) -> bool {
-    let server = &progress.servers[server];
-    let spoilt = server.tainted && !server.taint_accepted;
-    !server.left_out && !spoilt && (!server.touched || server.proven.is_some())
+    let record = &progress.servers[server];
+    let clean = !record.tainted || record.taint_accepted;
+    !record.left_out && clean && (!record.touched || record.proven.is_some())
+}
+
+/// Deployment began on a server under load, and nobody has said that it may serve on: unfit, and
+/// better than nobody.
+#[must_use]
+pub fn is_spoilt(progress: &Progress, server: ServerIx) -> bool {
+    let record = &progress.servers[server];
+    record.tainted && !record.taint_accepted && !record.left_out
 }
 
 /// How many fit members of a pool are in rotation on a node, one of them not counted. `None` when

@@ -10,6 +10,7 @@ pub mod decide;
 pub mod fitness;
 pub mod guard;
 pub mod idle;
+mod last_resort;
 pub mod layout;
 pub mod load;
 pub mod polls;

@@ -5,8 +5,9 @@ use crate::journal::{Event, FarmMilestone, Milestone, Notice};
 
 use super::action::{Action, MemberChange};
 use super::decide::Decision;
-use super::fitness::{eligible_beside, is_fit};
+use super::fitness::{eligible_beside, is_fit, is_spoilt};
 use super::idle::{Doubt, deploying_doubt, is_being_deployed_to};
+use super::last_resort::last_resort;
 use super::layout::{Layout, NodeIx, Seat, SeatIx, ServerIx};
 use super::load::can_do_without;
 use super::progress::{Direction, Progress};
@@ -135,9 +136,10 @@ fn change_on(
     holding: bool,
 ) -> Option<(MemberChange, Vec<MemberId>)> {
     // What must not serve goes first, then service grows, and only then it shrinks.
-    let rules: [&dyn Fn(SeatIx) -> Option<MemberChange>; 4] = [
+    let rules: [&dyn Fn(SeatIx) -> Option<MemberChange>; 5] = [
         &|seat| banish(layout, progress, view, seat),
         &|seat| admission(layout, progress, view, sides, seat),
+        &|seat| last_resort(layout, progress, view, sides, seat),
         &|seat| drain(layout, progress, view, sides, seat, holding),
         &|seat| cut(layout, progress, view, sides, seat),
     ];
@@ -156,7 +158,7 @@ fn change_on(
 }
 
 /// No rule changes the seat: where it is wanted it was read to be, lately, and where it is out nothing
-/// is left to be cut. Whoever changes a rule looks here too.
+/// is left to be cut and nobody's last resort. Whoever changes a rule looks here too.
 fn is_settled(
     layout: &Layout,
     progress: &Progress,
@@ -164,13 +166,10 @@ fn is_settled(
     sides: Sides,
     seat: SeatIx,
 ) -> bool {
-    view.seat(layout, seat).is_some_and(|read| {
-        match sides.wanted(layout, progress, layout.seats[seat].server) {
-            Wanted::In => {
-                read.admin.ready() && baseline_weight(progress, seat) == Some(read.weight)
-            }
-            Wanted::Out => !read.admin.ready() && read.in_flight == 0,
-        }
+    let server = layout.seats[seat].server;
+    view.seat(layout, seat).is_some_and(|read| match sides.wanted(layout, progress, server) {
+        Wanted::In => read.admin.ready() && baseline_weight(progress, seat) == Some(read.weight),
+        Wanted::Out => !read.admin.ready() && read.in_flight == 0 && !is_spoilt(progress, server),
     })
 }
 

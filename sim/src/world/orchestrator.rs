@@ -189,6 +189,11 @@ impl Machine {
             .collect()
     }
 
+    /// The gates that somebody is late to approve.
+    pub(super) fn approved_late(&self) -> impl Iterator<Item = u8> {
+        self.approved_late.iter().copied()
+    }
+
     /// Somebody asks for something; the orchestrator takes it when it next looks.
     pub(super) fn ask(&self, who: &str, what: Wanted) -> Request {
         // By his own clock, which is right.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evenkeel::journal::{HoldReason, Verdict};
+use evenkeel::journal::{HoldReason, Verdict, Wanted};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
@@ -134,6 +134,10 @@ impl Play {
         let stays = healing.broken.iter().cloned().collect::<Vec<_>>().join(", ");
         recorder.note(now_ms, &format!("the farm heals, but for these: {stays}"));
         self.later.retain(|_, later| !matches!(later, Later::Strike(_)));
+        // Whoever was late to approve is there now.
+        for step in machine.approved_late() {
+            recorder.answered(now_ms, &machine.ask(ON_CALL, Wanted::Approve { step }));
+        }
         self.breaker.shared.with(evenkeel_fakes::farm::Farm::end_troubles);
         self.breaker.spoil_nothing();
         for (place, fault) in open.into_iter().filter(|(_, fault)| healing.mends(fault)) {

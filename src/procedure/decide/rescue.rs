@@ -2,7 +2,7 @@
 //! before one version.
 use crate::journal::{Event, FarmMilestone, Notice};
 
-use super::super::fitness::{eligible_beside, in_rotation_among, is_fit};
+use super::super::fitness::{eligible_beside, in_rotation_among, is_fit, is_spoilt};
 use super::super::idle::{Doubt, deploying_doubt};
 use super::super::layout::{Bench, Layout, PoolIx, Seat, SeatIx, ServerIx};
 use super::super::load::{can_do_without, misses_left_out};
@@ -93,9 +93,8 @@ fn rescuer(
     // Service goes before everything, so that one to which applications are being deployed, or may
     // be, is better than none; but no better than another such one that serves meanwhile.
     let served = bench.seats.iter().any(|&seat| {
-        let record = &progress.servers[layout.seats[seat].server];
-        let unfit = record.tainted && !record.taint_accepted && !record.left_out;
-        unfit && view.seat(layout, seat).is_some_and(in_rotation)
+        let spoilt = is_spoilt(progress, layout.seats[seat].server);
+        spoilt && view.seat(layout, seat).is_some_and(in_rotation)
     });
     (doubt(best) == Doubt::None || !served).then_some(best)
 }

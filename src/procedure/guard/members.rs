@@ -1,5 +1,5 @@
-//! May a member be drained, admitted, weighed, cut: somebody fit stays, nobody unfit comes, and
-//! whoever moves is whose turn it is.
+//! May a member be drained, admitted, weighed, cut: somebody fit stays, nobody unfit comes where
+//! anybody fit serves, and whoever moves is whose turn it is.
 use crate::farm::Half;
 use crate::farm::policy::AfterDeadline;
 use crate::journal::FarmMilestone;
@@ -21,8 +21,10 @@ impl Guard<'_> {
         let read = self.read(seat)?;
         match change {
             MemberChange::Admit => {
-                self.fit(server)?;
-                self.serves_now(server)?;
+                if !self.better_than_nobody(seat, together) {
+                    self.fit(server)?;
+                    self.serves_now(server)?;
+                }
                 self.not_deployed_to(server)?;
                 let pool = &self.layout.pools[self.layout.seats[seat].pool];
                 let checked = !pool.health_check
@@ -77,11 +79,18 @@ impl Guard<'_> {
 
     /// The same of members to which deployment began under load.
     fn spoilt_serving(&self, seat: SeatIx, but: &[SeatIx]) -> usize {
-        let spoilt = |&server: &ServerIx| {
-            let record = &self.progress.servers[server];
-            record.tainted && !record.left_out && !self.fit_in_service(server)
-        };
-        self.beside(seat, but).filter(spoilt).count()
+        self.beside(seat, but).filter(|&server| self.spoilt(server)).count()
+    }
+
+    fn spoilt(&self, server: ServerIx) -> bool {
+        let record = &self.progress.servers[server];
+        record.tainted && !record.left_out && !self.fit_in_service(server)
+    }
+
+    /// Deployment began under load on a seat's server, and nobody fit gets its pool's requests: what it
+    /// serves is better than nothing.
+    fn better_than_nobody(&self, seat: SeatIx, together: &[SeatIx]) -> bool {
+        self.spoilt(self.layout.seats[seat].server) && self.serving(seat, together) == 0
     }
 
     /// Servers whose members of a seat's pool and node get requests, these members not counted.

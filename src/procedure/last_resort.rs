@@ -1,0 +1,46 @@
+//! The last resort of a pool that nobody fit serves and nobody fit can be brought to: whoever went out
+//! because deployment had begun on it under load. What it serves is of two versions, and better than
+//! nothing: where it was the only one it would never have left.
+//!
+//! It is wanted out all the while. Nobody else leaves on account of it, and it goes again by the rule
+//! by which it went: as soon as those who stay are enough and carry its users. Meanwhile it holds the
+//! run, as one that could not leave does.
+use super::action::MemberChange;
+use super::fitness::{eligible_beside, is_spoilt};
+use super::idle::is_being_deployed_to;
+use super::layout::{Layout, SeatIx};
+use super::progress::Progress;
+use super::quiet::in_rotation;
+use super::readings::CheckState;
+use super::rotation::{Sides, baseline_out, helps_itself};
+use super::view::View;
+
+/// Brings a seat back between deployments. Whoever is fit was asked before: a rescue is begun, and so
+/// makes its server wanted, before anybody is moved.
+pub(super) fn last_resort(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    sides: Sides,
+    seat: SeatIx,
+) -> Option<MemberChange> {
+    let place = &layout.seats[seat];
+    let pool = &layout.pools[place.pool];
+    if !is_spoilt(progress, place.server) || pool.may_go_down || baseline_out(progress, seat) {
+        return None;
+    }
+    let read = view.seat(layout, seat)?;
+    let comes = !read.admin.ready()
+        && !read.admin.inherited()
+        && read.check != CheckState::Failing
+        && is_being_deployed_to(layout, view, place.server) == Some(false);
+    let nobody = eligible_beside(layout, progress, view, place.pool, place.node, None) == Some(0);
+    let bench = pool.benches.iter().find(|bench| bench.node == place.node)?;
+    // Whoever is as spoilt and serves is no worse.
+    let is_served = |&other: &SeatIx| {
+        let serves = view.seat(layout, other).is_some_and(in_rotation);
+        (serves && is_spoilt(progress, layout.seats[other].server))
+            || helps_itself(layout, progress, view, sides, other)
+    };
+    (comes && nobody && !bench.seats.iter().any(is_served)).then_some(MemberChange::Admit)
+}
