@@ -239,7 +239,8 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
         host_outcome(self.host.start(&entry.name, &entry.address, kind, job).await, "accepted")
     }
 
-    /// Tests count only when the same services ran before and after them.
+    /// Tests count only when the same services ran before and after them, and at a host that answered
+    /// then: one that did not may have been out of reach while they failed, and be back at their end.
     async fn test(&self, server: ServerIx) -> ActionResult {
         let entry = &self.layout.servers[server];
         let front_end = self.front_end(server);
@@ -257,6 +258,7 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
             }
         };
         let version = self.host.version(&entry.name, &entry.address).await.ok();
+        let version = version.filter(|_| before.is_some());
         let after = self.host.service(&entry.name, &entry.address).await.ok();
         let start = match (before, after) {
             (Some(before), Some(after)) if before.start == after.start && after.initialised => {

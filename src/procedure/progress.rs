@@ -18,9 +18,9 @@ use crate::names::NodeName;
 
 use super::action::{Action, JobKind, MemberChange};
 use super::layout::{Layout, Seat, ServerIx};
-use super::readings::{JobReading, MemberId, MemberReading};
+use super::readings::{MemberId, MemberReading};
 
-pub use server::{Reboot, succeeded};
+pub use server::{Job, Reboot, succeeded};
 
 /// What has happened.
 #[derive(Clone, Debug, Default)]
@@ -149,21 +149,6 @@ pub struct Tested {
     pub at_ms: u64,
 }
 
-/// A job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// What it does.
-    pub kind: JobKind,
-    /// Its id.
-    pub id: String,
-    /// When it was intended first (0 after a resume).
-    pub since_ms: u64,
-    /// When the start was last sent.
-    pub sent_ms: u64,
-    /// How it ended; `None` while that is not known.
-    pub ended: Option<JobReading>,
-}
-
 impl Progress {
     /// No progress.
     #[must_use]
@@ -224,6 +209,10 @@ impl Progress {
                 self.open.clear();
                 self.ended = None;
                 self.at_gate = None;
+                if self.direction == Direction::Aborting {
+                    // Of all at one instant, by a process that has read it.
+                    self.servers.iter_mut().for_each(|server| server.restored = false);
+                }
             }
         }
     }

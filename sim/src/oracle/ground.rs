@@ -115,6 +115,7 @@ impl Ground {
             enabled_itself_at_ms: None,
             console_new: false,
             console_installed: false,
+            console_by_hand: false,
             front_end,
             ready_since_ms: front_end.then_some(0),
             changed_ms: None,
@@ -218,7 +219,9 @@ impl Ground {
                 self.console_published = true;
                 self.console_published_at_ms.get_or_insert(entry.at_ms);
                 server.console_new = true;
-                server.console_installed |= !job.starts_with(BY_HAND);
+                let by_hand = job.starts_with(BY_HAND);
+                server.console_installed |= !by_hand;
+                server.console_by_hand |= by_hand;
             }
             Event::JobEnded { kind, code, .. } if kind == PUBLISH && ended_well(*code) => {
                 self.applications_published = true;

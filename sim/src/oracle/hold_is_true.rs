@@ -258,8 +258,13 @@ fn consoles<'a>(ground: &'a Ground, context: &'a Context) -> impl Iterator<Item 
     let answering = ground.servers.iter().filter(|(name, it)| {
         let silenced = context.faults.console_silenced(name, ground.now_ms)
             || context.faults.is_cut_off(name, ground.now_ms);
-        let by_hand = it.console_new && context.by_hand.contains(*name);
-        let fresh = it.console_installed || by_hand || it.whole_at(&ground.target);
+        let told = context.by_hand.contains(*name);
+        let by_hand = it.console_new && told;
+        // Of what somebody did when it was not his to do the run took up nothing: it has its own job
+        // for that yet, and believes that console when it has ended.
+        let untold = it.console_by_hand && !it.console_installed && !told;
+        let whole = it.whole_at(&ground.target) && !untold;
+        let fresh = it.console_installed || by_hand || whole;
         // What a job that went wrong has left there is nothing to be believed.
         let failed = it.last_job.as_ref().is_some_and(|(_, code)| !ended_well(*code));
         let may_be_asked = it.front_end && (!it.touched || (fresh && !failed));

@@ -13,7 +13,8 @@
 //! * for a server whose applications broke by themselves, all else being well: within the bound in
 //!   which its tests find it ([`super::Bounds::sick`]), and as long as its pool has nobody to spare;
 //! * for a server that had its upgrade behind it, crashed by itself and came back, as long as no
-//!   fit member of the pool gets requests on that node: service goes before proof, and taking the
+//!   fit member of the pool gets requests on that node, and until the first of those that do could
+//!   have been proven ([`super::Faults::proven_end`]): service goes before proof, and taking the
 //!   last one out would leave users with nothing.
 //!
 //! Sabotage that breaks it: skip the drain; admit before the tests; do not assert again after a
@@ -80,13 +81,24 @@ fn last_one_excuse(
     let begun = server.being_changed() || !server.unfinished.is_empty();
     // What a half-deployed one serves is neither version: it stands in for nobody.
     let stands_in = |it: &Server| it.fit(&ground.target) && !it.half_deployed();
-    let others = ground.members.iter().any(|(other, beside)| {
+    let others = ground.members.iter().filter(|(other, beside)| {
         other.node == key.node
             && other.pool == key.pool
             && beside.eligible()
             && stands_in(ground.server_of(beside))
     });
-    (!begun && !others).then(|| Excuse::lasting("front-end-crash", &member.server))
+    // Whoever was touched and is whole again has yet to be proven before anybody leaves for him; the
+    // first of them counts. Nobody waits for one that was never touched.
+    let proven_ms = others.map(|(_, beside)| {
+        let ready_ms = ground.server_of(beside).ready_since_ms;
+        let unproven_ms = ready_ms.filter(|_| ground.server_of(beside).touched);
+        unproven_ms.map_or(0, |ms| context.faults.proven_end(&beside.server, ms, true))
+    });
+    let excuse = match proven_ms.min() {
+        None => Excuse::lasting("front-end-crash", &member.server),
+        Some(proven_ms) => Excuse::until("front-end-crash", &member.server, proven_ms),
+    };
+    (!begun).then_some(excuse)
 }
 
 /// A server whose applications broke, all else being well: within the bound after that, and as

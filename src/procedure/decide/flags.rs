@@ -170,9 +170,11 @@ fn never_restored(layout: &Layout, progress: &Progress, view: &View, decision: &
         let record = &progress.servers[server];
         let waits = !record.left_out && !record.restored && record.failure.is_none();
         let works = record.job.as_ref().is_some_and(|job| job.ended.is_none());
-        let since_ms = record.job_ended_ms.max(progress.aborting_ms);
-        let overdue_ms =
-            since_ms.max(view.servers[server].host_back_ms) + layout.policy().initialise_ms_max;
+        let seen = &view.servers[server];
+        let since_ms = record.job_ended_ms.max(progress.aborting_ms).max(seen.host_back_ms);
+        // Enable starts it, however late.
+        let since_ms = since_ms.max(seen.enabled_since_ms.unwrap_or(0));
+        let overdue_ms = since_ms + layout.policy().initialise_ms_max;
         let idles = |read: &ServiceReading| !(read.running && read.initialised);
         if waits
             && !works
@@ -284,17 +286,13 @@ pub(super) fn is_restored(
     let automatic = progress.baseline.as_ref().and_then(|all| all.automatic.get(name).copied());
     let flag = view.flag(layout, server);
     let service = view.service(layout, server);
-    // Where Disable stopped its service, Enable starts it again: what was read before says nothing.
-    let record = &progress.servers[server];
-    let was_disabled =
-        record.disabled.is_some() || record.flag_came_back > 0 || record.rescued_ms.is_some();
+    // Where Disable stopped its service, Enable starts it again: what was read before it was read
+    // enabled says nothing, whether or not it was written down that it had been disabled.
     let seen = &view.servers[server];
-    let read_since = seen
-        .flag
-        .as_ref()
-        .zip(seen.service.as_ref())
-        .is_some_and(|(flag, service)| service.at_ms >= flag.at_ms);
-    let known = read_since || !was_disabled || progress.direction != Direction::Aborting;
+    let read_since = seen.service.as_ref().is_some_and(|service| {
+        seen.enabled_since_ms.is_none_or(|enabled_ms| service.at_ms >= enabled_ms)
+    });
+    let known = read_since || progress.direction != Direction::Aborting;
     !seen.acting
         && flag.is_some()
         && known

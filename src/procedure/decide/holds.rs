@@ -10,10 +10,10 @@ use super::super::quiet::{in_rotation, seat_is_busy};
 use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms, wants_change};
 use super::super::steps::{current_stage, may_begin, stage_done, step};
 use super::super::view::{InVain, NodeView, View};
-use super::console_faces;
 use super::flags;
 use super::proof::deployment_since_ms;
 use super::rescue::{have_held, replaces_left_out, spared, under_floor};
+use super::{console_faces, is_as_before};
 
 /// Drifts that are put right before the run holds: once may be an accident.
 const DRIFTS_MAX: u32 = 1;
@@ -47,7 +47,7 @@ pub(super) fn reason(layout: &Layout, progress: &Progress, view: &View) -> Optio
         .or_else(|| cannot_leave(layout, progress, view))
         .or_else(|| ignored(layout, progress, view))
         .or_else(|| drain_overdue(layout, progress, view))
-        .or_else(|| server_failed(layout, progress))
+        .or_else(|| server_failed(layout, progress, view))
 }
 
 fn somebody_else(layout: &Layout, progress: &Progress) -> Option<HoldReason> {
@@ -362,7 +362,7 @@ fn drain_overdue(layout: &Layout, progress: &Progress, view: &View) -> Option<Ho
 }
 
 /// A failed server holds the run only when no other server of its half can go on without it.
-fn server_failed(layout: &Layout, progress: &Progress) -> Option<HoldReason> {
+fn server_failed(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
     let failed = progress.servers.iter().position(|one| one.failure.is_some() && !one.left_out)?;
     let half = layout.servers[failed].half.unwrap_or(Half::Updating);
     let stage = current_stage(layout, progress, half);
@@ -370,7 +370,8 @@ fn server_failed(layout: &Layout, progress: &Progress) -> Option<HoldReason> {
         let record = &progress.servers[server];
         let serves = layout.servers[server].front_end.is_some();
         if progress.direction == Direction::Aborting {
-            return serves && !record.left_out && record.failure.is_none() && !record.restored;
+            let waits = serves && !record.left_out && record.failure.is_none();
+            return waits && !is_as_before(layout, progress, view, server);
         }
         let at_goal = if serves { record.proven.is_some() } else { record.upgraded.is_some() };
         let its_turn = match stage {

@@ -446,16 +446,21 @@ fn begin(
     }
 }
 
-/// On the way back: where Disable stopped the Deployment Service, it is started again.
+/// On the way back: where Disable stopped the Deployment Service, or a machine came back without it, it
+/// is started again.
 pub(super) fn abort_actions(
     layout: &Layout,
     progress: &Progress,
     view: &View,
     decision: &mut Decision,
 ) {
-    for server in layout.half(Half::Loaded) {
+    for server in layout.front_ends() {
         let service = view.service(layout, server);
-        let stopped = service.is_some_and(|read| !read.running || !read.automatic);
+        // One that was admitted early, or is untouched by us, may have had another start type.
+        let name = &layout.servers[server].name;
+        let before = progress.baseline.as_ref().and_then(|all| all.automatic.get(name).copied());
+        let automatic = before != Some(false);
+        let stopped = service.is_some_and(|read| !read.running || (automatic && !read.automatic));
         let kinds = [JobKind::EnsureDeploymentService];
         if stopped && let Some(next) = next_job(layout, progress, view, server, &kinds) {
             begin(layout, progress, server, next, decision);

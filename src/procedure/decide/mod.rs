@@ -163,6 +163,12 @@ fn told(layout: &Layout, progress: &Progress, hold: Option<&HoldReason>, decisio
     }
 }
 
+/// Members, weights, flag, start type and service are as the baseline had them, by readings of now.
+fn is_as_before(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    rotation::is_restored(layout, progress, view, server)
+        && flags::is_restored(layout, progress, view, server)
+}
+
 /// Everything is as it shall be.
 fn ending(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
     let restoring = match progress.direction {
@@ -173,15 +179,19 @@ fn ending(layout: &Layout, progress: &Progress, view: &View, decision: &mut Deci
     if !restoring || !steps::may_begin(layout, progress, 9) {
         return;
     }
+    let as_before_now = |server| is_as_before(layout, progress, view, server);
+    let stays = |server: &ServerIx| !progress.servers[*server].left_out;
+    // Nobody is watched on the way back as whoever is proven is: all are as they were at one instant,
+    // or what was so of one minutes ago would be claimed of it in the end.
+    let aborting = progress.direction == Direction::Aborting;
+    if aborting && !layout.front_ends().filter(stays).all(as_before_now) {
+        return;
+    }
     for server in layout.front_ends() {
         let record = &progress.servers[server];
         // Whoever is no longer proven is not done, though nothing of it may differ.
-        let whole = record.proven.is_some() || progress.direction == Direction::Aborting;
-        let as_before = !record.restored
-            && !record.left_out
-            && whole
-            && rotation::is_restored(layout, progress, view, server)
-            && flags::is_restored(layout, progress, view, server);
+        let whole = record.proven.is_some() || aborting;
+        let as_before = !record.restored && !record.left_out && whole && as_before_now(server);
         if as_before {
             let evidence = "members, weights, flag and start type as in the baseline".to_owned();
             decision.reached(layout, server, Milestone::Restored, evidence);

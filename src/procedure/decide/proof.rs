@@ -191,9 +191,12 @@ pub(super) fn watch(layout: &Layout, progress: &Progress, view: &View, decision:
     let rarely_ms = soak_ms * if is_on_trial(progress) { 1 } else { WATCH_EVERY_SOAK_TESTS };
     for server in layout.front_ends() {
         let record = &progress.servers[server];
+        let last = record.tested.as_ref();
+        // Its host did not answer beside its last round, which so says nothing.
+        let unsure = last.is_some_and(|last| last.failure.is_some() && last.version.is_none());
         let every_ms = match (&record.failure, &record.proven) {
             (Some(ServerFailure::TestsFailed { .. }), _) => RETEST_MS,
-            (None, Some(_)) if record.test_failures > 0 => soak_ms.min(RETEST_MS),
+            (None, Some(_)) if record.test_failures > 0 || unsure => soak_ms.min(RETEST_MS),
             (None, Some(_)) => rarely_ms,
             // Its tests have cost it its proof: by them it is known when it is well again.
             (None, None) if record.upgraded.is_some() && record.sick => RETEST_MS,

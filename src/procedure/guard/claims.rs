@@ -171,6 +171,10 @@ impl Guard<'_> {
         let Some(service) = self.view.service(self.layout, server) else {
             return Err("its Deployment Service was not read lately".to_owned());
         };
+        let read_ms = seen.service.as_ref().map_or(0, |read| read.at_ms);
+        let aborting = self.progress.direction == Direction::Aborting;
+        let since = seen.enabled_since_ms.filter(|_| aborting).unwrap_or(0);
+        when(read_ms >= since, "its Deployment Service was not read since it was enabled")?;
         let automatic = baseline.automatic.get(name) == Some(&service.automatic);
         when(automatic, "its Deployment Service has another start type than before")?;
         when(service.running && service.initialised, "its Deployment Service does not work")
@@ -239,7 +243,12 @@ impl Guard<'_> {
             }
             Verdict::Aborted => {
                 when(!self.progress.committed(), "a server was touched")?;
-                all(|it| it.restored, "is not as the baseline had it")
+                all(|it| it.restored, "is not as the baseline had it")?;
+                let stays = |&server: &ServerIx| !self.progress.servers[server].left_out;
+                self.layout.front_ends().filter(stays).try_for_each(|server| {
+                    self.as_before(server, true)?;
+                    self.service_as_before(server)
+                })
             }
             Verdict::Refused { .. } => when(self.progress.baseline.is_none(), "the run has begun"),
             Verdict::Holding { .. } => Ok(()),

@@ -16,6 +16,21 @@ pub struct Reboot {
     pub times: u32,
 }
 
+/// A job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// What it does.
+    pub kind: JobKind,
+    /// Its id.
+    pub id: String,
+    /// When it was intended first (0 after a resume).
+    pub since_ms: u64,
+    /// When the start was last sent.
+    pub sent_ms: u64,
+    /// How it ended; `None` while that is not known.
+    pub ended: Option<JobReading>,
+}
+
 impl ServerProgress {
     /// Its jobs are its own again: deadlines run from now.
     pub(super) fn forgive(&mut self, now_ms: u64) {

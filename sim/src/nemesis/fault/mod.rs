@@ -291,6 +291,12 @@ impl Fault {
         matches!(self, Self::ServiceCenter(fault) if fault.shuts_out())
     }
 
+    /// While it lasts, a console shows pages as they were before.
+    #[must_use]
+    pub fn shows_old_pages(&self) -> bool {
+        matches!(self, Self::ServiceCenter(ServiceCenterFault::StalePage { .. }))
+    }
+
     /// While it lasts, nothing true can be read from a server's console.
     #[must_use]
     pub fn silences(&self, console: &str) -> bool {

@@ -46,6 +46,9 @@ pub struct Bounds {
     /// A member that was admitted early leaves again: it serves for a minute at least, and until
     /// another has risen.
     pub rescue: Bound,
+    /// For how long the best orchestrator believes a console that shows old pages, before it asks
+    /// another.
+    pub old_pages_ms: u64,
     /// An exchange whose answer is lost: the rest after a failure, and the next reading.
     pub lost_ms: u64,
     /// A started orchestrator has read everything once.
@@ -71,6 +74,8 @@ pub(super) const RESCUE_MS: u64 = 60_000;
 /// How long anybody leaves a console of the new version alone that failed, so that others have
 /// their turns.
 const NEW_CONSOLE_REST_MS: u64 = 25_000;
+/// How long anybody goes on at a console that shows no change, before he asks another.
+const SHOWS_NO_CHANGE_MS: u64 = 30_000;
 /// How long anybody rests after an exchange that failed, before he tries again.
 pub(super) const REST_MS: u64 = 5_000;
 
@@ -123,6 +128,7 @@ impl Bounds {
                 waits_ms: RESCUE_MS + check(truth.check_rise) + 2 * balancer_ms,
                 exchanges: 2 * in_pools,
             },
+            old_pages_ms: SHOWS_NO_CHANGE_MS + console_ms,
             lost_ms: REST_MS + console_ms,
             start_ms: console_ms + 20 * exchange_ms,
             exchange_ms,

@@ -206,7 +206,13 @@ impl Faults {
                 end_ms = end_ms.max(self.end(until_ms, self.bounds.prove));
             }
         }
-        for &(from_ms, until_ms) in self.mute.iter().filter(|_| touched) {
+        // Old pages show as disabled whoever is enabled.
+        let old_pages = self.incidents.iter().filter(|it| it.fault.shows_old_pages());
+        let old_pages = old_pages.filter_map(Incident::felt_ms);
+        let believed = |met_ms: u64| met_ms + self.bounds.old_pages_ms;
+        let old_pages = old_pages.map(|(met_ms, over_ms)| (met_ms, over_ms.min(believed(met_ms))));
+        let mute = self.mute.iter().copied().chain(old_pages);
+        for (from_ms, until_ms) in mute.filter(|_| touched) {
             if from_ms <= end_ms && ready_ms < until_ms {
                 end_ms = end_ms.max(self.end(until_ms, self.bounds.prove));
             }

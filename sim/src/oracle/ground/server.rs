@@ -56,6 +56,8 @@ pub struct Server {
     pub console_new: bool,
     /// It was put there by a job of the run's, and not by deployment nor by hand.
     pub console_installed: bool,
+    /// Somebody put one there by hand: whether the run knows is another matter.
+    pub console_by_hand: bool,
     /// It serves users (a pure controller does not).
     pub front_end: bool,
     /// Since when it is fit and answers, without interruption.
