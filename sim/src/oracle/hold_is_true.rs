@@ -36,7 +36,7 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             ground
                 .servers
                 .get(server.as_str())
-                .is_some_and(|it| it.deploying_since_ms.is_some() || it.half_deployed()),
+                .is_some_and(|it| it.deployment_began_ms.is_some() && !it.touched),
             format!("nothing was deployed to {server} before its upgrade"),
         ),
         HoldReason::TooFew { server } => (
