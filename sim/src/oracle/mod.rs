@@ -254,7 +254,7 @@ impl Oracle {
             Box::<journal_tells_the_truth::JournalTellsTheTruth>::default(),
             Box::new(one_writer::OneWriter),
             Box::new(strangers_untouched::StrangersUntouched),
-            Box::new(policy_is_kept::PolicyIsKept),
+            Box::<policy_is_kept::PolicyIsKept>::default(),
             Box::<result_is_true::ResultIsTrue>::default(),
         ];
         Self::with(ground, context, invariants)

@@ -9,10 +9,14 @@
 //! upgraded first, step 6 with the first on any other. Other steps have no beginning that a gate
 //! alone explains; their gates are the guard's.
 //!
-//! Never allowed to fail. Not counted: what a person does by hand; jobs of a server that a person had
-//! left out, which may hang there for ever.
+//! Never allowed to fail. Not counted: what a person does by hand; jobs that may hang for ever, on a
+//! server that a person had left out, or that the run has given up, for which it will hold, and has
+//! started nothing on since.
 //!
 //! Sabotage that breaks it: ignore the gates; take all servers of a stage at once.
+use std::collections::BTreeSet;
+
+use evenkeel::journal;
 use evenkeel::procedure::action::JobKind;
 use evenkeel_fakes::ledger::{BY_HAND, Event};
 
@@ -21,7 +25,11 @@ use super::{Context, Finding, Ground, Invariant, Sight};
 /// The gates before the first job of a server that is upgraded first, and of any other.
 const GATES: (u8, u8) = (3, 6);
 
-pub(super) struct PolicyIsKept;
+#[derive(Default)]
+pub(super) struct PolicyIsKept {
+    /// Servers that the run has given up.
+    given_up: BTreeSet<String>,
+}
 
 impl Invariant for PolicyIsKept {
     fn name(&self) -> &'static str {
@@ -36,11 +44,24 @@ impl Invariant for PolicyIsKept {
         let Sight::Entry(entry) = sight else { return Vec::new() };
         match &entry.event {
             Event::JobStarted { server, job, kind } if is_upgrade(job, kind) => {
+                self.given_up.remove(server);
                 let shut = unopened(server, kind, ground, context);
-                shut.into_iter().chain(crowd(ground, context)).collect()
+                shut.into_iter().chain(self.crowd(ground, context)).collect()
             }
             _ => Vec::new(),
         }
+    }
+
+    fn told(
+        &mut self,
+        event: &journal::Event,
+        _ground: &Ground,
+        _context: &Context,
+    ) -> Vec<Finding> {
+        if let journal::Event::Failed { server, .. } = event {
+            self.given_up.insert(server.to_string());
+        }
+        Vec::new()
     }
 }
 
@@ -60,19 +81,21 @@ fn unopened(server: &str, kind: &str, ground: &Ground, context: &Context) -> Opt
     })
 }
 
-/// More servers are at work than policy allows.
-fn crowd(ground: &Ground, context: &Context) -> Option<Finding> {
-    let busy = ground.servers.iter().filter(|(name, server)| {
-        let mut jobs = server.jobs.iter();
-        let works = jobs.any(|(id, job)| is_upgrade(id, &job.kind));
-        works && !context.left_out.contains(*name)
-    });
-    let busy: Vec<&str> = busy.map(|(name, _)| name.as_str()).collect();
-    let max = context.policy.parallel_max;
-    (busy.len() > max as usize).then(|| Finding {
-        from_ms: None,
-        subject: "at once".into(),
-        what: format!("{} are upgraded at once, and policy allows {max}", busy.join(", ")),
-        excuse: None,
-    })
+impl PolicyIsKept {
+    /// More servers are at work than policy allows.
+    fn crowd(&self, ground: &Ground, context: &Context) -> Option<Finding> {
+        let busy = ground.servers.iter().filter(|(name, server)| {
+            let mut jobs = server.jobs.iter();
+            let works = jobs.any(|(id, job)| is_upgrade(id, &job.kind));
+            works && !context.left_out.contains(*name) && !self.given_up.contains(*name)
+        });
+        let busy: Vec<&str> = busy.map(|(name, _)| name.as_str()).collect();
+        let max = context.policy.parallel_max;
+        (busy.len() > max as usize).then(|| Finding {
+            from_ms: None,
+            subject: "at once".into(),
+            what: format!("{} are upgraded at once, and policy allows {max}", busy.join(", ")),
+            excuse: None,
+        })
+    }
 }

@@ -269,9 +269,11 @@ fn stage_actions(
                 && !stage_done(progress, *server, kinds)
         })
         .count();
+    let max = layout.policy().parallel_max as usize;
+    let mut starting = 0;
     for (server, kinds) in &stage.servers {
         let begun = in_hand(&progress.servers[*server], kinds);
-        let full = under_way >= layout.policy().parallel_max as usize;
+        let full = under_way >= max;
         if (!begun && full) || (finishing && !progress.servers[*server].touched) {
             continue;
         }
@@ -280,8 +282,11 @@ fn stage_actions(
             half == Half::Updating && service_stays_stopped(layout, progress, view, *server);
         let kinds: &[JobKind] = if stopped { &remedy } else { kinds };
         let step = next_job(layout, progress, view, *server, kinds)
-            .filter(|it| !it.is_for_all() || serves_nobody_enabled(layout, progress, view));
+            .filter(|it| !it.kind().is_for_all() || serves_nobody_enabled(layout, progress, view))
+            // What was done in vain is done again when there is room.
+            .filter(|it| !it.kind().touches() || progress.at_work_beside(*server) + starting < max);
         if let Some(step) = step {
+            starting += usize::from(step.kind().touches());
             if !begun {
                 under_way += 1;
             }
@@ -335,10 +340,10 @@ enum NextJob {
 }
 
 impl NextJob {
-    fn is_for_all(&self) -> bool {
+    fn kind(&self) -> JobKind {
         match self {
-            Self::Resend(job) => job.kind.is_for_all(),
-            Self::Fresh(kind) => kind.is_for_all(),
+            Self::Resend(job) => job.kind,
+            Self::Fresh(kind) => *kind,
         }
     }
 }

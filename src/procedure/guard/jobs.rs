@@ -6,7 +6,7 @@ use crate::names::ServerName;
 
 use super::super::action::JobKind;
 use super::super::layout::ServerIx;
-use super::super::progress::{Direction, ServerProgress};
+use super::super::progress::Direction;
 use super::Guard;
 
 impl Guard<'_> {
@@ -80,14 +80,7 @@ impl Guard<'_> {
     /// Fewer other servers are at work than policy allows at once.
     fn room_beside_others(&self, server: ServerIx) -> Result<(), String> {
         let max = self.layout.policy().parallel_max as usize;
-        let works = |record: &&ServerProgress| {
-            let job = record.job.as_ref().filter(|job| job.ended.is_none());
-            job.is_some_and(|job| job.kind.touches())
-                && record.failure.is_none()
-                && !record.left_out
-        };
-        let others = self.progress.servers.iter().enumerate().filter(|(it, _)| *it != server);
-        let busy = others.map(|(_, record)| record).filter(works).count();
+        let busy = self.progress.at_work_beside(server);
         if busy < max {
             Ok(())
         } else {

@@ -2,8 +2,9 @@
 use crate::journal::{Milestone, ServerFailure};
 
 use super::super::action::JobKind;
+use super::super::layout::ServerIx;
 use super::super::readings::JobReading;
-use super::{ServerProgress, Tested};
+use super::{Progress, ServerProgress, Tested};
 
 /// A machine was told to restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,22 @@ pub struct Job {
     pub ended: Option<JobReading>,
 }
 
+impl Progress {
+    /// How many other servers are at work: a job that changes software was sent there, has not ended,
+    /// and was not given up.
+    #[must_use]
+    pub fn at_work_beside(&self, server: ServerIx) -> usize {
+        let others = self.servers.iter().enumerate().filter(|(it, _)| *it != server);
+        others.filter(|(_, record)| record.is_at_work()).count()
+    }
+}
+
 impl ServerProgress {
+    fn is_at_work(&self) -> bool {
+        let job = self.job.as_ref().filter(|job| job.ended.is_none());
+        job.is_some_and(|job| job.kind.touches()) && self.failure.is_none() && !self.left_out
+    }
+
     /// Its jobs are its own again: deadlines run from now.
     pub(super) fn forgive(&mut self, now_ms: u64) {
         self.failure = None;
