@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::farm::policy::Policy;
 use evenkeel::journal::{self, FarmMilestone, Request, Wanted};
+use evenkeel::procedure::action::Action;
 use evenkeel_fakes::truth::OldConsole;
 
 use super::{Demand, Faults};
@@ -33,6 +34,9 @@ pub struct Context {
     pub left_out: BTreeSet<String>,
     /// Servers whose jobs a person did by hand, as the run took up.
     pub by_hand: BTreeSet<String>,
+    /// Servers to which a job that changes software was sent: whether they heard of it is another
+    /// matter.
+    pub sent_to: BTreeSet<String>,
     /// Gates that nobody has opened yet: all others were approved before the run began.
     pub shut: BTreeSet<u8>,
     /// When the switch was begun.
@@ -65,6 +69,9 @@ impl Context {
             }
             E::Decided(Request { what: Wanted::ByHand { server }, .. }) => {
                 self.by_hand.insert(server.to_string());
+            }
+            E::Intent { action: Action::Start { server, kind, .. }, .. } if kind.touches() => {
+                self.sent_to.insert(server.to_string());
             }
             E::FarmReached { milestone: FarmMilestone::SwitchBegan, .. } => {
                 (self.switch_began_ms, self.switch_ms) = (Some(at_ms), Some(at_ms));

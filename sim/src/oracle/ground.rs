@@ -98,6 +98,7 @@ impl Ground {
             touched: false,
             jobs: BTreeMap::new(),
             last_job: None,
+            ensured_at_ms: None,
             down_since_ms: None,
             up_at_ms: None,
             service: ServiceState::Initialised,

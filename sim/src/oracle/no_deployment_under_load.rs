@@ -11,7 +11,8 @@
 //!   before that bound was over: until it is over since the job ended well that brought the first new
 //!   one, and was read to have;
 //! * where deployment began before that bound was over: while some pool of it has nobody to stand
-//!   in, no other fit living member in rotation, or the others could not carry the users without it.
+//!   in, no other fit living member in rotation, or the others could not carry the users without it;
+//!   and within the bound in which that is read and the server taken out ([`super::Bounds::react`]).
 //!
 //! For whoever was admitted early, since a pool had nobody: while that is so, or the others could not
 //! carry the users without it; and within the bound in which it leaves again after that
@@ -60,17 +61,24 @@ impl Invariant for NoDeploymentUnderLoad {
                 self.needed_ms.insert(member.server.clone(), span.to_ms);
             }
             let early = !server.touched && context.updating.contains(&member.server);
-            let needed_ms = self.needed_ms.get(&member.server).filter(|_| early);
-            let rescued = needed_ms.map(|needed_ms| {
-                let end_ms = faults.end(*needed_ms, faults.bounds.rescue);
+            let needed_ms = self.needed_ms.get(&member.server).copied();
+            let rescued = needed_ms.filter(|_| early).map(|needed_ms| {
+                let end_ms = faults.end(needed_ms, faults.bounds.rescue);
                 Excuse::until("rescue", &member.server, end_ms)
             });
             let began_ms = server.deploying_since_ms;
             let enabled = server.enabled_itself_at_ms.map(|at_ms| {
                 let end_ms = flag_end(at_ms, ground, context);
                 let too_soon = end_ms.is_none_or(|end_ms| began_ms <= Some(end_ms));
+                // Whoever has come to stand in is read first, and then it leaves.
+                let relieved_ms = needed_ms
+                    .filter(|needed_ms| too_soon && *needed_ms >= at_ms)
+                    .map(|needed_ms| faults.end(needed_ms, faults.bounds.react));
                 match end_ms.filter(|_| !(stays && too_soon)) {
-                    Some(end_ms) => Excuse::until("self-enabling", &member.server, end_ms),
+                    Some(end_ms) => {
+                        let end_ms = end_ms.max(relieved_ms.unwrap_or(0));
+                        Excuse::until("self-enabling", &member.server, end_ms)
+                    }
                     None => Excuse::lasting("self-enabling", &member.server),
                 }
             });

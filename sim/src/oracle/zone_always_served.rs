@@ -6,12 +6,15 @@
 //!
 //! Allowed to fail, for the pool alone:
 //! * where the farm file says that the pool may go down;
-//! * while a member of it has crashed by itself and no fit living member exists in it;
+//! * while a member of it has crashed by itself and no fit living member exists in it: one to which
+//!   the start of its upgrade was sent is none, though it may not have heard of it yet;
 //! * within the detection bound after one crashed: health check (`fall` + 1 intervals), one poll
 //!   of the node, and the effect that brings another one in ([`super::Bounds::death`]);
 //! * the same for one whose applications broke by themselves, which only its tests tell
 //!   ([`super::Bounds::sick`]);
-//! * within the proving bound after the first of its members became whole, and could be read to be;
+//! * within the proving bound after the first of its members became whole, and could be read to be:
+//!   a loaded one also to be out of rotation on every node, without which its Deployment Service may
+//!   not be started ([`super::Faults::shown_out_ms`]);
 //! * within the bound after a reload of the node, or after somebody else changed a member there;
 //! * while the node's process is down, when the node serves nobody at all: users reach another one,
 //!   where there is one, and every invariant holds there as always; and within the bound of a
@@ -134,7 +137,18 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
         // Whoever is whole has yet to be proven before he may serve; the first of them counts.
         let proven_ms = servers.iter().filter_map(|server| {
             let it = &ground.servers[*server];
-            Some(faults.proven_end(server, it.ready_since_ms?, it.touched))
+            // What was sent to it may arrive yet, whatever it answers meanwhile.
+            if !it.touched && context.sent_to.contains(*server) {
+                return None;
+            }
+            let ready_ms = it.ready_since_ms?;
+            // Step 7 begins on a loaded one only when every node shows that nobody is sent there.
+            let has_step_7 = it.touched && !context.updating.contains(*server);
+            let begin_ms = match has_step_7 {
+                true => faults.shown_out_ms(ready_ms, it.ensured_at_ms),
+                false => ready_ms,
+            };
+            Some(faults.proven_end(server, begin_ms, it.touched))
         });
         let proven_ms = proven_ms.min();
         excuses.push(match proven_ms {

@@ -9,7 +9,7 @@ use super::super::load::{can_do_without, misses_left_out};
 use super::super::progress::{Direction, Progress};
 use super::super::quiet::in_rotation;
 use super::super::readings::{CheckState, OperState};
-use super::super::rotation::{Sides, Wanted, helps_itself};
+use super::super::rotation::{Sides, Wanted, baseline_out, helps_itself, still_proven};
 use super::super::view::View;
 use super::Decision;
 
@@ -79,8 +79,19 @@ fn rescuer(
     let can = |server: ServerIx, seat| {
         let record = &progress.servers[server];
         let read = view.seat(layout, seat)?;
-        let alive = read.oper != OperState::Stopped
-            && matches!(read.check, CheckState::Passing | CheckState::None);
+        // In maintenance by somebody's command checks stand still, and it counts as stopped: that
+        // its host answers must do there.
+        let unchecked = read.admin.by_command()
+            && !read.admin.inherited()
+            && !read.admin.by_dns()
+            && !baseline_out(progress, seat);
+        let alive = match unchecked {
+            true => still_answers(layout, progress, view, server),
+            false => {
+                read.oper != OperState::Stopped
+                    && matches!(read.check, CheckState::Passing | CheckState::None)
+            }
+        };
         let free = record.job.as_ref().is_none_or(|job| job.ended.is_some());
         let out = sides.wanted(layout, progress, server) == Wanted::Out;
         (is_fit(progress, server) && out && alive && free).then_some(server)
@@ -97,6 +108,13 @@ fn rescuer(
         spoilt && view.seat(layout, seat).is_some_and(in_rotation)
     });
     (doubt(best) == Doubt::None || !served).then_some(best)
+}
+
+/// Its host answers, and where it was proven, its services are those that it was tested with.
+fn still_answers(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+    view.servers[server].host_failing_since_ms.is_none()
+        && view.service(layout, server).is_some()
+        && still_proven(layout, progress, view, server)
 }
 
 /// Whoever was admitted early may leave again: its pools have held without it, and nobody is missed

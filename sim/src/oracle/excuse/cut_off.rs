@@ -1,4 +1,7 @@
 //! Who is cut off from the orchestrator, from when and until when: ground truth about the network.
+use crate::nemesis::fault::Upset;
+
+use super::bounds::REST_MS;
 use super::{Excuse, Faults};
 
 /// A host that has been cut off.
@@ -39,6 +42,26 @@ impl Faults {
         let longest_ms = for_ms.saturating_sub(self.bounds.lost_ms);
         self.spell(host)
             .is_some_and(|spell| now_ms < spell.until_ms && spell.from_ms + longest_ms <= now_ms)
+    }
+
+    /// When every node could show that a server is out which is ready since an instant: not while
+    /// one is down that died before the server was ensured, or could have been. Until then nobody
+    /// may start a Deployment Service there: the node may come back and send it users.
+    #[must_use]
+    pub fn shown_out_ms(&self, ready_ms: u64, ensured_ms: Option<u64>) -> u64 {
+        let downs = self.incidents.iter().filter(|it| {
+            it.fault.upsets().is_some_and(|(_, when)| when == Upset::Meanwhile)
+                && ensured_ms.is_none_or(|ensured_ms| it.from_ms <= ensured_ms)
+        });
+        let mut shown_ms = ready_ms;
+        for it in downs {
+            if it.from_ms <= self.end(shown_ms, self.bounds.flag) {
+                // Whoever asked it in vain rests before he asks again.
+                let read_ms = it.until_ms.map_or(u64::MAX, |ms| ms.saturating_add(REST_MS));
+                shown_ms = shown_ms.max(read_ms);
+            }
+        }
+        shown_ms
     }
 
     /// The excuse of who was cut off for so long by now and has yet to be read again.

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_fakes::ledger::{ApplicationState, Event, FlagBy, ServiceState};
 
-use super::super::words::{changes_software, ended_well, same_version};
+use super::super::words::{ENSURE, changes_software, ended_well, same_version};
 
 /// A job on a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Server {
     pub unfinished: BTreeSet<String>,
     /// How its last job ended: kind, exit code (`None`: the machine went down under it).
     pub last_job: Option<(String, Option<i32>)>,
+    /// When step 7's job last ended well on it, its software not having been changed since.
+    pub ensured_at_ms: Option<u64>,
     /// Since when the machine is down.
     pub down_since_ms: Option<u64>,
     /// When the machine last came up again.
@@ -133,7 +135,10 @@ impl Server {
                 }
             }
             Event::JobStarted { job, kind, .. } => {
-                self.touched |= changes_software(kind);
+                if changes_software(kind) {
+                    self.touched = true;
+                    self.ensured_at_ms = None;
+                }
                 self.jobs.insert(job.clone(), Job { kind: kind.clone(), since_ms: at_ms });
             }
             Event::JobEnded { job, kind, code, .. } => {
@@ -141,6 +146,9 @@ impl Server {
                 if ended_well(*code) {
                     self.unfinished.remove(kind);
                     self.better_at_ms = Some(at_ms);
+                    if kind == ENSURE {
+                        self.ensured_at_ms = Some(at_ms);
+                    }
                 }
                 self.last_job = Some((kind.clone(), *code));
             }

@@ -11,3 +11,38 @@ fn a_rescue_excuses_two_versions_until_whoever_was_missing_is_back() {
     let until_s = 500 + bounds().of(bounds().rescue) / 1_000;
     assert_eq!(broken(&story.end_anyhow()), [("one_version_in_rotation", until_s)]);
 }
+
+/// Goal: whoever was sent the start of an upgrade, which may arrive yet, is nobody to admit. Method: the
+/// others die after such starts, of which nobody has heard; and without any.
+#[test]
+fn a_start_that_may_arrive_yet_leaves_nobody_to_admit() {
+    for sent in [true, false] {
+        let mut story = Story::new();
+        story.at(10).drain([1, 2]).at(20);
+        if sent {
+            story.intend(1).intend(2);
+        }
+        story.at(100).crash(3).crash(4).at(10_000);
+        let found = broken(&story.end_anyhow());
+        let unserved = found.iter().any(|it| it.0 == "zone_always_served");
+        assert_eq!(unserved, !sent, "{found:?}");
+    }
+}
+
+/// Goal: one that had to serve while it was deployed to leaves once others stand in, within the bound of
+/// a reaction. Method: the only one in rotation enables itself; others come; it leaves in time, or not.
+#[test]
+fn one_that_was_needed_has_the_bound_of_a_reaction_to_leave() {
+    let bound_s = bounds().of(bounds().react) / 1_000;
+    for (left_after_s, expected) in [(bound_s - 1, None), (bound_s + 60, Some(150 + bound_s))] {
+        let mut story = Story::new();
+        story.at(50).flag(3, false, FlagBy::Console).drain([1, 2]).admin(4, 8);
+        story.at(100).flag(3, true, FlagBy::Service);
+        story.entry(Event::DeploymentBegan { server: fe(3) });
+        story.at(150).admit([1, 2]).at(150 + left_after_s).admin(3, 8).at(300);
+        let found = broken(&story.end_anyhow());
+        let of_deployment = found.iter().filter(|it| it.0 == "no_deployment_under_load");
+        let of_deployment: Vec<u64> = of_deployment.map(|it| it.1).collect();
+        assert_eq!(of_deployment, Vec::from_iter(expected), "{found:?}");
+    }
+}
