@@ -2,7 +2,7 @@
 //! because deployment had begun on it under load. What it serves is of two versions, and better than
 //! nothing: where it was the only one it would never have left.
 //!
-//! It is wanted out all the while. Nobody else leaves on account of it, and it goes again by the rule
+//! It is wanted out all the while. Nobody whose state is known leaves on account of it, and it goes again by the rule
 //! by which it went: as soon as those who stay are enough and carry its users. Meanwhile it holds the
 //! run, as one that could not leave does.
 use super::action::MemberChange;
@@ -12,7 +12,7 @@ use super::layout::{Layout, SeatIx};
 use super::progress::Progress;
 use super::quiet::in_rotation;
 use super::readings::CheckState;
-use super::rotation::{Sides, baseline_out, helps_itself};
+use super::rotation::{Sides, baseline_out, helps_itself, still_answers};
 use super::view::View;
 
 /// Brings a seat back between deployments. Whoever is fit was asked before: a rescue is begun, and so
@@ -30,8 +30,11 @@ pub(super) fn last_resort(
         return None;
     }
     let read = view.seat(layout, seat)?;
+    // In somebody's maintenance checks stand still and say nothing; what is set by others stays.
     let comes = !read.admin.ready()
         && !read.admin.inherited()
+        && !read.admin.by_dns()
+        && (!read.admin.by_command() || still_answers(layout, progress, view, place.server))
         && read.check != CheckState::Failing
         && is_being_deployed_to(layout, view, place.server) == Some(false);
     let nobody = eligible_beside(layout, progress, view, place.pool, place.node, None) == Some(0);

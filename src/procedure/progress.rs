@@ -372,6 +372,11 @@ impl Progress {
                 self.direction = Direction::Aborting;
                 self.aborting_ms = now_ms;
                 self.standing_hold = None;
+                // All go back, whoever stood in and whoever was deployed to meanwhile.
+                for server in &mut self.servers {
+                    server.rescued_ms = None;
+                    server.taint_accepted = server.tainted;
+                }
             }
             Wanted::FallBack => {
                 self.direction = Direction::FallingBack;

@@ -238,6 +238,18 @@ pub(super) fn helps_itself(
     matches!(change, Some(MemberChange::Admit | MemberChange::Weight(_)))
 }
 
+/// Its host answers, and where it was proven, its services are those that it was tested with.
+pub(super) fn still_answers(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> bool {
+    view.servers[server].host_failing_since_ms.is_none()
+        && view.service(layout, server).is_some()
+        && still_proven(layout, progress, view, server)
+}
+
 /// The services a touched server was tested against are those that run now, by a fresh reading.
 pub(super) fn still_proven(
     layout: &Layout,

@@ -28,6 +28,8 @@ fn a_console_that_shows_no_change_leaves_its_turn_to_its_like() {
     assert_eq!(asked(&bench).as_deref(), Some("fe-1"), "a page may be slow to change");
     bench.view.servers[0].console_in_vain = in_vain(60_000, 99_000);
     assert_eq!(asked(&bench).as_deref(), Some("fe-2"));
+    bench.view.now_ms = 1_000_000;
+    assert_eq!(asked(&bench).as_deref(), Some("fe-2"), "its page is as old as before");
     for server in &mut bench.view.servers {
         server.console_in_vain = in_vain(60_000, 99_000);
     }

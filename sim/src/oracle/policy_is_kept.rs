@@ -10,8 +10,7 @@
 //! alone explains; their gates are the guard's.
 //!
 //! Never allowed to fail. Not counted: what a person does by hand; jobs that may hang for ever, on a
-//! server that a person had left out, or that the run has given up, for which it will hold, and has
-//! started nothing on since.
+//! server that a person had left out, or that the run has given up and not taken back.
 //!
 //! Sabotage that breaks it: ignore the gates; take all servers of a stage at once.
 use std::collections::BTreeSet;
@@ -58,8 +57,22 @@ impl Invariant for PolicyIsKept {
         _ground: &Ground,
         _context: &Context,
     ) -> Vec<Finding> {
-        if let journal::Event::Failed { server, .. } = event {
-            self.given_up.insert(server.to_string());
+        use journal::{Event, Notice, Wanted};
+        match event {
+            Event::Failed { server, .. } => {
+                self.given_up.insert(server.to_string());
+            }
+            Event::Noticed(Notice::Recovered { server }) => {
+                self.given_up.remove(server.as_str());
+            }
+            Event::Decided(request) => match &request.what {
+                Wanted::Retry { server: None } => self.given_up.clear(),
+                Wanted::Retry { server: Some(server) } | Wanted::ByHand { server } => {
+                    self.given_up.remove(server.as_str());
+                }
+                _ => {}
+            },
+            _ => {}
         }
         Vec::new()
     }

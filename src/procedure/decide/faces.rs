@@ -76,8 +76,9 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
     let best = rested.min_by_key(|&(rank, server)| {
         let seen = &view.servers[server];
         let failed_ms = seen.console_failing_since_ms.and(seen.console_failed_ms);
+        // For good, until it shows one: asked anew it would show the past again, and be believed.
         let in_vain =
-            seen.console_in_vain.is_some_and(|it| it.lasts(view.now_ms, SHOWS_NO_CHANGE_MS));
+            seen.console_in_vain.is_some_and(|it| it.since_ms + SHOWS_NO_CHANGE_MS < it.last_ms);
         (rank > NEW_RANK_MAX, in_vain, failed_ms, rank, server)
     });
     if let Some((_, best)) = best {

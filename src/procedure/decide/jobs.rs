@@ -281,10 +281,11 @@ fn stage_actions(
         let stopped =
             half == Half::Updating && service_stays_stopped(layout, progress, view, *server);
         let kinds: &[JobKind] = if stopped { &remedy } else { kinds };
+        // What was done in vain is done again when there is room.
+        let room = at_work_beside(progress, *server) + starting < max;
         let step = next_job(layout, progress, view, *server, kinds)
             .filter(|it| !it.kind().is_for_all() || serves_nobody_enabled(layout, progress, view))
-            // What was done in vain is done again when there is room.
-            .filter(|it| !it.kind().touches() || progress.at_work_beside(*server) + starting < max);
+            .filter(|it| room || !it.kind().touches());
         if let Some(step) = step {
             starting += usize::from(step.kind().touches());
             if !begun {
@@ -293,6 +294,15 @@ fn stage_actions(
             begin(layout, progress, *server, step, decision);
         }
     }
+}
+
+/// How many other servers are at work: an upgrade job there has not ended, and was not given up.
+fn at_work_beside(progress: &Progress, server: ServerIx) -> usize {
+    let works = |record: &ServerProgress| {
+        let job = record.job.as_ref().filter(|job| job.ended.is_none());
+        job.is_some_and(|job| job.kind.touches()) && record.failure.is_none() && !record.left_out
+    };
+    progress.servers.iter().enumerate().filter(|(ix, it)| *ix != server && works(it)).count()
 }
 
 /// What is deployed to every enabled server meets no users: whoever has yet to be upgraded is out, or

@@ -9,7 +9,7 @@ use super::super::load::{can_do_without, misses_left_out};
 use super::super::progress::{Direction, Progress};
 use super::super::quiet::in_rotation;
 use super::super::readings::{CheckState, OperState};
-use super::super::rotation::{Sides, Wanted, baseline_out, helps_itself, still_proven};
+use super::super::rotation::{Sides, Wanted, baseline_out, helps_itself, still_answers};
 use super::super::view::View;
 use super::Decision;
 
@@ -108,13 +108,6 @@ fn rescuer(
         spoilt && view.seat(layout, seat).is_some_and(in_rotation)
     });
     (doubt(best) == Doubt::None || !served).then_some(best)
-}
-
-/// Its host answers, and where it was proven, its services are those that it was tested with.
-fn still_answers(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
-    view.servers[server].host_failing_since_ms.is_none()
-        && view.service(layout, server).is_some()
-        && still_proven(layout, progress, view, server)
 }
 
 /// Whoever was admitted early may leave again: its pools have held without it, and nobody is missed

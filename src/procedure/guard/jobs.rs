@@ -6,7 +6,7 @@ use crate::names::ServerName;
 
 use super::super::action::JobKind;
 use super::super::layout::ServerIx;
-use super::super::progress::Direction;
+use super::super::progress::{Direction, ServerProgress};
 use super::Guard;
 
 impl Guard<'_> {
@@ -80,7 +80,12 @@ impl Guard<'_> {
     /// Fewer other servers are at work than policy allows at once.
     fn room_beside_others(&self, server: ServerIx) -> Result<(), String> {
         let max = self.layout.policy().parallel_max as usize;
-        let busy = self.progress.at_work_beside(server);
+        let works = |record: &ServerProgress| {
+            let runs = record.job.as_ref().filter(|job| job.ended.is_none() && job.kind.touches());
+            runs.is_some() && record.failure.is_none() && !record.left_out
+        };
+        let servers = self.progress.servers.iter().enumerate();
+        let busy = servers.filter(|(it, record)| *it != server && works(record)).count();
         if busy < max {
             Ok(())
         } else {

@@ -2,9 +2,8 @@
 use crate::journal::{Milestone, ServerFailure};
 
 use super::super::action::JobKind;
-use super::super::layout::ServerIx;
 use super::super::readings::JobReading;
-use super::{Progress, ServerProgress, Tested};
+use super::{ServerProgress, Tested};
 
 /// A machine was told to restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,22 +31,7 @@ pub struct Job {
     pub ended: Option<JobReading>,
 }
 
-impl Progress {
-    /// How many other servers are at work: a job that changes software was sent there, has not ended,
-    /// and was not given up.
-    #[must_use]
-    pub fn at_work_beside(&self, server: ServerIx) -> usize {
-        let others = self.servers.iter().enumerate().filter(|(it, _)| *it != server);
-        others.filter(|(_, record)| record.is_at_work()).count()
-    }
-}
-
 impl ServerProgress {
-    fn is_at_work(&self) -> bool {
-        let job = self.job.as_ref().filter(|job| job.ended.is_none());
-        job.is_some_and(|job| job.kind.touches()) && self.failure.is_none() && !self.left_out
-    }
-
     /// Its jobs are its own again: deadlines run from now.
     pub(super) fn forgive(&mut self, now_ms: u64) {
         self.failure = None;
@@ -128,7 +112,7 @@ impl ServerProgress {
         }
     }
 
-    /// A round of tests has ended. One at a host that did not answer beside it says nothing.
+    /// A round of tests has ended. A failure at a host that did not answer beside it says nothing.
     pub(super) fn tested(&mut self, passed: bool, tested: Tested) {
         if passed {
             self.test_failures = 0;
