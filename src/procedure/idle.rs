@@ -19,16 +19,18 @@ pub enum Deployment {
 }
 
 /// Whether a thread of it was busy, as last read. `None` when that is not known: not read lately, no
-/// threads listed, one in error. A service that the host reads not to run has none.
+/// threads listed, one in error. A service that the host reads not to run has none, and one that has
+/// not initialised has not begun: whatever it did before has ended with its restart.
 #[must_use]
 pub fn is_being_deployed_to(layout: &Layout, view: &View, server: ServerIx) -> Option<bool> {
     let last = view.servers[server].threads.back();
     let rows = view.fresh(layout, last, layout.policy().jobs_poll_ms).map_or(&[][..], |rows| rows);
     let any = |state| rows.iter().any(|row| row.state == state);
-    let stopped = || view.service(layout, server).is_some_and(|read| !read.running);
+    let service = view.service(layout, server);
+    let begins_nothing = || service.is_some_and(|read| !read.running || !read.initialised);
     match (any(ThreadState::Busy), any(ThreadState::Failed) || rows.is_empty()) {
         (true, _) => Some(true),
-        (false, true) => stopped().then_some(false),
+        (false, true) => begins_nothing().then_some(false),
         (false, false) => Some(false),
     }
 }

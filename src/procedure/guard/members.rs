@@ -170,8 +170,9 @@ impl Guard<'_> {
         let idle = threads.is_some_and(|rows| {
             !rows.is_empty() && rows.iter().all(|it| it.state == ThreadState::Idle)
         });
-        let stopped = view.service(self.layout, server).is_some_and(|read| !read.running);
-        let calm = !self.progress.servers[server].tainted || idle || stopped;
+        let service = view.service(self.layout, server);
+        let begins_nothing = service.is_some_and(|read| !read.running || !read.initialised);
+        let calm = !self.progress.servers[server].tainted || idle || begins_nothing;
         calm.then_some(()).ok_or_else(|| "applications may be being deployed to it".to_owned())
     }
 
