@@ -10,8 +10,8 @@ use super::view::{Sample, View};
 #[must_use]
 pub fn is_fit(progress: &Progress, server: ServerIx) -> bool {
     let record = &progress.servers[server];
-    let clean = !record.tainted || record.taint_accepted;
-    !record.left_out && clean && (!record.touched || record.proven.is_some())
+    let whole = !record.touched || record.proven.is_some();
+    !record.left_out && whole && !is_spoilt(progress, server)
 }
 
 /// Deployment began on a server under load, and nobody has said that it may serve on: unfit, and

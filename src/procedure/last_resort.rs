@@ -2,9 +2,9 @@
 //! because deployment had begun on it under load. What it serves is of two versions, and better than
 //! nothing: where it was the only one it would never have left.
 //!
-//! It is wanted out all the while. Nobody whose state is known leaves on account of it, and it goes again by the rule
-//! by which it went: as soon as those who stay are enough and carry its users. Meanwhile it holds the
-//! run, as one that could not leave does.
+//! It is wanted out all the while. Nobody whose state is known leaves on account of it, and it goes
+//! again by the rule by which it went: as soon as those who stay are enough and carry its users.
+//! Meanwhile it holds the run, as one that could not leave does.
 use super::action::MemberChange;
 use super::fitness::{eligible_beside, is_spoilt};
 use super::idle::is_being_deployed_to;
