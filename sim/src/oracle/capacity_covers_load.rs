@@ -5,9 +5,10 @@
 //! other half is being upgraded is no comfort to them.
 //!
 //! Judged by the users that stand, twice. By what comes: each zone's requests of that time of day
-//! are dealt to its pools and nodes by their shares, there to the eligible members by weight; a
-//! server's load is the sum over its pools and nodes. By what became of it: requests that found a
-//! server's queue full, or that their users gave up in it.
+//! are dealt to its pools and nodes by their shares, those of a node that is down to the next of the
+//! pool's nodes that runs, there to the eligible members by weight; a server's load is the sum over
+//! its pools and nodes. By what became of it: requests that found a server's queue full, or that
+//! their users gave up in it.
 //!
 //! Allowed to fail for a server while a fault has taken another one out of a pool that both serve:
 //! * a crash: while it is down, and until the best orchestrator could have proven it again and
@@ -42,6 +43,8 @@ pub struct Demand {
     /// The zone of each pool on each node, by node and pool, and what part of its requests comes
     /// there.
     lanes: BTreeMap<(String, String), (usize, f64)>,
+    /// The nodes of each pool, in the order in which users try them whose own is down.
+    nodes: BTreeMap<String, Vec<String>>,
     /// Requests a second that each server can answer.
     pub(super) capacity: BTreeMap<String, f64>,
     /// Nobody waits longer in a queue, in milliseconds.
@@ -52,27 +55,30 @@ impl Demand {
     /// The demand of a farm.
     #[must_use]
     pub fn of(spec: &Spec, traffic: &TrafficSpec) -> Self {
-        let (mut zones, mut lanes) = (Vec::new(), BTreeMap::new());
+        let (mut zones, mut lanes, mut nodes_of) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for zone in &spec.zones {
             let Some(load) = traffic.zones.get(&zone.name) else { continue };
             let pools = || spec.pools.iter().filter(|pool| pool.zone == zone.name);
             let shares: u32 = pools().map(|pool| pool.load_share).sum();
             for pool in pools() {
-                let carries = |node: &&String| pool.nodes.is_empty() || pool.nodes.contains(node);
-                let nodes: Vec<&String> =
-                    spec.balancers.iter().map(|node| &node.name).filter(carries).collect();
+                let nodes: Vec<String> = match pool.nodes.is_empty() {
+                    true => spec.balancers.iter().map(|node| node.name.clone()).collect(),
+                    false => pool.nodes.clone(),
+                };
                 let part = f64::from(pool.load_share)
                     / f64::from(shares.max(1))
                     / nodes.len().max(1) as f64;
                 let lane = |node: &String| ((node.clone(), pool.name.clone()), (zones.len(), part));
-                lanes.extend(nodes.into_iter().map(lane));
+                lanes.extend(nodes.iter().map(lane));
+                nodes_of.insert(pool.name.clone(), nodes);
             }
             zones.push(load.rate.clone());
         }
         let capacity = spec.front_ends.iter();
         let capacity = capacity.map(|it| (it.name.clone(), f64::from(it.capacity_rps))).collect();
         let waits = traffic.servers.values().map(|it| it.limits.wait_ms_max);
-        Self { zones, lanes, capacity, wait_ms_max: waits.max().unwrap_or_default() }
+        let wait_ms_max = waits.max().unwrap_or_default();
+        Self { zones, lanes, nodes: nodes_of, capacity, wait_ms_max }
     }
 
     /// Servers that are asked to answer more than they can when users' requests are shared among
@@ -103,10 +109,12 @@ impl Demand {
         rate: impl Fn(&RateCurve) -> u64,
     ) -> BTreeMap<&'a str, f64> {
         let mut loads: BTreeMap<&str, f64> = BTreeMap::new();
-        for ((node, pool), members) in ground.lanes() {
+        let lanes = ground.lanes();
+        for (&(node, pool), own) in &lanes {
             let lane = self.lanes.get(&(node.to_owned(), pool.to_owned()));
             let Some((zone, part)) = lane else { continue };
             let rps = rate(&self.zones[*zone]) as f64 / 1e6 * part;
+            let members = lanes.get(&(self.living(ground, node, pool), pool)).unwrap_or(own);
             let who = || members.iter().filter(|(_, it)| gets_some(it));
             let weights: u32 = who().map(|(_, it)| it.weight).sum();
             for (_, member) in who() {
@@ -115,6 +123,16 @@ impl Demand {
             }
         }
         loads
+    }
+
+    /// Where users of a pool on a node go: to that node, or to another while it is down, whose
+    /// servers have to answer for both.
+    fn living<'n>(&'n self, ground: &Ground, node: &'n str, pool: &str) -> &'n str {
+        if ground.node_up(node) {
+            return node;
+        }
+        let mut nodes = self.nodes.get(pool).into_iter().flatten().map(String::as_str);
+        nodes.find(|other| ground.node_up(other)).unwrap_or(node)
     }
 
     /// When the rate of a zone may change next.

@@ -6,7 +6,7 @@ use evenkeel::journal::{self, FarmMilestone, Request, Wanted};
 use evenkeel::procedure::action::Action;
 use evenkeel_fakes::truth::OldConsole;
 
-use super::{Demand, Faults};
+use super::{Demand, Faults, Ground};
 
 /// What an invariant may know besides ground truth.
 #[derive(Clone, Debug)]
@@ -56,6 +56,15 @@ impl Context {
     pub(super) fn floor(&self, pool: &str) -> usize {
         let goes_down = self.may_go_down.contains(pool);
         if goes_down { 0 } else { self.floors.get(pool).copied().unwrap_or(1) as usize }
+    }
+
+    /// Since when nobody has to publish the applications any more; `None` before that. Whoever did
+    /// the publisher's jobs by hand says so of that one too.
+    pub(super) fn published_ms(&self, ground: &Ground) -> Option<u64> {
+        match self.publisher.as_ref().filter(|it| !self.by_hand.contains(*it)) {
+            Some(_) => ground.applications_published_at_ms,
+            None => Some(0),
+        }
     }
 
     /// The journal tells something that others are judged by.

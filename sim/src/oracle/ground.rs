@@ -66,8 +66,8 @@ pub struct Ground {
     pub database_new: bool,
     /// When that was.
     pub database_new_at_ms: Option<u64>,
-    /// The applications were published for the new version.
-    pub applications_published: bool,
+    /// When the applications were first published for the new version.
+    pub applications_published_at_ms: Option<u64>,
     /// A console of the target version's build is published: deployment brings it along.
     pub console_published: bool,
     /// When the first such was.
@@ -133,7 +133,7 @@ impl Ground {
             target: spec.version_to.clone(),
             database_new: false,
             database_new_at_ms: None,
-            applications_published: false,
+            applications_published_at_ms: None,
             console_published: false,
             console_published_at_ms: None,
             servers,
@@ -225,7 +225,7 @@ impl Ground {
                 server.console_by_hand |= by_hand;
             }
             Event::JobEnded { kind, code, .. } if kind == PUBLISH && ended_well(*code) => {
-                self.applications_published = true;
+                self.applications_published_at_ms.get_or_insert(entry.at_ms);
             }
             Event::DeploymentEnded { .. } => server.console_new = self.console_published,
             _ => {}

@@ -10,7 +10,7 @@
 //! alone explains; their gates are the guard's.
 //!
 //! Never allowed to fail. Not counted: what a person does by hand; jobs that may hang for ever, on a
-//! server that a person had left out, or that the run has given up and not taken back.
+//! server that a person had left out, or whose job the run has given up as overdue and not taken back.
 //!
 //! Sabotage that breaks it: ignore the gates.
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ const GATES: (u8, u8) = (3, 6);
 
 #[derive(Default)]
 pub(super) struct PolicyIsKept {
-    /// Servers that the run has given up.
+    /// Servers whose job the run has given up: it is overdue.
     given_up: BTreeSet<String>,
 }
 
@@ -57,9 +57,9 @@ impl Invariant for PolicyIsKept {
         _ground: &Ground,
         _context: &Context,
     ) -> Vec<Finding> {
-        use journal::{Event, Notice, Wanted};
+        use journal::{Event, Notice, ServerFailure, Wanted};
         match event {
-            Event::Failed { server, .. } => {
+            Event::Failed { server, reason: ServerFailure::JobOverdue { .. } } => {
                 self.given_up.insert(server.to_string());
             }
             Event::Noticed(Notice::Recovered { server }) => {

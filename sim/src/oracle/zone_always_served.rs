@@ -7,7 +7,9 @@
 //! Allowed to fail, for the pool alone:
 //! * where the farm file says that the pool may go down;
 //! * while a member of it has crashed by itself and no fit living member exists in it: one to which
-//!   the start of its upgrade was sent is none, though it may not have heard of it yet;
+//!   the start of its upgrade was sent is none, though it may not have heard of it yet; nor is an
+//!   upgraded one before the applications are published, where the plan has a job for that: it has
+//!   yet to be deployed to, and would be so under load;
 //! * within the detection bound after one crashed: health check (`fall` + 1 intervals), one poll
 //!   of the node, and the effect that brings another one in ([`super::Bounds::death`]);
 //! * the same for one whose applications broke by themselves, which only its tests tell
@@ -15,7 +17,8 @@
 //! * within the proving bound after the first of its members became whole, and could be read to be:
 //!   a loaded one also to be out of rotation on every node, without which its Deployment Service may
 //!   not be started ([`super::Faults::shown_out_ms`]);
-//! * within the bound after a reload of the node, or after somebody else changed a member there;
+//! * within the bound after a reload of the node, or after somebody else changed a member there: an
+//!   agent does so anew when another that was heard in its place goes;
 //! * while the node's process is down, when the node serves nobody at all: users reach another one,
 //!   where there is one, and every invariant holds there as always; and within the bound of a
 //!   reload after it is up again;
@@ -146,6 +149,9 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
             let has_step_7 = it.touched && !context.updating.contains(*server);
             let begin_ms = match has_step_7 {
                 true => faults.shown_out_ms(ready_ms, it.ensured_at_ms),
+                // What it serves is not what it is to be tested with: that is deployed to its whole
+                // half once it is published, and nobody's threads count before.
+                false if it.touched => ready_ms.max(context.published_ms(ground)?),
                 false => ready_ms,
             };
             Some(faults.proven_end(server, begin_ms, it.touched))

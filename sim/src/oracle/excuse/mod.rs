@@ -3,6 +3,7 @@
 //! An excuse names a fault, where it struck and when it ends. An end is the fault plus a bound:
 //! the time an orchestrator needs that reads and acts exactly as the policy says. What disturbs
 //! the orchestrator within that time (its own crash, a lost response, a slow link) moves the end.
+mod agents;
 mod bounds;
 mod broken;
 mod cut_off;
@@ -393,7 +394,7 @@ impl Faults {
         let (_, when) = it.fault.upsets().filter(|(upset, _)| *upset == node)?;
         let name = it.fault.kind().name;
         let since_ms = match (when, it.until_ms) {
-            (Upset::AtOnce, _) => it.from_ms,
+            (Upset::AtOnce, _) => self.upset_at_ms(it),
             // Whoever asked it in vain rests before he asks again.
             (Upset::Meanwhile, Some(until_ms)) => until_ms + bounds::REST_MS,
             (Upset::Meanwhile, None) => return Some((u64::MAX, Excuse::lasting(name, node))),

@@ -2,6 +2,7 @@
 use evenkeel::journal::{Event as Journal, FarmMilestone, Request, ServerFailure, Wanted};
 
 use super::*;
+use crate::nemesis::fault::balancer::AgentSays;
 use crate::nemesis::fault::{LinkFault, PeopleFault, ServiceCenterFault};
 
 fn met(place: u64) -> Event {
@@ -248,5 +249,26 @@ impl Story {
         };
         self.oracle.strike(self.now_s * 1_000, Struck::Asked { what: asked.what });
         self.end(&RunVerdict::Aborted)
+    }
+}
+
+/// Goal: an agent is an excuse anew when another goes that was heard in its place, for the bound of a
+/// reload, and only where it says otherwise. Method: one that says drain, and for a while another of
+/// that member, or of the next, that says ready, or drain.
+#[test]
+fn an_agent_is_an_excuse_anew_when_the_one_in_its_place_goes() {
+    let agent = |n, says| {
+        let (node, server) = ("lb".to_owned(), fe(n));
+        Fault::Balancer(BalancerFault::AgentOverrides { node, server, says, for_ms: 600_000 })
+    };
+    let bound_ms = bounds().of(bounds().reload);
+    let (ready, drain) = (AgentSays::Ready, AgentSays::Drain);
+    for (n, says, since_ms) in [(3, ready, 100_000), (3, drain, 1_000), (4, ready, 1_000)] {
+        let mut faults = Faults::new(bounds());
+        faults.strike(0, Struck::Began { place: 0, fault: agent(3, drain) });
+        faults.strike(1_000, Struck::Began { place: 1, fault: agent(n, says) });
+        faults.strike(100_000, Struck::Ended { place: 1 });
+        let until_ms = faults.reload_excuse("lb").and_then(|it| it.until_ms);
+        assert_eq!(until_ms, Some(since_ms + bound_ms), "fe-{n} {says:?}");
     }
 }

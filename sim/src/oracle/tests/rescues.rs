@@ -29,6 +29,32 @@ fn a_start_that_may_arrive_yet_leaves_nobody_to_admit() {
     }
 }
 
+/// Goal: an upgraded server is nobody to admit before the applications are published, and from then on
+/// has the bound of a proof and no more. Method: the others die, where nobody has to publish them, where
+/// that is yet to come, and where it ends well some time later.
+#[test]
+fn what_is_to_be_published_leaves_nobody_to_admit() {
+    let (death, prove) = (bounds().of(bounds().death), bounds().of(bounds().prove));
+    let cases = [
+        (false, false, Some(2_000 + death / 1_000)),
+        (true, false, None),
+        (true, true, Some(5_000 + prove / 1_000)),
+    ];
+    for (has_publisher, ends_well, expected) in cases {
+        let mut story = Story::new();
+        story.oracle.context.publisher = has_publisher.then(|| fe(1));
+        story.at(10).drain([1, 2]).at(20).upgrade([1, 2]).at(2_000).crash(3).crash(4).at(5_000);
+        if ends_well {
+            let (server, job, kind) = (fe(1), "job-5".to_owned(), "publish".to_owned());
+            story.entry(Event::JobEnded { server, job, kind, code: Some(0) });
+        }
+        story.at(20_000);
+        let found = broken(&story.end_anyhow());
+        let unserved = found.iter().find(|it| it.0 == "zone_always_served").map(|it| it.1);
+        assert_eq!(unserved, expected, "{found:?}");
+    }
+}
+
 /// Goal: one that had to serve while it was deployed to leaves once others stand in, within the bound of
 /// a reaction. Method: the only one in rotation enables itself; others come; it leaves in time, or not.
 #[test]

@@ -70,6 +70,25 @@ fn too_few_members_break_capacity_covers_load() {
     assert!(judgement.excused.iter().any(|it| it.invariant == "capacity_covers_load"));
 }
 
+/// Goal: servers have to answer also for users whose own node is down, and for no more than these.
+/// Method: two nodes share the users of a farm, which are a bit too many; one of the nodes dies.
+#[test]
+fn users_of_a_node_that_is_down_are_reckoned_with_on_another() {
+    let mut spec = spec();
+    let mut second = spec.balancers[0].clone();
+    second.name.push_str("-b");
+    spec.balancers.push(second);
+    let mut demand = Demand::of(&spec, &TrafficSpec::of(&spec, &UsersTruth::default()));
+    let mut ground = Ground::new(&spec, |_| 100, |_| ["front-end-upgrade".to_owned()].into());
+    let event = Event::NodeDown { node: "lb-b".into() };
+    ground.apply(&Entry { at_ms: 1_000, ordinal: 0, event });
+    // Nine requests a second for four servers.
+    for (capacity_rps, overloaded) in [(2.0, 4), (2.25, 0)] {
+        demand.capacity.values_mut().for_each(|rps| *rps = capacity_rps);
+        assert_eq!(demand.overloaded(&ground, ground::Member::eligible).len(), overloaded);
+    }
+}
+
 /// Goal: what those who stay then lack is a person's decision where somebody was left out, and a
 /// violation where the run goes without him of its own. Method: the same drains after a run took a
 /// server out that a person asked to leave out, and one that nobody asked for.
