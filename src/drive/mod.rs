@@ -254,12 +254,12 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
 
     fn people(&mut self, requests: Vec<Request>) -> Result<(), DriveError> {
         for request in requests {
-            let answer = people::answer(&self.layout, &self.progress, &self.plan_hash, request);
-            if let Some(event) = answer {
-                if matches!(event, Event::Decided(_)) {
-                    self.adapters.forget_refused_login();
-                }
-                self.record(vec![event])?;
+            let events = people::answer(&self.layout, &self.progress, &self.plan_hash, request);
+            if events.iter().any(|event| matches!(event, Event::Decided(_))) {
+                self.adapters.forget_refused_login();
+            }
+            if !events.is_empty() {
+                self.record(events)?;
             }
         }
         Ok(())

@@ -1,22 +1,36 @@
 //! People's requests: carried out when they are possible now, answered with the reason when not.
-use crate::journal::{Event, HoldReason, Notice, Request, Wanted};
-use crate::procedure::decide::{may_abort, may_fall_back, may_leave_out};
+use crate::journal::{Event, HoldReason, Milestone, Notice, Request, Wanted};
+use crate::procedure::decide::{may_abort, may_do_by_hand, may_fall_back, may_leave_out};
 use crate::procedure::layout::Layout;
 use crate::procedure::progress::Progress;
 
-/// The event that answers a request; `None` when it was answered before.
+/// The events that answer a request; none when it was answered before.
 pub(super) fn answer(
     layout: &Layout,
     progress: &Progress,
     plan_hash: &str,
     request: Request,
-) -> Option<Event> {
+) -> Vec<Event> {
     if progress.decided.contains(&request) {
-        return None; // delivered twice: its file outlived a crash
+        return Vec::new(); // delivered twice: its file outlived a crash
     }
-    Some(match possible(layout, progress, plan_hash, &request) {
-        Ok(()) => Event::Decided(request),
-        Err(why) => Event::Noticed(Notice::NotPossible { want: request.what, why }),
+    match possible(layout, progress, plan_hash, &request) {
+        Ok(()) => {
+            let touched = touched_by_hand(layout, progress, &request);
+            touched.into_iter().chain([Event::Decided(request)]).collect()
+        }
+        Err(why) => vec![Event::Noticed(Notice::NotPossible { want: request.what, why })],
+    }
+}
+
+/// Whoever did a server's jobs before the run had begun any was the first to touch it.
+fn touched_by_hand(layout: &Layout, progress: &Progress, request: &Request) -> Option<Event> {
+    let Wanted::ByHand { server } = &request.what else { return None };
+    let untouched = layout.server(server).is_some_and(|ix| !progress.servers[ix].touched);
+    untouched.then(|| Event::Reached {
+        server: server.clone(),
+        milestone: Milestone::Touched,
+        evidence: format!("{} has done its jobs by hand", request.who),
     })
 }
 
@@ -46,13 +60,9 @@ fn possible(
             needs_help(layout, progress, server)
         }
         Wanted::ByHand { server } => {
-            let ix = known(server)?;
+            known(server)?;
             needs_help(layout, progress, server)?;
-            let record = &progress.servers[ix];
-            if record.touched && record.upgraded.is_none() {
-                return Ok(());
-            }
-            Err(format!("no upgrade job of {server} stands open"))
+            may_do_by_hand(layout, progress, server)
         }
         Wanted::LeaveOut { server } => {
             known(server)?;

@@ -26,7 +26,7 @@ use super::view::View;
 pub use super::steps::waiting_gate;
 pub use faces::{console_faces, console_for, console_has_rested, consoles_are_silent};
 pub use proof::deployment_since_ms;
-pub use ways_out::{may_abort, may_fall_back, may_leave_out, ways_out};
+pub use ways_out::{may_abort, may_do_by_hand, may_fall_back, may_leave_out, ways_out};
 
 /// What to do now.
 #[derive(Clone, Debug, Default, PartialEq)]

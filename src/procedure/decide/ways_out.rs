@@ -3,9 +3,10 @@ use crate::farm::Half;
 use crate::journal::{FarmMilestone, HoldReason, WayOut};
 use crate::names::ServerName;
 
-use super::super::layout::Layout;
+use super::super::layout::{Layout, ServerIx};
 use super::super::load::overloaded_without;
 use super::super::progress::{Direction, Progress, ServerProgress};
+use super::super::steps::{current_stage, may_begin, step};
 
 /// What a person can do about a hold, now.
 #[must_use]
@@ -15,10 +16,8 @@ pub fn ways_out(layout: &Layout, progress: &Progress, reason: &HoldReason) -> Ve
             let retry = WayOut::Retry { server: Some(server.clone()) };
             let by_hand = WayOut::ByHand { server: server.clone() };
             let leave_out = leaving_out(layout, progress, server);
-            let record = layout.server(server).map(|ix| &progress.servers[ix]);
-            let in_jobs = record.is_some_and(|record| record.touched && record.upgraded.is_none());
             let mut ways = vec![retry];
-            if in_jobs {
+            if may_do_by_hand(layout, progress, server).is_ok() {
                 ways.push(by_hand);
             }
             if may_leave_out(layout, progress, server).is_ok() {
@@ -46,6 +45,47 @@ fn leaving_out(layout: &Layout, progress: &Progress, server: &ServerName) -> Way
     let ix = layout.server(server);
     let overloads = ix.and_then(|ix| overloaded_without(layout, progress, ix));
     WayOut::LeaveOut { server: server.clone(), overloads }
+}
+
+/// A server's jobs may be done by hand once they have begun, and when they are next: whom the run
+/// cannot reach a person upgrades at the machine. Were he not believed, the server would count as
+/// untouched, and so as fit to stand in for others.
+///
+/// # Errors
+/// Says why not.
+pub fn may_do_by_hand(
+    layout: &Layout,
+    progress: &Progress,
+    server: &ServerName,
+) -> Result<(), String> {
+    let is_open = |ix: ServerIx| {
+        let record = &progress.servers[ix];
+        record.upgraded.is_none() && (record.touched || is_next(layout, progress, ix))
+    };
+    match layout.server(server) {
+        Some(ix) if is_open(ix) => Ok(()),
+        _ => Err(format!("no upgrade job of {server} stands open")),
+    }
+}
+
+/// It is a server's turn, and it serves nobody meanwhile.
+fn is_next(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
+    let record = &progress.servers[server];
+    let half = layout.servers[server].half.unwrap_or(Half::Updating);
+    let turn = match half {
+        Half::Updating => 3,
+        Half::Loaded => 6,
+    };
+    let in_stage = || {
+        current_stage(layout, progress, half)
+            .is_some_and(|stage| stage.servers.iter().any(|(one, _)| *one == server))
+    };
+    progress.direction == Direction::Forward
+        && step(layout, progress) == turn
+        && may_begin(layout, progress, turn)
+        && !record.left_out
+        && record.rescued_ms.is_none()
+        && in_stage()
 }
 
 /// A server may be left out when its half still has somebody for every pool, and it has no job
