@@ -14,7 +14,7 @@ use super::progress::{Direction, Progress};
 use super::quiet::{in_rotation, server_is_quiet};
 use super::readings::{CheckState, MemberId, MemberReading, OperState};
 use super::steps::{everyone, everyone_in, may_begin};
-use super::taking::takes_traffic;
+use super::taking::{is_steady, takes_traffic};
 use super::view::View;
 
 /// Where a server is wanted.
@@ -469,7 +469,7 @@ fn quiet_evidence(layout: &Layout, view: &View, server: ServerIx) -> String {
     seats.collect::<Vec<_>>().join(", ")
 }
 
-/// Every seat of a server is as the baseline had it.
+/// Every seat of a server is as the baseline had it, and serves to stay where it served.
 pub(super) fn is_restored(
     layout: &Layout,
     progress: &Progress,
@@ -485,6 +485,11 @@ pub(super) fn is_restored(
         if baseline_out(progress, seat) {
             return !read.admin.ready();
         }
-        read.admin.ready() && baseline_weight(progress, seat) == Some(read.weight)
+        // Ready is what we set. Whoever its checks keep out, overloaded while few serve, is not back.
+        let before = progress.baseline_seats.as_ref().and_then(|seats| seats[seat].as_ref());
+        let serves = in_rotation(read) && is_steady(layout, view, seat);
+        read.admin.ready()
+            && baseline_weight(progress, seat) == Some(read.weight)
+            && (serves || !before.is_some_and(in_rotation))
     })
 }

@@ -53,6 +53,20 @@ fn is_warm(layout: &Layout, progress: &Progress, view: &View, seat: SeatIx) -> b
         })
 }
 
+/// Its checks have not kept it out for a while, as far back as is known of this life of the node: one
+/// that is overloaded comes and goes, and that it was there when last read says little.
+pub(super) fn is_steady(layout: &Layout, view: &View, seat: SeatIx) -> bool {
+    let place = &layout.seats[seat];
+    let offset = seat - layout.nodes[place.node].first_seat;
+    let begin_ms = view.now_ms.saturating_sub(layout.policy().warm_up_ms);
+    let samples = view.nodes[place.node].samples.iter().rev();
+    samples.take_while(|sample| sample.at_ms >= begin_ms).all(|sample| {
+        // Of one that was drained it was not its checks that kept it out.
+        let read = sample.seats[offset].as_ref();
+        read.is_some_and(|read| !read.admin.ready() || in_rotation(read))
+    })
+}
+
 fn is_nudgeable(layout: &Layout, seat: SeatIx) -> bool {
     let place = &layout.seats[seat];
     layout.pools[place.pool].benches.iter().any(|bench| bench.node == place.node && bench.nudgeable)

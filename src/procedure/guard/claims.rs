@@ -142,8 +142,8 @@ impl Guard<'_> {
         when(enough, "its deployment threads have not been read idle for long enough")
     }
 
-    /// Every member that the baseline had in rotation is there; with its weight, and all others
-    /// out, where `wholly`.
+    /// Every member that the baseline had in rotation is there; with its weight, up if it was, and
+    /// all others out, where `wholly`.
     fn as_before(&self, server: ServerIx, wholly: bool) -> Result<(), String> {
         for &seat in &self.layout.servers[server].seats {
             let moving = self.view.nodes[self.layout.seats[seat].node].acting;
@@ -154,6 +154,9 @@ impl Guard<'_> {
             when(there, "a member is not where the baseline had it")?;
             let weight = before.map_or(read.weight, |it| it.weight);
             when(!wholly || weight == read.weight, "a member has another weight than before")?;
+            let served = before.is_some_and(Self::gets_requests);
+            let serves = !served || Self::gets_requests(read);
+            when(!wholly || serves, "a member that served before gets no requests")?;
         }
         Ok(())
     }
