@@ -165,21 +165,39 @@ fn a_member_in_rotation_that_gets_no_requests_is_refused() {
         let (progress, view) = (Progress::new(&layout), View::new(&layout));
         let mut bench = Bench { progress, view, layout: layout.clone() };
         bench.stands(read);
-        let events = decide(&bench.layout, &bench.progress, &bench.view).events;
-        let why: Vec<&String> = events
-            .iter()
-            .filter_map(|event| match event {
-                Event::Ended { verdict: Verdict::Refused { why } } => Some(why),
-                _ => None,
-            })
-            .flatten()
-            .collect();
+        let why = bench.objections();
         let found = why.iter().any(|why| why.starts_with("fe-6 in pool") && why.contains(words));
         assert_eq!(found, !words.is_empty(), "{words}: {why:?}");
     }
 }
 
+/// Goal: a start type that an upgrade would not leave as it was is found before anything is touched.
+/// Method: all is well but that fe-6's service is started by hand.
+#[test]
+fn a_deployment_service_that_does_not_start_by_itself_is_refused() {
+    let layout = layout("six");
+    let (progress, view) = (Progress::new(&layout), View::new(&layout));
+    let mut bench = Bench { progress, view, layout };
+    bench.stands(seat(0, 0, 0));
+    assert_eq!(bench.objections(), Vec::<String>::new());
+    let fe_6 = bench.layout.server(&"fe-6".into()).expect("six has fe-6");
+    let service = bench.view.servers[fe_6].service.as_mut().expect("it was read");
+    service.value.automatic = false;
+    let why = bench.objections();
+    assert!(matches!(&why[..], [one] if one.contains("does not start automatically")), "{why:?}");
+}
+
 impl Bench {
+    /// Why the run is refused before it begins.
+    fn objections(&self) -> Vec<String> {
+        let events = decide(&self.layout, &self.progress, &self.view).events;
+        let why = events.into_iter().filter_map(|event| match event {
+            Event::Ended { verdict: Verdict::Refused { why } } => Some(why),
+            _ => None,
+        });
+        why.flatten().collect()
+    }
+
     /// Everything is as it should be, but fe-6 is this in its first pool on every node.
     fn stands(&mut self, fe_6: MemberReading) {
         let version = self.layout.farm.version_from;

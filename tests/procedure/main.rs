@@ -3,6 +3,7 @@
 mod claims;
 mod consoles;
 mod drains;
+mod proofs;
 mod restarts;
 mod standing_in;
 
@@ -12,7 +13,8 @@ use std::sync::Arc;
 use evenkeel::farm::{self, Policy};
 use evenkeel::journal::tell::way_out;
 use evenkeel::journal::{
-    Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request, Verdict, Wanted,
+    Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request, ServerFailure, Verdict,
+    Wanted,
 };
 use evenkeel::names::ServerName;
 use evenkeel::plan;
@@ -169,6 +171,13 @@ impl Bench {
             }
             events.iter().for_each(|event| self.happened(event));
         }
+    }
+
+    /// A job of this kind is begun, and nothing was heard of it yet.
+    fn begins(&mut self, id: u64, server: &str, kind: JobKind) {
+        let job = format!("job-{id}");
+        let action = Action::Start { server: server.into(), kind, job };
+        self.happened(&Event::Intent { id, action });
     }
 
     fn check(&self, action: &Action) -> Result<(), String> {

@@ -156,3 +156,51 @@ fn who_is_deployed_to_on_the_way_back_leaves_before_the_others_do() {
     assert!(decided.contains(&drain("fe-2")) && !decided.contains(&drain("fe-1")), "{decided:?}");
     assert_eq!(bench.check(&drain("fe-2")), Ok(()));
 }
+
+/// Goal: who was deployed to while he served comes back to a pool that nobody fit serves, between
+/// deployments, before a person has said anything. Method: fe-1 is being upgraded, fe-2 is spoilt and
+/// drained; its threads busy, idle; then fe-1 is proven and wanted.
+#[test]
+fn who_was_deployed_to_is_the_last_resort_of_a_pool_that_nobody_serves() {
+    let mut bench = Bench::new();
+    bench.reached("fe-1", Milestone::Touched);
+    bench.happened(&Event::Noticed(Notice::DeployingUnderLoad { server: "fe-2".into() }));
+    bench.node("one", 1_000, seat(8, 0, 40), seat(8, 0, 40));
+    let admission = |server: &str| Action::Balancer {
+        node: "lb-1".into(),
+        members: vec![member(server)],
+        change: MemberChange::Admit,
+    };
+    let admits = |bench: &mut Bench, state: ThreadState| {
+        let row = ThreadRow { name: "Deployment Worker 1".into(), state };
+        bench.view.servers[1].see_threads(bench.layout.policy(), 1_000, vec![row]);
+        bench.settle();
+        decide(&bench.layout, &bench.progress, &bench.view).actions.contains(&admission("fe-2"))
+    };
+    assert!(!admits(&mut bench, ThreadState::Busy), "it is in the midst of it");
+    refused(bench.check(&admission("fe-2")), "may be being deployed to it");
+    assert!(admits(&mut bench, ThreadState::Idle), "there is nobody else");
+    assert_eq!(bench.check(&admission("fe-2")), Ok(()));
+    bench.node("one", 1_000, seat(0, 3, 41), seat(8, 0, 40));
+    bench.reached("fe-1", Milestone::Proven { version: bench.layout.target(), start: "a".into() });
+    assert!(!admits(&mut bench, ThreadState::Idle), "somebody fit serves");
+    refused(bench.check(&admission("fe-2")), "fe-2");
+}
+
+/// Goal: who is in somebody's maintenance, where checks stand still, can stand in as long as his host
+/// answers. Method: the only member that serves dies, the other one is in maintenance; its host is
+/// silent, answers, and is silent again.
+#[test]
+fn a_fit_member_in_maintenance_stands_in_where_its_host_answers() {
+    let mut bench = Bench::new();
+    let maintained =
+        MemberReading { oper: OperState::Stopped, check: CheckState::Unproven, ..seat(1, 0, 40) };
+    let dead =
+        MemberReading { oper: OperState::Stopped, check: CheckState::Failing, ..seat(0, 0, 40) };
+    bench.node("one", 1_000, maintained, dead);
+    assert!(!bench.rescues(), "its host was not read");
+    bench.view.servers[0].service = service(true, "a", 1_000);
+    assert!(bench.rescues(), "its host answers");
+    bench.view.servers[0].host_failing_since_ms = Some(1_000);
+    assert!(!bench.rescues(), "its host is silent");
+}

@@ -471,11 +471,7 @@ pub(super) fn abort_actions(
 ) {
     for server in layout.front_ends() {
         let service = view.service(layout, server);
-        // One that was admitted early, or is untouched by us, may have had another start type.
-        let name = &layout.servers[server].name;
-        let before = progress.baseline.as_ref().and_then(|all| all.automatic.get(name).copied());
-        let automatic = before != Some(false);
-        let stopped = service.is_some_and(|read| !read.running || (automatic && !read.automatic));
+        let stopped = service.is_some_and(|read| !read.running || !read.automatic);
         let kinds = [JobKind::EnsureDeploymentService];
         if stopped && let Some(next) = next_job(layout, progress, view, server, &kinds) {
             begin(layout, progress, server, next, decision);

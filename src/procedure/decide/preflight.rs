@@ -103,6 +103,13 @@ fn objections(layout: &Layout, view: &View, baseline: &Baseline) -> Vec<String> 
         if service.is_some_and(|read| !read.running || !read.initialised) {
             objections.push(format!("{name}'s Deployment Service is not running and initialised"));
         }
+        // Enable and step 7 leave it automatic, so that it would never again be as it was.
+        if service.is_some_and(|read| !read.automatic) {
+            objections.push(format!(
+                "{name}'s Deployment Service does not start automatically: give it that start type \
+                 first, step 7 does so too"
+            ));
+        }
         let threads = view.servers[ix].threads.back();
         if threads.is_some_and(|round| round.value.iter().any(|row| row.state != ThreadState::Idle))
         {
