@@ -275,8 +275,8 @@ fn consoles<'a>(ground: &'a Ground, context: &'a Context) -> impl Iterator<Item 
 }
 
 /// The excuse of a hold whose reason has just ceased to be so: a server that had crashed came
-/// back, or a host that was cut off can be reached again, and the best orchestrator has not read
-/// it yet.
+/// back, a host that was cut off can be reached again, or somebody let the run go on while no process
+/// ran, and the best orchestrator has not read it yet.
 pub(super) fn just_ceased(
     reason: &HoldReason,
     ground: &Ground,
@@ -340,6 +340,7 @@ pub(super) fn just_ceased(
             let of = ground.servers.keys().flat_map(of).flatten();
             longest(of.chain(proving).chain(upset).chain(refilled))
         }
+        HoldReason::Asked => faults.let_go_excuse(),
         _ => None,
     }
 }

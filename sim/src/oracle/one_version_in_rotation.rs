@@ -15,9 +15,9 @@
 //!   whoever stood in for it has left ([`super::Bounds::prove`], [`super::Bounds::rescue`]);
 //! * the same from the deployment on that began on a member because it had enabled itself, until its
 //!   upgrade: what it serves meanwhile is neither version;
-//! * the same while a crashed server is gone that shares another pool with a member of this one, and
-//!   until whoever stands in there, and so in all of his pools, has left again
-//!   ([`super::Bounds::rescue`]);
+//! * the same while a crashed server is gone that shares another pool with a member of this one, until
+//!   it was proven where its software had been changed, and whoever stands in there, and so in all of
+//!   his pools, has left again ([`super::Bounds::prove`], [`super::Bounds::rescue`]);
 //! * while one that is not upgraded yet stands in for servers that a person had left out, who was told
 //!   whom that overloads, and those who stay could not carry its users without it;
 //! * a rescue because an operator disabled a member, which may have stopped its Deployment Service,
@@ -145,10 +145,10 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
     });
     let half_deployed = servers.iter().filter(|server| ground.servers[**server].half_deployed());
     let half_deployed = half_deployed.map(|server| Excuse::lasting("self-enabling", server));
+    // Upgraded, it relieves nobody before it was proven anew, be that in this pool or beside it.
     let gone = beside(servers, ground).into_iter().filter_map(|server| {
-        let back_ms = ground.servers[server].ready_after(faults.crashed_at(server)?);
-        let end_ms = back_ms.map_or(u64::MAX, |ms| faults.end(ms, faults.bounds.rescue));
-        Some(Excuse::until("front-end-crash", server, end_ms))
+        let died_ms = faults.crashed_at(server)?;
+        Some(Excuse::until("front-end-crash", server, relieved_ms(server, died_ms)))
     });
     let edited = servers.iter().filter_map(|server| faults.edit_excuse(server));
     let left_out = servers.iter().find(|server| context.left_out.contains(**server));

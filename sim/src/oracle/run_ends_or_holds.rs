@@ -9,7 +9,8 @@
 //! for nothing.
 //!
 //! Allowed to fail: a hold for a server that had crashed, or for what only it could give, within
-//! the bound after it came back ([`super::Bounds::back`]).
+//! the bound after it came back ([`super::Bounds::back`]); a hold that a person asked for and let go
+//! while no process ran, until the next one has started.
 //!
 //! A run may be left holding for want of a console where every old one fails on the new database
 //! and an old server's Deployment Service was started by a fault since: it may have enabled itself,

@@ -4,6 +4,7 @@
 //! the time an orchestrator needs that reads and acts exactly as the policy says. What disturbs
 //! the orchestrator within that time (its own crash, a lost response, a slow link) moves the end.
 mod agents;
+mod asked;
 mod bounds;
 mod broken;
 mod cut_off;
@@ -321,13 +322,13 @@ impl Faults {
         self.meddled() > 1 || self.last(|fault| fault.kind().needs_person).is_some()
     }
 
-    /// The same, of what was felt at an instant or after it.
+    /// The same, of what was felt at an instant or after it: the first meddling may be older.
     #[must_use]
     pub fn may_need_a_person_since(&self, since_ms: u64) -> bool {
         let felt = |it: &&Incident| self.over_ms(it).is_none_or(|over_ms| over_ms >= since_ms);
-        let felt = || self.incidents.iter().filter(felt);
-        felt().filter(|it| it.fault.meddles() && it.met_ms.is_some()).count() > 1
-            || felt().any(|it| it.fault.kind().needs_person)
+        let again = |it: &Incident| it.fault.meddles() && it.met_ms.is_some() && self.meddled() > 1;
+        let mut felt = self.incidents.iter().filter(felt);
+        felt.any(|it| again(it) || it.fault.kind().needs_person)
     }
 
     /// By when the best orchestrator has got over an incident; `None` while it lasts. What lies in
@@ -357,14 +358,6 @@ impl Faults {
     #[must_use]
     pub fn asked(&self, what: &Wanted) -> bool {
         self.asked.iter().any(|(_, asked)| asked == what)
-    }
-
-    /// Somebody asked for a hold, and has not let the run go on since.
-    #[must_use]
-    pub fn asked_to_hold(&self) -> bool {
-        let mut asked = self.asked.iter().rev().map(|(_, what)| what);
-        asked.find(|what| matches!(what, Wanted::Hold | Wanted::Retry { server: None }))
-            == Some(&Wanted::Hold)
     }
 
     /// A person held the run at some time since.

@@ -3,6 +3,7 @@ use evenkeel::journal::{Event as Journal, FarmMilestone, Request, ServerFailure,
 
 use super::*;
 use crate::nemesis::fault::balancer::AgentSays;
+use crate::nemesis::fault::people::Edit;
 use crate::nemesis::fault::{LinkFault, PeopleFault, ServiceCenterFault};
 
 fn met(place: u64) -> Event {
@@ -205,6 +206,26 @@ fn a_lockout_that_a_person_has_ended_prolongs_nothing_later() {
     assert!(faults.edit_excuse("fe-2").is_some_and(|it| it.until_ms.is_some()));
 }
 
+/// Goal: a hold that a person has let go is excused where no process could know, until the next one
+/// has started. Method: one that is let go before, while and after the journal's disk is full.
+#[test]
+fn a_hold_that_is_let_go_is_excused_while_no_process_runs() {
+    let (full_ms, mended_ms) = (1_000, 301_000);
+    let started_ms = mended_ms + bounds().start_ms;
+    for (let_go_ms, until_ms) in [(500, 500), (200_000, started_ms), (900_000, 900_000)] {
+        let full = OrchestratorFault::DiskFull { room_bytes: 0, for_ms: mended_ms - full_ms };
+        let mut faults = Faults::new(bounds());
+        faults.strike(0, Struck::Asked { what: Wanted::Hold });
+        faults.strike(full_ms, Struck::Began { place: 0, fault: Fault::Orchestrator(full) });
+        faults.strike(mended_ms, Struck::Ended { place: 0 });
+        assert!(faults.asked_to_hold() && faults.let_go_excuse().is_none());
+        faults.strike(let_go_ms, Struck::Asked { what: Wanted::Retry { server: None } });
+        assert!(!faults.asked_to_hold());
+        let excuse = faults.let_go_excuse().and_then(|it| it.until_ms);
+        assert_eq!(excuse, Some(until_ms), "let go at {let_go_ms}");
+    }
+}
+
 /// Goal: a switch has the time that policy gives it. Method: one that is overdue a second after it
 /// began, on a farm where somebody has crashed and come back hours ago.
 #[test]
@@ -270,5 +291,31 @@ fn an_agent_is_an_excuse_anew_when_the_one_in_its_place_goes() {
         faults.strike(100_000, Struck::Ended { place: 1 });
         let until_ms = faults.reload_excuse("lb").and_then(|it| it.until_ms);
         assert_eq!(until_ms, Some(since_ms + bound_ms), "fe-{n} {says:?}");
+    }
+}
+
+/// Goal: whoever meddles again calls a person, however long ago it was done first; whoever does so for
+/// the first time does not, nor does what was over before. Method: an agent that says drain for a minute
+/// an hour into the run, with and without an edit when it began, asked about before and after it.
+#[test]
+fn who_meddles_again_may_have_begun_long_ago() {
+    let (agent_ms, says) = (3_600_000, AgentSays::Drain);
+    for (edited, since_ms, expected) in
+        [(true, agent_ms, true), (false, agent_ms, false), (true, 2 * agent_ms, false)]
+    {
+        let mut faults = Faults::new(bounds());
+        if edited {
+            let (node, server, edit) = ("lb".to_owned(), fe(4), Edit::Drain);
+            let fault = Fault::People(PeopleFault::ThirdPartyEdit { node, server, edit });
+            faults.strike(0, Struck::Began { place: 0, fault });
+            faults.met(0, 0);
+        }
+        let (node, server) = ("lb".to_owned(), fe(1));
+        let agent = BalancerFault::AgentOverrides { node, server, says, for_ms: 60_000 };
+        faults.strike(agent_ms, Struck::Began { place: 1, fault: Fault::Balancer(agent) });
+        faults.met(agent_ms, 1);
+        faults.strike(agent_ms + 60_000, Struck::Ended { place: 1 });
+        let found = faults.may_need_a_person_since(since_ms);
+        assert_eq!(found, expected, "{edited} {since_ms}");
     }
 }
