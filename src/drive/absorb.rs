@@ -270,6 +270,13 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         {
             note(&mut self.view.servers[via].console_in_vain, result, now_ms);
         }
+        // Also where nobody could be reached: it may have been the reading back that failed.
+        if let Action::Flag { server, .. } = action
+            && !matches!(result, ActionResult::Done { .. })
+            && let Some(server) = self.layout.server(server)
+        {
+            self.view.servers[server].flag_unclear_ms = Some(now_ms);
+        }
     }
 
     /// Nobody knows whether a change was made: what was read before it is no longer known.

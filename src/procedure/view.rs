@@ -13,6 +13,10 @@ use super::readings::{
 /// where the quiet window or the warm-up is.
 const SAMPLES_KEPT_MS_MIN: u64 = 120_000;
 
+/// An older page than this is told by the clock on it: one that shows minutes is a minute behind, and
+/// servers' clocks differ by seconds.
+pub const OLD_PAGE_MS_MAX: u64 = 70_000;
+
 /// Everything read so far in this process, and the instant it is looked at.
 #[derive(Clone, Debug, Default)]
 pub struct View {
@@ -112,6 +116,9 @@ pub struct ServerView {
     pub enabled_since_ms: Option<u64>,
     /// Changes of it that have been answered and have had no effect, up to now.
     pub flag_in_vain: Option<InVain>,
+    /// When a change of it last ended that was not read back as made: it may have been, and an old
+    /// page may go on showing what was so before.
+    pub flag_unclear_ms: Option<u64>,
     /// Deployment threads, oldest first.
     pub threads: VecDeque<Reading<Vec<ThreadRow>>>,
     /// Ping ids, oldest first.

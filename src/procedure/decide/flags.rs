@@ -10,7 +10,7 @@ use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::in_rotation;
 use super::super::readings::ServiceReading;
 use super::super::steps::{everyone_in, may_begin};
-use super::super::view::View;
+use super::super::view::{OLD_PAGE_MS_MAX, View};
 use super::faces::has_new_console;
 use super::jobs::{is_out, not_initialised};
 use super::{Decision, Holding, console_for};
@@ -292,7 +292,11 @@ pub(super) fn is_restored(
     let read_since = seen.service.as_ref().is_some_and(|service| {
         seen.enabled_since_ms.is_none_or(|enabled_ms| service.at_ms >= enabled_ms)
     });
-    let known = read_since || progress.direction != Direction::Aborting;
+    // A page may be older than the change that it does not show, until it would be told by its clock.
+    let shown_since = seen.flag_unclear_ms.is_none_or(|unclear_ms| {
+        seen.flag.as_ref().is_some_and(|read| read.at_ms >= unclear_ms + OLD_PAGE_MS_MAX)
+    });
+    let known = (read_since && shown_since) || progress.direction != Direction::Aborting;
     !seen.acting
         && flag.is_some()
         && known

@@ -8,6 +8,7 @@ use super::super::action::JobKind;
 use super::super::layout::ServerIx;
 use super::super::progress::{Direction, ServerProgress};
 use super::super::readings::{JobReading, ThreadState};
+use super::super::view::OLD_PAGE_MS_MAX;
 use super::Guard;
 
 fn when(is: bool, otherwise: &str) -> Result<(), String> {
@@ -176,6 +177,10 @@ impl Guard<'_> {
         };
         let read_ms = seen.service.as_ref().map_or(0, |read| read.at_ms);
         let aborting = self.progress.direction == Direction::Aborting;
+        let shown_ms = seen.flag.as_ref().map_or(0, |read| read.at_ms);
+        let unclear = seen.flag_unclear_ms.filter(|_| aborting);
+        let may_be_old = unclear.is_some_and(|ms| shown_ms < ms + OLD_PAGE_MS_MAX);
+        when(!may_be_old, "its flag may be that of a page older than its last change")?;
         let since = seen.enabled_since_ms.filter(|_| aborting).unwrap_or(0);
         when(read_ms >= since, "its Deployment Service was not read since it was enabled")?;
         let automatic = baseline.automatic.get(name) == Some(&service.automatic);
