@@ -11,7 +11,9 @@
 //! * for a server that an operator disabled, which may have stopped its Deployment Service, within
 //!   the bound in which it is enabled again ([`super::Faults::edit_excuse`]);
 //! * for a server whose applications broke by themselves, all else being well: within the bound in
-//!   which its tests find it ([`super::Bounds::sick`]), and as long as its pool has nobody to spare;
+//!   which its tests find it ([`super::Bounds::sick`]), and as long as its pool has nobody to spare:
+//!   who came back upgraded is nobody's relief before he could have been proven anew
+//!   ([`super::Faults::proven_end`]);
 //! * for a server that had its upgrade behind it, crashed by itself and came back, as long as no
 //!   fit member of the pool gets requests on that node, and until the first of those that do could
 //!   have been proven ([`super::Faults::proven_end`]): service goes before proof, and taking the
@@ -87,22 +89,26 @@ fn last_one_excuse(
             && beside.eligible()
             && stands_in(ground.server_of(beside))
     });
-    // Whoever was touched and is whole again has yet to be proven before anybody leaves for him; the
-    // first of them counts. Nobody waits for one that was never touched.
-    let proven_ms = others.map(|(_, beside)| {
-        let ready_ms = ground.server_of(beside).ready_since_ms;
-        let unproven_ms = ready_ms.filter(|_| ground.server_of(beside).touched);
-        unproven_ms.map_or(0, |ms| context.faults.proven_end(&beside.server, ms, true))
-    });
-    let excuse = match proven_ms.min() {
+    // The first of them counts.
+    let relieved_ms = others.map(|(_, beside)| relief_ms(beside, ground, context));
+    let excuse = match relieved_ms.min() {
         None => Excuse::lasting("front-end-crash", &member.server),
-        Some(proven_ms) => Excuse::until("front-end-crash", &member.server, proven_ms),
+        Some(relieved_ms) => Excuse::until("front-end-crash", &member.server, relieved_ms),
     };
     (!begun).then_some(excuse)
 }
 
+/// From when on anybody may leave for a fit member: one that was touched and is whole again has yet to
+/// be proven before that. Nobody waits for one that was never touched.
+fn relief_ms(beside: &Member, ground: &Ground, context: &Context) -> u64 {
+    let server = ground.server_of(beside);
+    let unproven_ms = server.ready_since_ms.filter(|_| server.touched);
+    unproven_ms.map_or(0, |ms| context.faults.proven_end(&beside.server, ms, true))
+}
+
 /// A server whose applications broke, all else being well: within the bound after that, and as
-/// long as its pool would fall under its floor without it, and until that was seen to be over.
+/// long as its pool would fall under its floor without it, and until that was seen to be over: by a
+/// reading of the node, and by the proof of those who came back.
 fn sick_excuse(
     key: &MemberKey,
     member: &Member,
@@ -117,16 +123,18 @@ fn sick_excuse(
             && beside.server != member.server
             && ground.server_of(beside).fit(&ground.target)
     });
-    let mut since_ms: Vec<u64> =
-        others.filter_map(|(_, beside)| beside.eligible_since_ms).collect();
-    since_ms.sort_unstable();
+    let faults = &context.faults;
+    let seen_ms = |beside: &Member| {
+        let read_ms = faults.end(beside.eligible_since_ms?, faults.bounds.react);
+        Some(read_ms.max(relief_ms(beside, ground, context)))
+    };
+    let mut seen_ms: Vec<u64> = others.filter_map(|(_, beside)| seen_ms(beside)).collect();
+    seen_ms.sort_unstable();
     let floor = context.floors.get(&key.pool).copied().unwrap_or(1).max(1) as usize;
-    let Some(spared_ms) = since_ms.get(floor - 1) else {
+    let Some(spared_ms) = seen_ms.get(floor - 1) else {
         return Some(Excuse::lasting(&excuse.fault, &member.server));
     };
-    let faults = &context.faults;
-    let seen_ms = faults.end(*spared_ms, faults.bounds.react);
-    longest([Excuse::until(&excuse.fault, &member.server, seen_ms), excuse])
+    longest([Excuse::until(&excuse.fault, &member.server, *spared_ms), excuse])
 }
 
 /// Why a touched server is unfit, for people.

@@ -13,7 +13,7 @@ use super::super::steps::{everyone_in, may_begin};
 use super::super::view::{OLD_PAGE_MS_MAX, View};
 use super::faces::has_new_console;
 use super::jobs::{is_out, not_initialised};
-use super::{Decision, Holding, console_for};
+use super::{Decision, Holding, console_for, proof};
 
 /// How long a started Deployment Service is given to enable its front-end by itself: twice its
 /// usual initialisation (29 s in the published log).
@@ -34,8 +34,10 @@ fn wanted_flag(
         return baseline_flag(layout, progress, server);
     }
     // Its service enables it by itself as it starts; the button is pressed where that did not
-    // happen. One that does not run was stopped by Disable, and Enable starts it again.
-    let time_enough = view.now_ms > record.job_ended_ms + SELF_ENABLING_MS_MAX
+    // happen. One that does not run was stopped by Disable, and Enable starts it again. Whoever was
+    // proven was enabled then, and waits for nothing, though after a resume jobs ended just now.
+    let was_enabled = record.proven_once && record.upgraded.is_some();
+    let time_enough = (was_enabled || view.now_ms > record.job_ended_ms + SELF_ENABLING_MS_MAX)
         && view.service(layout, server).is_some_and(|read| read.initialised || !read.running);
     if layout.servers[server].half != Some(Half::Loaded) {
         // One that was admitted early serves, so nothing may be deployed to it; once it is out again
@@ -97,13 +99,15 @@ pub(super) fn actions(
         let finishes = wanted && record.touched;
         // Whoever was proven was enabled then, and somebody has disabled it since.
         let serves_again = wanted && record.proven_once;
+        // Nor is whoever may yet come to a pool that lacks service tested before it is enabled.
+        let comes = finishes && proof::protects(layout, progress, view, server);
         let name = &layout.servers[server].name;
         // Such changes are what the run waits for.
         let insists = matches!(&progress.held, Some(HoldReason::ConsoleIgnores { .. }));
         let may = match hold {
             Holding::No => true,
             Holding::Finishing => protects || aborting || finishes,
-            Holding::Wholly => protects || aborting || insists || serves_again,
+            Holding::Wholly => protects || aborting || insists || serves_again || comes,
         };
         if !may {
             continue;

@@ -170,7 +170,12 @@ pub(super) fn actions(
 
 /// It was proven, served, and has merely started again; or a pool of it is under its floor, which
 /// only somebody proven can help.
-fn protects(layout: &Layout, progress: &Progress, view: &View, server: ServerIx) -> bool {
+pub(super) fn protects(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> bool {
     let lacks = |&seat: &SeatIx| {
         let Seat { pool, node, .. } = layout.seats[seat];
         let mut benches = layout.pools[pool].benches.iter().filter(|bench| bench.node == node);

@@ -72,3 +72,25 @@ fn one_that_was_needed_has_the_bound_of_a_reaction_to_leave() {
         assert_eq!(of_deployment, Vec::from_iter(expected), "{found:?}");
     }
 }
+
+/// Goal: who came back upgraded relieves a sick member once he could have been proven anew, and that is
+/// excused no longer. Method: two upgraded ones serve; one crashes, the other's applications break, the
+/// first comes back; the sick one leaves within the bound of a proof, or not.
+#[test]
+fn a_sick_member_has_until_whoever_came_back_could_be_proven_to_leave() {
+    let bound_s = bounds().of(bounds().prove) / 1_000;
+    for (left_after_s, expected) in [(bound_s - 1, None), (bound_s + 60, Some(6_000 + bound_s))] {
+        let mut story = Story::new();
+        story.at(10).drain([1, 2]).at(200).upgrade([1, 2]).at(900).admit([1, 2]);
+        story.at(910).drain([3, 4]).at(2_000).crash(2).at(2_005).oper(2, false);
+        let (after_ms, for_ms) = (0, None);
+        let sick = FrontEndFault::DelayedFailure { server: fe(1), after_ms, for_ms };
+        story.at(2_010).strike(Fault::FrontEnd(sick));
+        story.entry(Event::Applications { server: fe(1), state: ApplicationState::Broken });
+        story.at(6_000).up(2).oper(2, true).at(6_000 + left_after_s).admin(1, 8).at(7_000);
+        let found = broken(&story.end_anyhow());
+        let of_users = found.iter().filter(|it| it.0 == "no_user_meets_an_upgrade");
+        let of_users: Vec<u64> = of_users.map(|it| it.1).collect();
+        assert_eq!(of_users, Vec::from_iter(expected), "{found:?}");
+    }
+}
