@@ -13,6 +13,8 @@
 //! * where deployment began before that bound was over: while some pool of it has nobody to stand
 //!   in, no other fit living member in rotation, or the others could not carry the users without it;
 //!   and within the bound in which that is read and the server taken out ([`super::Bounds::react`]).
+//!   Another one that enabled itself and was deployed to stands in for nobody: users who are moved
+//!   to it meet the same.
 //!
 //! For whoever was admitted early, since a pool had nobody: while that is so, or the others could not
 //! carry the users without it; and within the bound in which it leaves again after that
@@ -127,15 +129,17 @@ fn flag_end(at_ms: u64, ground: &Ground, context: &Context) -> Option<u64> {
     Some(end_ms.max(context.faults.flag_end(back_ms)))
 }
 
-/// In some pool and node of a server no other fit living member gets requests.
+/// In some pool and node of a server no other member that could stand in gets requests.
 fn nobody_stands_in(server: &str, ground: &Ground) -> bool {
     ground.lanes().values().any(|members| {
         members.iter().any(|(_, it)| it.server == server) && !others_serve(server, members, ground)
     })
 }
 
-/// Beside a server, some fit living member of these gets requests.
+/// Beside a server, some fit living member of these gets requests that is not half deployed itself.
 fn others_serve(server: &str, members: &[(&MemberKey, &Member)], ground: &Ground) -> bool {
     let mut others = members.iter().filter(|(_, it)| it.server != server);
-    others.any(|(_, it)| it.eligible() && ground.ready(&it.server))
+    others.any(|(_, it)| {
+        it.eligible() && ground.ready(&it.server) && !ground.server_of(it).half_deployed()
+    })
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use evenkeel::journal::tell::Teller;
-use evenkeel::journal::{self, HoldReason, Request};
+use evenkeel::journal::{self, HoldReason, Request, WayOut};
 use evenkeel_fakes::farm::Farm;
 use evenkeel_fakes::ledger;
 use serde::Serialize;
@@ -77,6 +77,8 @@ struct Inner {
     step: u8,
     /// Why it holds.
     held: Option<HoldReason>,
+    /// What that hold offers people to do about it.
+    offered: Vec<WayOut>,
     /// What people asked for, with the place of the fault that made them.
     asked: Vec<(Request, usize)>,
     last: VecDeque<String>,
@@ -133,6 +135,7 @@ impl Recorder {
             crashed: BTreeMap::new(),
             step: 1,
             held: None,
+            offered: Vec::new(),
             asked: Vec::new(),
             last: VecDeque::new(),
             before_violation: None,
@@ -191,12 +194,14 @@ impl Recorder {
             witness.claimed(now_ms, &record.event, oracle.ground(), &inner.users.traffic());
         }
         match &record.event {
-            journal::Event::Held { reason, .. } => {
+            journal::Event::Held { reason, ways_out } => {
                 inner.held = Some(reason.clone());
+                inner.offered.clone_from(ways_out);
                 inner.send(Message::Held(reason.clone()));
             }
             journal::Event::Released => {
                 inner.held = None;
+                inner.offered.clear();
                 inner.send(Message::Released);
             }
             journal::Event::Step { step } => inner.step = *step,
@@ -300,6 +305,11 @@ impl Recorder {
     /// Why the run holds; `None` when it does not.
     pub(super) fn held(&self) -> Option<HoldReason> {
         self.0.borrow().held.clone()
+    }
+
+    /// Whether the run holds, and offers this as a way out.
+    pub(super) fn offers(&self, way: &WayOut) -> bool {
+        self.0.borrow().offered.contains(way)
     }
 
     /// It took a server down, and is over when all such servers are up again.

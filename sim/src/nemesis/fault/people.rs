@@ -114,7 +114,7 @@ pub enum PeopleFault {
     FallBack,
     /// Somebody answers the hold that there is: again.
     Retry,
-    /// Somebody has done the jobs of the server that the hold is about, and says so.
+    /// Somebody has done the jobs of the server that the hold is about, as it offers, and says so.
     ByHand,
     /// Somebody answers the hold that there is: without that server.
     LeaveOut,

@@ -1,6 +1,6 @@
 //! What people do meanwhile: requests to the run, as its command line would deliver them, and
 //! what they do to the farm behind its back.
-use evenkeel::journal::{HoldReason, Wanted};
+use evenkeel::journal::{HoldReason, Wanted, WayOut};
 use evenkeel::names::ServerName;
 use evenkeel::procedure::action::JobKind;
 
@@ -27,7 +27,10 @@ impl Breaker {
                 }
             }
             PeopleFault::ByHand => {
+                // Nobody upgrades a server at its machine when the hold does not offer that: on the way
+                // back to the baseline, say, it serves users, and no run could hinder him.
                 if let Some(server) = self.recorder.held().as_ref().and_then(server_to_mend)
+                    && self.recorder.offers(&WayOut::ByHand { server: server.clone() })
                     && self.do_by_hand(server.as_str())
                 {
                     self.ask(place, Wanted::ByHand { server });
