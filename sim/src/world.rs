@@ -276,7 +276,7 @@ fn context(
         policy: plan.farm.policy.clone(),
         demand: Demand::of(&scenario.spec, load),
         left_out: BTreeSet::new(),
-        by_hand: BTreeSet::new(),
+        by_hand: BTreeMap::new(),
         sent_to: BTreeSet::new(),
         shut: schedule.approved_late(),
         switch_began_ms: None,

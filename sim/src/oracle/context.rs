@@ -33,7 +33,7 @@ pub struct Context {
     /// Servers that a person had left out: asked for, and decided.
     pub left_out: BTreeSet<String>,
     /// Servers whose jobs a person did by hand, as the run took up.
-    pub by_hand: BTreeSet<String>,
+    pub by_hand: BTreeMap<String, u64>,
     /// Servers to which a job that changes software was sent: whether they heard of it is another
     /// matter.
     pub sent_to: BTreeSet<String>,
@@ -61,10 +61,9 @@ impl Context {
     /// Since when nobody has to publish the applications any more; `None` before that. Whoever did
     /// the publisher's jobs by hand says so of that one too.
     pub(super) fn published_ms(&self, ground: &Ground) -> Option<u64> {
-        match self.publisher.as_ref().filter(|it| !self.by_hand.contains(*it)) {
-            Some(_) => ground.applications_published_at_ms,
-            None => Some(0),
-        }
+        let Some(publisher) = &self.publisher else { return Some(0) };
+        let told_ms = self.by_hand.get(publisher).copied();
+        ground.applications_published_at_ms.into_iter().chain(told_ms).min()
     }
 
     /// The journal tells something that others are judged by.
@@ -77,7 +76,7 @@ impl Context {
                 self.left_out.insert(server.to_string());
             }
             E::Decided(Request { what: Wanted::ByHand { server }, .. }) => {
-                self.by_hand.insert(server.to_string());
+                self.by_hand.entry(server.to_string()).or_insert(at_ms);
             }
             E::Intent { action: Action::Start { server, kind, .. }, .. } if kind.touches() => {
                 self.sent_to.insert(server.to_string());

@@ -47,6 +47,10 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             cannot_leave(server.as_str(), ground, context),
             format!("enough others serve every pool of {server}"),
         ),
+        HoldReason::KeptOut { server } => (
+            is_kept_out(server.as_str(), ground, context),
+            format!("{server} serves wherever it is ready to"),
+        ),
         HoldReason::FloorLost { node, pool } => {
             floor_lost(node.as_str(), pool.as_str(), ground, context)
         }
@@ -98,8 +102,10 @@ fn something_struck(reason: &HoldReason, ground: &Ground, context: &Context) -> 
         HoldReason::FellBack => policy.switch_ms_max + policy.drain_ms_max,
         _ => policy.switch_ms_max,
     };
+    // Whoever soaks badly does so for another reason than that somebody held the run, or meddled.
     let was_held = !matches!(reason, HoldReason::SoakBad { .. })
-        && faults.held_since(ground.now_ms.saturating_sub(lately_ms));
+        && (faults.held_since(ground.now_ms.saturating_sub(lately_ms))
+            || faults.meddled_again_since(began_ms));
     let asked = *reason == HoldReason::FellBack && faults.asked(&Wanted::FallBack);
     sick || was_held || asked || faults.may_need_a_person_since(began_ms)
 }
@@ -220,6 +226,17 @@ fn floor_lost(node: &str, pool: &str, ground: &Ground, context: &Context) -> (bo
     (serving < floor, format!("{serving} members serve {pool} on {node}, and its floor is {floor}"))
 }
 
+/// A member of a server is ready and gets no requests, or did not until lately.
+fn is_kept_out(server: &str, ground: &Ground, context: &Context) -> bool {
+    let (policy, faults) = (&context.policy, &context.faults);
+    let mut members = ground.members.values().filter(|it| it.server == server && it.admin == 0);
+    members.any(|it| {
+        let steady_ms = it.eligible_since_ms.map(|ms| ms + policy.warm_up_ms);
+        let read_ms = steady_ms.map(|ms| faults.end(ms, faults.bounds.react));
+        !it.eligible() || read_ms.is_none_or(|ms| ground.now_ms < ms)
+    })
+}
+
 /// In a pool of a server, on some node, fewer others serve than its floor.
 fn cannot_leave(server: &str, ground: &Ground, context: &Context) -> bool {
     let lanes = ground.lanes();
@@ -258,7 +275,7 @@ fn consoles<'a>(ground: &'a Ground, context: &'a Context) -> impl Iterator<Item 
     let answering = ground.servers.iter().filter(|(name, it)| {
         let silenced = context.faults.console_silenced(name, ground.now_ms)
             || context.faults.is_cut_off(name, ground.now_ms);
-        let told = context.by_hand.contains(*name);
+        let told = context.by_hand.contains_key(*name);
         let by_hand = it.console_new && told;
         // Of what somebody did when it was not his to do the run took up nothing: it has its own job
         // for that yet, and believes that console when it has ended.

@@ -53,6 +53,7 @@ fn may_stay_held(reason: &HoldReason, ground: &Ground, context: &Context) -> boo
         HoldReason::FloorLost { .. }
         | HoldReason::TooFew { .. }
         | HoldReason::CannotLeave { .. }
+        | HoldReason::KeptOut { .. }
         | HoldReason::ConsoleUnknown
         | HoldReason::SwitchOverdue
         | HoldReason::SoakBad { .. }

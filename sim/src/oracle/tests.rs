@@ -76,7 +76,7 @@ impl Story {
             old_console: OldConsole::Works,
             demand: Demand::of(&spec(), &TrafficSpec::of(&spec(), &UsersTruth::default())),
             left_out: BTreeSet::new(),
-            by_hand: BTreeSet::new(),
+            by_hand: BTreeMap::new(),
             sent_to: BTreeSet::new(),
             shut: BTreeSet::new(),
             switch_began_ms: None,

@@ -17,6 +17,9 @@
 //! * within the proving bound after the first of its members became whole, and could be read to be:
 //!   a loaded one also to be out of rotation on every node, without which its Deployment Service may
 //!   not be started ([`super::Faults::shown_out_ms`]);
+//! * where the one that is left is a loaded one to which deployment began before its upgrade, while
+//!   no console tells that it is over, if none did when the other crashed or broke, and within the
+//!   bound in which one is asked again ([`super::Faults::told_end`]);
 //! * within the bound after a reload of the node, or after somebody else changed a member there: an
 //!   agent does so anew when another that was heard in its place goes;
 //! * while the node's process is down, when the node serves nobody at all: users reach another one,
@@ -154,7 +157,13 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
                 false if it.touched => ready_ms.max(context.published_ms(ground)?),
                 false => ready_ms,
             };
-            Some(faults.proven_end(server, begin_ms, it.touched))
+            // Deployment began on it under load: it comes back between deployments alone, and only
+            // a console tells that none goes on.
+            let told_ms = match it.half_deployed() && !context.updating.contains(*server) {
+                true => faults.told_end(ready_ms.max(died_ms), bound),
+                false => 0,
+            };
+            Some(faults.proven_end(server, begin_ms, it.touched).max(told_ms))
         });
         let proven_ms = proven_ms.min();
         excuses.push(match proven_ms {

@@ -2,7 +2,7 @@
 use crate::nemesis::fault::Upset;
 
 use super::bounds::REST_MS;
-use super::{Excuse, Faults};
+use super::{Bound, Excuse, Faults};
 
 /// A host that has been cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,21 @@ impl Faults {
             }
         }
         shown_ms
+    }
+
+    /// When the best orchestrator has done, since an instant, what takes `bound` and what a console
+    /// tells it that it may: not while none tells anything. What they told until that very instant it
+    /// has read, so that those that fall silent only then hide nothing.
+    #[must_use]
+    pub fn told_end(&self, from_ms: u64, bound: Bound) -> u64 {
+        let mut told_ms = from_ms;
+        // Each prolongs what those before it left.
+        for &(mute_ms, until_ms) in &self.mute {
+            if mute_ms < told_ms && from_ms < until_ms {
+                told_ms = told_ms.max(self.end(until_ms, self.bounds.silent));
+            }
+        }
+        told_ms.max(self.end(from_ms, bound))
     }
 
     /// The excuse of who was cut off for so long by now and has yet to be read again.

@@ -9,6 +9,7 @@ mod bounds;
 mod broken;
 mod cut_off;
 mod disturbance;
+mod needed;
 
 use std::collections::BTreeMap;
 
@@ -200,21 +201,19 @@ impl Faults {
         // Threads are read at a console. Whoever was shut out of all of them reads nothing until a
         // person has the login tried again, and then watches for as long as ever.
         let shut = self.incidents.iter().filter(|it| it.fault.shuts_out());
-        let mut shut: Vec<_> = shut.filter_map(Incident::felt_ms).collect();
-        shut.sort_unstable();
-        for (met_ms, over_ms) in shut {
-            let until_ms = self.retried_since_ms(over_ms).unwrap_or(u64::MAX);
-            if met_ms <= end_ms && ready_ms < until_ms {
-                end_ms = end_ms.max(self.end(until_ms, self.bounds.prove));
-            }
-        }
+        let shut = shut.filter_map(Incident::felt_ms);
+        let retried = |over_ms: u64| self.retried_since_ms(over_ms).unwrap_or(u64::MAX);
+        let shut = shut.map(|(met_ms, over_ms)| (met_ms, retried(over_ms)));
         // Old pages show as disabled whoever is enabled.
         let old_pages = self.incidents.iter().filter(|it| it.fault.shows_old_pages());
         let old_pages = old_pages.filter_map(Incident::felt_ms);
         let believed = |met_ms: u64| met_ms + self.bounds.old_pages_ms;
         let old_pages = old_pages.map(|(met_ms, over_ms)| (met_ms, over_ms.min(believed(met_ms))));
         let mute = self.mute.iter().copied().chain(old_pages);
-        for (from_ms, until_ms) in mute.filter(|_| touched) {
+        let mut blind: Vec<_> = shut.chain(mute.filter(|_| touched)).collect();
+        // In the order in which they were met: each prolongs what those before it left.
+        blind.sort_unstable();
+        for (from_ms, until_ms) in blind {
             if from_ms <= end_ms && ready_ms < until_ms {
                 end_ms = end_ms.max(self.end(until_ms, self.bounds.prove));
             }
@@ -308,27 +307,6 @@ impl Faults {
             }
         }
         end_ms
-    }
-
-    /// How often somebody else changed what members are set to.
-    #[must_use]
-    pub fn meddled(&self) -> usize {
-        self.incidents.iter().filter(|it| it.fault.meddles() && it.met_ms.is_some()).count()
-    }
-
-    /// A fault struck after which a person may be needed, or somebody else meddled again.
-    #[must_use]
-    pub fn may_need_a_person(&self) -> bool {
-        self.meddled() > 1 || self.last(|fault| fault.kind().needs_person).is_some()
-    }
-
-    /// The same, of what was felt at an instant or after it: the first meddling may be older.
-    #[must_use]
-    pub fn may_need_a_person_since(&self, since_ms: u64) -> bool {
-        let felt = |it: &&Incident| self.over_ms(it).is_none_or(|over_ms| over_ms >= since_ms);
-        let again = |it: &Incident| it.fault.meddles() && it.met_ms.is_some() && self.meddled() > 1;
-        let mut felt = self.incidents.iter().filter(felt);
-        felt.any(|it| again(it) || it.fault.kind().needs_person)
     }
 
     /// By when the best orchestrator has got over an incident; `None` while it lasts. What lies in

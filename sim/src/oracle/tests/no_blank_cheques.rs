@@ -315,7 +315,7 @@ fn who_meddles_again_may_have_begun_long_ago() {
         faults.strike(agent_ms, Struck::Began { place: 1, fault: Fault::Balancer(agent) });
         faults.met(agent_ms, 1);
         faults.strike(agent_ms + 60_000, Struck::Ended { place: 1 });
-        let found = faults.may_need_a_person_since(since_ms);
+        let found = faults.meddled_again_since(since_ms);
         assert_eq!(found, expected, "{edited} {since_ms}");
     }
 }
