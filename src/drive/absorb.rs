@@ -222,7 +222,10 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         seen: Option<Seen>,
     ) -> Result<(), DriveError> {
         let went_well = matches!(result, ActionResult::Done { .. } | ActionResult::Tested { .. });
-        let unknown = matches!(result, ActionResult::Unknown { .. });
+        // It may have been the reading back that failed, and of several commands some may have been
+        // carried out: a node that was not read back may have been changed.
+        let unread = matches!(action, Action::Balancer { .. }) && seen.is_none();
+        let unknown = unread || matches!(result, ActionResult::Unknown { .. });
         self.note_effect(action, &result);
         self.record(vec![Event::Outcome { id, result }])?;
         if unknown {
@@ -269,13 +272,6 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             && let Some(via) = self.layout.server(via)
         {
             note(&mut self.view.servers[via].console_in_vain, result, now_ms);
-        }
-        // Also where nobody could be reached: it may have been the reading back that failed.
-        if let Action::Flag { server, .. } = action
-            && !matches!(result, ActionResult::Done { .. })
-            && let Some(server) = self.layout.server(server)
-        {
-            self.view.servers[server].flag_unclear_ms = Some(now_ms);
         }
     }
 

@@ -228,7 +228,10 @@ impl<D: Dial, L: Launcher> Adapters<D, L> {
                 (ActionResult::Unknown { why: why.to_string() }, None)
             }
             Err(why @ BalancerError::Refused(_)) => {
-                (ActionResult::NoEffect { why: why.to_string() }, None)
+                // Noise looks like words that decline: what is so now says only another reading.
+                let read = self.balancers[ix].observe().await.ok();
+                let seen = read.map(|reading| Seen::Node(ix, reading));
+                (ActionResult::NoEffect { why: why.to_string() }, seen)
             }
             Err(why) => (ActionResult::Refused { why: why.to_string() }, None),
         }
