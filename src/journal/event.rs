@@ -294,6 +294,12 @@ pub enum HoldReason {
         /// The server.
         server: ServerName,
     },
+    /// Everything else is as it was, and its checks have kept a member of a server out, off and on, for
+    /// too long.
+    KeptOut {
+        /// The server.
+        server: ServerName,
+    },
     /// A pool is under its floor and no fit member is left to admit.
     FloorLost {
         /// The node.

@@ -20,7 +20,7 @@ use super::action::{Action, JobKind, MemberChange};
 use super::layout::{Layout, Seat, ServerIx};
 use super::readings::{MemberId, MemberReading};
 
-pub use server::{Job, Reboot, succeeded};
+pub use server::{Job, Reboot, Tested, succeeded};
 
 /// What has happened.
 #[derive(Clone, Debug, Default)]
@@ -134,19 +134,9 @@ pub struct ServerProgress {
     pub rescued_ms: Option<u64>,
     /// A person has it leave then, whoever stays can carry its users or not.
     pub let_go: bool,
-}
-
-/// A round of application tests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tested {
-    /// The first failure; `None` when all passed.
-    pub failure: Option<String>,
-    /// The version they ran against, when known.
-    pub version: Option<Version>,
-    /// The service start they ran against, when known.
-    pub start: Option<String>,
-    /// When the round ended.
-    pub at_ms: u64,
+    /// When a change of its flag last ended that was not read back as made, or was cut short: it may
+    /// have been made, and an old page may go on showing what was so before.
+    pub flag_unclear_ms: Option<u64>,
 }
 
 impl Progress {
@@ -206,7 +196,11 @@ impl Progress {
             Event::Ended { verdict } => self.ended = Some(verdict.clone()),
             Event::Began { .. } => {
                 // Taken up again: what stood open is unknown, and waits are told anew.
-                self.open.clear();
+                for action in std::mem::take(&mut self.open).into_values() {
+                    if let Action::Flag { server, .. } = action {
+                        self.with(layout, &server, |it| it.flag_unclear_ms = Some(now_ms));
+                    }
+                }
                 self.ended = None;
                 self.at_gate = None;
                 if self.direction == Direction::Aborting {
@@ -254,6 +248,12 @@ impl Progress {
             }
             (Action::Balancer { node, members, change }, ActionResult::Done { .. }) => {
                 self.moved(layout, node, members, *change);
+            }
+            // Also where nobody could be reached: it may have been the reading back that failed.
+            (Action::Flag { server, .. }, result)
+                if !matches!(result, ActionResult::Done { .. }) =>
+            {
+                self.with(layout, server, |server| server.flag_unclear_ms = Some(now_ms));
             }
             (Action::Test { server }, ActionResult::Tested { reading, version, start }) => {
                 let tested = Tested {

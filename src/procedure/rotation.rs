@@ -14,7 +14,7 @@ use super::progress::{Direction, Progress};
 use super::quiet::{in_rotation, server_is_quiet};
 use super::readings::{CheckState, MemberId, MemberReading, OperState};
 use super::steps::{everyone, everyone_in, may_begin};
-use super::taking::{is_steady, takes_traffic};
+use super::taking::{kept_out_since_ms, takes_traffic};
 use super::view::View;
 
 /// Where a server is wanted.
@@ -486,10 +486,8 @@ pub(super) fn is_restored(
             return !read.admin.ready();
         }
         // Ready is what we set. Whoever its checks keep out, overloaded while few serve, is not back.
-        let before = progress.baseline_seats.as_ref().and_then(|seats| seats[seat].as_ref());
-        let serves = in_rotation(read) && is_steady(layout, view, seat);
         read.admin.ready()
             && baseline_weight(progress, seat) == Some(read.weight)
-            && (serves || !before.is_some_and(in_rotation))
+            && kept_out_since_ms(layout, progress, view, seat).is_none()
     })
 }

@@ -53,18 +53,19 @@ fn is_warm(layout: &Layout, progress: &Progress, view: &View, seat: SeatIx) -> b
         })
 }
 
-/// Its checks have not kept it out for a while, as far back as is known of this life of the node: one
-/// that is overloaded comes and goes, and that it was there when last read says little.
-pub(super) fn is_steady(layout: &Layout, view: &View, seat: SeatIx) -> bool {
-    let place = &layout.seats[seat];
-    let offset = seat - layout.nodes[place.node].first_seat;
-    let begin_ms = view.now_ms.saturating_sub(layout.policy().warm_up_ms);
-    let samples = view.nodes[place.node].samples.iter().rev();
-    samples.take_while(|sample| sample.at_ms >= begin_ms).all(|sample| {
-        // Of one that was drained it was not its checks that kept it out.
-        let read = sample.seats[offset].as_ref();
-        read.is_some_and(|read| !read.admin.ready() || in_rotation(read))
-    })
+/// Since when the checks of one that served before the run have kept it out, off and on; `None` where
+/// they have not for a while: whoever is overloaded comes and goes, and that it was there when last
+/// read says little.
+pub(super) fn kept_out_since_ms(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    seat: SeatIx,
+) -> Option<u64> {
+    let before = progress.baseline_seats.as_ref().and_then(|seats| seats[seat].as_ref());
+    let node = layout.seats[seat].node;
+    let kept_out = view.nodes[node].kept_out[seat - layout.nodes[node].first_seat];
+    kept_out.filter(|_| before.is_some_and(in_rotation)).map(|it| it.since_ms)
 }
 
 fn is_nudgeable(layout: &Layout, seat: SeatIx) -> bool {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::farm::{Policy, Version};
 
 use super::layout::{Layout, NodeIx, SeatIx, ServerIx};
+use super::quiet::in_rotation;
 use super::readings::{
     Epoch, JobReading, MemberReading, NodeReading, PingIds, Reading, ServiceReading, ThreadRow,
 };
@@ -13,8 +14,8 @@ use super::readings::{
 /// where the quiet window or the warm-up is.
 const SAMPLES_KEPT_MS_MIN: u64 = 120_000;
 
-/// An older page than this is told by the clock on it: one that shows minutes is a minute behind, and
-/// servers' clocks differ by seconds.
+/// An older page than this is told by the clock on it, which a new process has seen to run by then: one
+/// that shows minutes is a minute behind, and servers' clocks differ by seconds.
 pub const OLD_PAGE_MS_MAX: u64 = 70_000;
 
 /// Everything read so far in this process, and the instant it is looked at.
@@ -60,6 +61,17 @@ pub struct NodeView {
     pub first_ready: Vec<Option<(u64, u64)>>,
     /// Since when each seat has been read drained without a break, over epochs.
     pub drained_since_ms: Vec<Option<u64>>,
+    /// Seats that are set ready and that their checks keep out, or did until lately, over epochs.
+    pub kept_out: Vec<Option<KeptOut>>,
+}
+
+/// A seat's checks have kept it out since an instant, off and on: whoever is overloaded comes and goes.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptOut {
+    /// Since when.
+    pub since_ms: u64,
+    /// When it was last read so.
+    last_ms: u64,
 }
 
 /// One reading of a node, by seat.
@@ -116,9 +128,6 @@ pub struct ServerView {
     pub enabled_since_ms: Option<u64>,
     /// Changes of it that have been answered and have had no effect, up to now.
     pub flag_in_vain: Option<InVain>,
-    /// When a change of it last ended that was not read back as made: it may have been, and an old
-    /// page may go on showing what was so before.
-    pub flag_unclear_ms: Option<u64>,
     /// Deployment threads, oldest first.
     pub threads: VecDeque<Reading<Vec<ThreadRow>>>,
     /// Ping ids, oldest first.
@@ -183,6 +192,7 @@ impl View {
             asserted: vec![None; entry.seat_count],
             first_ready: vec![None; entry.seat_count],
             drained_since_ms: vec![None; entry.seat_count],
+            kept_out: vec![None; entry.seat_count],
             ..NodeView::default()
         };
         Self {
@@ -242,6 +252,16 @@ impl View {
             }
         }
         let policy = layout.policy();
+        for (kept_out, seat) in node.kept_out.iter_mut().zip(&sample.seats) {
+            match seat.as_ref().filter(|seat| seat.admin.ready()) {
+                Some(seat) if !in_rotation(seat) => {
+                    let since_ms = kept_out.map_or(at_ms, |it| it.since_ms);
+                    *kept_out = Some(KeptOut { since_ms, last_ms: at_ms });
+                }
+                Some(_) if kept_out.is_some_and(|it| it.last_ms + policy.warm_up_ms > at_ms) => {}
+                _ => *kept_out = None,
+            }
+        }
         let kept_ms = SAMPLES_KEPT_MS_MIN.max(policy.quiet_window_ms).max(policy.warm_up_ms);
         while node.samples.get(1).is_some_and(|second| second.at_ms + kept_ms <= at_ms) {
             node.samples.pop_front();

@@ -107,6 +107,7 @@ pub(crate) fn hold_reasons() -> Vec<HoldReason> {
         HoldReason::DeploymentUnderLoad { server: server.clone() },
         HoldReason::TooFew { server: server.clone() },
         HoldReason::CannotLeave { server: server.clone() },
+        HoldReason::KeptOut { server: server.clone() },
         HoldReason::FloorLost { node: node.clone(), pool: "retail".into() },
         HoldReason::BalancerUnknown { node: node.clone() },
         HoldReason::BalancerIgnores { node },

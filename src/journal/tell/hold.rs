@@ -101,6 +101,10 @@ fn why(reason: &HoldReason, standing: &Standing) -> String {
             "{server} cannot leave rotation for its upgrade, since too few others serve a pool of it; \
              it leaves as soon as they do"
         ),
+        HoldReason::KeptOut { server } => format!(
+            "everything else is done, and health checks have kept {server} out of rotation, off and on, \
+             for too long; the run ends as soon as it serves"
+        ),
         HoldReason::FloorLost { node, pool } => {
             format!("pool {pool} on {node} is under its floor and no fit server is left to admit")
         }

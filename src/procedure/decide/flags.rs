@@ -97,9 +97,8 @@ pub(super) fn actions(
         let aborting = progress.direction == Direction::Aborting;
         // Nothing is deployed to one that stays disabled, so that it would never be proven.
         let finishes = wanted && record.touched;
-        // Whoever was proven was enabled then, and somebody has disabled it since.
-        let serves_again = wanted && record.proven_once;
-        // Nor is whoever may yet come to a pool that lacks service tested before it is enabled.
+        // Whoever was proven was enabled then, and somebody has disabled it since; and whoever may yet
+        // come to a pool that lacks service is not tested before it is enabled.
         let comes = finishes && proof::protects(layout, progress, view, server);
         let name = &layout.servers[server].name;
         // Such changes are what the run waits for.
@@ -107,7 +106,7 @@ pub(super) fn actions(
         let may = match hold {
             Holding::No => true,
             Holding::Finishing => protects || aborting || finishes,
-            Holding::Wholly => protects || aborting || insists || serves_again || comes,
+            Holding::Wholly => protects || aborting || insists || comes,
         };
         if !may {
             continue;
@@ -297,7 +296,7 @@ pub(super) fn is_restored(
         seen.enabled_since_ms.is_none_or(|enabled_ms| service.at_ms >= enabled_ms)
     });
     // A page may be older than the change that it does not show, until it would be told by its clock.
-    let shown_since = seen.flag_unclear_ms.is_none_or(|unclear_ms| {
+    let shown_since = progress.servers[server].flag_unclear_ms.is_none_or(|unclear_ms| {
         seen.flag.as_ref().is_some_and(|read| read.at_ms >= unclear_ms + OLD_PAGE_MS_MAX)
     });
     let known = (read_since && shown_since) || progress.direction != Direction::Aborting;

@@ -9,11 +9,12 @@ use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::quiet::{in_rotation, seat_is_busy};
 use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms, wants_change};
 use super::super::steps::{current_stage, may_begin, stage_done, step};
+use super::super::taking::kept_out_since_ms;
 use super::super::view::{InVain, NodeView, View};
 use super::flags;
 use super::proof::deployment_since_ms;
 use super::rescue::{have_held, replaces_left_out, spared, under_floor};
-use super::{console_faces, is_as_before};
+use super::{console_faces, is_as_before, restores};
 
 /// Drifts that are put right before the run holds: once may be an accident.
 const DRIFTS_MAX: u32 = 1;
@@ -45,6 +46,7 @@ pub(super) fn reason(layout: &Layout, progress: &Progress, view: &View) -> Optio
         .or_else(|| console_unknown(layout, progress, view))
         .or_else(|| server_unknown(layout, progress, view))
         .or_else(|| cannot_leave(layout, progress, view))
+        .or_else(|| kept_out(layout, progress, view))
         .or_else(|| ignored(layout, progress, view))
         .or_else(|| drain_overdue(layout, progress, view))
         .or_else(|| server_failed(layout, progress, view))
@@ -277,6 +279,22 @@ fn cannot_leave(layout: &Layout, progress: &Progress, view: &View) -> Option<Hol
     let seat = kept_back(layout, progress, view).find(for_long)?;
     let server = layout.servers[layout.seats[seat].server].name.clone();
     Some(HoldReason::CannotLeave { server })
+}
+
+/// Everything else is done, and a member's checks have kept it out, off and on, for so long that whoever
+/// waits for its server waits in vain.
+fn kept_out(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    if !restores(layout, progress) {
+        return None;
+    }
+    let patience_ms = layout.policy().unknown_ms_max;
+    let too_long = |&seat: &SeatIx| {
+        let since_ms = kept_out_since_ms(layout, progress, view, seat);
+        since_ms.is_some_and(|since_ms| since_ms + patience_ms < view.now_ms)
+    };
+    let mut staying = layout.front_ends().filter(|&it| !progress.servers[it].left_out);
+    let server = staying.find(|&it| layout.servers[it].seats.iter().any(too_long))?;
+    Some(HoldReason::KeptOut { server: layout.servers[server].name.clone() })
 }
 
 /// The run's next progress needs this server: its half is being worked on and it is not proven, or

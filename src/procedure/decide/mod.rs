@@ -72,7 +72,8 @@ impl Holding {
                 | HoldReason::ConsoleUnknown
                 | HoldReason::ServerUnknown { .. }
                 | HoldReason::TooFew { .. }
-                | HoldReason::CannotLeave { .. },
+                | HoldReason::CannotLeave { .. }
+                | HoldReason::KeptOut { .. },
             ) => Self::Finishing,
             Some(_) => Self::Wholly,
         }
@@ -169,14 +170,19 @@ fn is_as_before(layout: &Layout, progress: &Progress, view: &View, server: Serve
         && flags::is_restored(layout, progress, view, server)
 }
 
-/// Everything is as it shall be.
-fn ending(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+/// Nothing is left to do but to find everybody as he shall be.
+fn restores(layout: &Layout, progress: &Progress) -> bool {
     let restoring = match progress.direction {
         Direction::Forward => steps::step(layout, progress) == 9,
         Direction::Aborting => true,
         Direction::FallingBack => false,
     };
-    if !restoring || !steps::may_begin(layout, progress, 9) {
+    restoring && steps::may_begin(layout, progress, 9)
+}
+
+/// Everything is as it shall be.
+fn ending(layout: &Layout, progress: &Progress, view: &View, decision: &mut Decision) {
+    if !restores(layout, progress) {
         return;
     }
     let as_before_now = |server| is_as_before(layout, progress, view, server);
@@ -198,7 +204,12 @@ fn ending(layout: &Layout, progress: &Progress, view: &View, decision: &mut Deci
         }
     }
     let restored = |server: &super::progress::ServerProgress| server.restored;
-    if decision.events.is_empty() && steps::everyone(layout, progress, restored) {
+    // Whoever was back a while ago may have been kept out by its checks since.
+    let serves = |server| rotation::is_restored(layout, progress, view, server);
+    if decision.events.is_empty()
+        && steps::everyone(layout, progress, restored)
+        && layout.front_ends().filter(stays).all(serves)
+    {
         let name = |server: ServerIx| layout.servers[server].name.clone();
         let verdict = match progress.direction {
             Direction::Aborting => Verdict::Aborted,

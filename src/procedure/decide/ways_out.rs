@@ -28,6 +28,9 @@ pub fn ways_out(layout: &Layout, progress: &Progress, reason: &HoldReason) -> Ve
         HoldReason::DrainOverdue { server } => {
             vec![leaving_out(layout, progress, server)]
         }
+        HoldReason::KeptOut { server } if may_leave_out(layout, progress, server).is_ok() => {
+            vec![WayOut::Retry { server: None }, leaving_out(layout, progress, server)]
+        }
         _ => vec![WayOut::Retry { server: None }],
     };
     if may_abort(progress).is_ok() {
@@ -68,7 +71,8 @@ pub fn may_do_by_hand(
     }
 }
 
-/// It is a server's turn, and it serves nobody meanwhile.
+/// It is a server's turn: that it is out is what the first step has reached. Nothing of what its jobs
+/// deploy to every enabled server meets users.
 fn is_next(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
     let record = &progress.servers[server];
     let half = layout.servers[server].half.unwrap_or(Half::Updating);
@@ -85,7 +89,21 @@ fn is_next(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
         && may_begin(layout, progress, turn)
         && !record.left_out
         && record.rescued_ms.is_none()
+        && (half == Half::Loaded || nobody_enabled_serves(layout, progress, server))
         && in_stage()
+}
+
+/// The loaded half was read disabled; and where a server's jobs are for all, nobody stands in who has yet
+/// to be upgraded.
+fn nobody_enabled_serves(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
+    let is_for_all = layout.jobs_of(server).any(|kind| kind.is_for_all());
+    let disabled = |ix: ServerIx| {
+        let record = &progress.servers[ix];
+        record.left_out || record.touched || record.disabled.is_some()
+    };
+    let stands_in = |it: &ServerProgress| it.rescued_ms.is_some() && !it.touched;
+    layout.half(Half::Loaded).all(disabled)
+        && !(is_for_all && progress.servers.iter().any(stands_in))
 }
 
 /// A server may be left out when its half still has somebody for every pool, and it has no job

@@ -178,7 +178,7 @@ impl Guard<'_> {
         let read_ms = seen.service.as_ref().map_or(0, |read| read.at_ms);
         let aborting = self.progress.direction == Direction::Aborting;
         let shown_ms = seen.flag.as_ref().map_or(0, |read| read.at_ms);
-        let unclear = seen.flag_unclear_ms.filter(|_| aborting);
+        let unclear = self.progress.servers[server].flag_unclear_ms.filter(|_| aborting);
         let may_be_old = unclear.is_some_and(|ms| shown_ms < ms + OLD_PAGE_MS_MAX);
         when(!may_be_old, "its flag may be that of a page older than its last change")?;
         let since = seen.enabled_since_ms.filter(|_| aborting).unwrap_or(0);
@@ -247,13 +247,13 @@ impl Guard<'_> {
             Verdict::Done { .. } => {
                 all(|it| it.restored, "is not as the baseline had it")?;
                 all(|it| it.upgraded.is_some(), "is not upgraded")?;
-                all(|it| it.proven_once, "was never proven")
+                all(|it| it.proven_once, "was never proven")?;
+                self.staying().try_for_each(|server| self.as_before(server, true))
             }
             Verdict::Aborted => {
                 when(!self.progress.committed(), "a server was touched")?;
                 all(|it| it.restored, "is not as the baseline had it")?;
-                let stays = |&server: &ServerIx| !self.progress.servers[server].left_out;
-                self.layout.front_ends().filter(stays).try_for_each(|server| {
+                self.staying().try_for_each(|server| {
                     self.as_before(server, true)?;
                     self.service_as_before(server)
                 })
@@ -261,6 +261,11 @@ impl Guard<'_> {
             Verdict::Refused { .. } => when(self.progress.baseline.is_none(), "the run has begun"),
             Verdict::Holding { .. } => Ok(()),
         }
+    }
+
+    /// Front-ends that were not left out.
+    fn staying(&self) -> impl Iterator<Item = ServerIx> + '_ {
+        self.layout.front_ends().filter(|&server| !self.progress.servers[server].left_out)
     }
 
     /// Every server of a half that was not left out.

@@ -1,9 +1,10 @@
 //! What happens to one server's progress.
+use crate::farm::Version;
 use crate::journal::{Milestone, ServerFailure};
 
 use super::super::action::JobKind;
 use super::super::readings::JobReading;
-use super::{ServerProgress, Tested};
+use super::ServerProgress;
 
 /// A machine was told to restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,19 @@ pub struct Job {
     pub sent_ms: u64,
     /// How it ended; `None` while that is not known.
     pub ended: Option<JobReading>,
+}
+
+/// A round of application tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// The first failure; `None` when all passed.
+    pub failure: Option<String>,
+    /// The version they ran against, when known.
+    pub version: Option<Version>,
+    /// The service start they ran against, when known.
+    pub start: Option<String>,
+    /// When the round ended.
+    pub at_ms: u64,
 }
 
 impl ServerProgress {
