@@ -33,10 +33,7 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             "it has time left, or every updating server is fit and nothing has struck since".into(),
         ),
         HoldReason::DeploymentUnderLoad { server } => (
-            ground
-                .servers
-                .get(server.as_str())
-                .is_some_and(|it| it.deployment_began_ms.is_some() && !it.touched),
+            was_deployed_to(server.as_str(), ground),
             format!("nothing was deployed to {server} before its upgrade"),
         ),
         HoldReason::TooFew { server } => (
@@ -224,6 +221,12 @@ fn floor_lost(node: &str, pool: &str, ground: &Ground, context: &Context) -> (bo
         members.iter().filter(|(_, it)| it.eligible() && ground.ready(&it.server)).count();
     let floor = context.floor(pool);
     (serving < floor, format!("{serving} members serve {pool} on {node}, and its floor is {floor}"))
+}
+
+/// Deployment has begun on a server before its upgrade.
+fn was_deployed_to(server: &str, ground: &Ground) -> bool {
+    let server = ground.servers.get(server);
+    server.is_some_and(|it| it.deployment_began_ms.is_some() && !it.touched)
 }
 
 /// A member of a server is ready and gets no requests, or did not until lately.

@@ -119,9 +119,7 @@ fn why(reason: &HoldReason, standing: &Standing) -> String {
             "{server}'s Enabled flag is set in Service Center again and again, and has stayed as it \
              is for too long. It is tried until it changes"
         ),
-        HoldReason::ConsoleUnknown => {
-            "no Service Center console has answered for too long".to_owned()
-        }
+        HoldReason::ConsoleUnknown => "no Service Center console has answered for too long".into(),
         HoldReason::LoginRefused { why } => format!(
             "Service Center refused the login, which is not tried again by itself: {}",
             one_line(why)
