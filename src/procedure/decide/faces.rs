@@ -72,19 +72,14 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
             if new { FAILED_NEW_CONSOLE_REST_MS } else { FAILED_CONSOLE_REST_MS },
         )
     });
-    // New before old, that may show the past, and so before who is upgraded merely: its console is the
-    // old one until deployment has reached it, which waits for its flag. Whoever has failed and rested
-    // must be asked again for that, or it would never be known to answer; of equals who answers comes
-    // before who failed when asked last.
+    // New before old, that may show the past; of these who answers before who failed when asked last.
     let best = rested.min_by_key(|&(rank, server)| {
         let seen = &view.servers[server];
         let failed_ms = seen.console_failing_since_ms.and(seen.console_failed_ms);
         // For good, until it shows one: asked anew it would show the past again, and be believed.
         let in_vain =
             seen.console_in_vain.is_some_and(|it| it.since_ms + SHOWS_NO_CHANGE_MS < it.last_ms);
-        let record = &progress.servers[server];
-        let merely_upgraded = record.proven.is_none() && !has_console_of_target(record);
-        (rank > NEW_RANK_MAX, in_vain, merely_upgraded, failed_ms, rank, server)
+        (rank > NEW_RANK_MAX, in_vain, failed_ms, rank, server)
     });
     if let Some((_, best)) = best {
         return Some(best);
