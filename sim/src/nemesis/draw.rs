@@ -284,6 +284,11 @@ impl Draw<'_> {
         }
     }
 
+    /// Some time after the last step began.
+    pub fn last_step(&mut self) -> Trigger {
+        Trigger::Step { step: 9, after_ms: self.between(0, SHORT_STEP_MS) }
+    }
+
     /// Some time after a step began: soon, or in its midst.
     pub fn in_a_step(&mut self) -> Trigger {
         let step = self.between(1, 9) as u8;

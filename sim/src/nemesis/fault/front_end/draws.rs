@@ -172,6 +172,8 @@ fn front_end_crash(draw: &mut Draw<'_>) -> Planned {
         }
         false => draw.moment(),
     };
+    // No other fault of this family comes when nearly all is done.
+    let trigger = if draw.stream.ratio(1, 8) { draw.last_step() } else { trigger };
     let fault = FrontEndFault::FrontEndCrash { server, back_after_ms };
     Planned { trigger, fault: Fault::FrontEnd(fault) }
 }
