@@ -14,8 +14,9 @@ use super::readings::{
 /// where the quiet window or the warm-up is.
 const SAMPLES_KEPT_MS_MIN: u64 = 120_000;
 
-/// An older page than this is told by the clock on it, which a new process has seen to run by then: one
-/// that shows minutes is a minute behind, and servers' clocks differ by seconds.
+/// An older page than this is told by the clock on it, where that was seen to run, which takes a new
+/// process as long: one that shows minutes is a minute behind, and servers' clocks differ by seconds.
+/// A page that has been old ever since the process began is not told.
 pub const OLD_PAGE_MS_MAX: u64 = 70_000;
 
 /// Everything read so far in this process, and the instant it is looked at.

@@ -32,7 +32,7 @@ pub struct Context {
     pub demand: Demand,
     /// Servers that a person had left out: asked for, and decided.
     pub left_out: BTreeSet<String>,
-    /// Servers whose jobs a person did by hand, as the run took up.
+    /// Servers whose jobs a person did by hand, as the run took up, and when it first did.
     pub by_hand: BTreeMap<String, u64>,
     /// Servers to which a job that changes software was sent: whether they heard of it is another
     /// matter.
