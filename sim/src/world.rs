@@ -277,6 +277,7 @@ fn context(
         demand: Demand::of(&scenario.spec, load),
         left_out: BTreeSet::new(),
         by_hand: BTreeMap::new(),
+        deployed: BTreeSet::new(),
         sent_to: BTreeSet::new(),
         shut: schedule.approved_late(),
         switch_began_ms: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::journal::{ActionResult, Event, Notice};
 use crate::ports::{Dial, Inbox, Launcher, Storage, WallClock};
 use crate::procedure::action::{Action, MemberChange};
-use crate::procedure::decide::{console_for, console_has_rested, consoles_are_silent};
+use crate::procedure::decide::{console_for, console_has_rested, consoles_are_silent, tells};
 use crate::procedure::layout::{Layout, NodeIx, ServerIx};
 use crate::procedure::polls::Poll;
 use crate::procedure::readings::{Reading, ServerRow};
@@ -77,6 +77,8 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             } else if question != Question::Pings && asked.host_failing_since_ms.take().is_some() {
                 asked.host_back_ms = now_ms;
             }
+            let may_be_past = is_console(question) && !tells(&self.layout, &self.progress, via);
+            let touched = self.progress.servers[server].touched;
             let server = &mut self.view.servers[server];
             match seen {
                 Seen::Service(value) => {
@@ -94,8 +96,9 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 }
                 Seen::Job(..) => {}
                 Seen::Pings(ids) => server.see_pings(self.layout.policy(), at_ms, ids),
+                Seen::Threads(_) if touched && may_be_past => {}
                 Seen::Threads(rows) => server.see_threads(self.layout.policy(), at_ms, rows),
-                Seen::Flags(rows) => self.see_flags(at_ms, &rows),
+                Seen::Flags(rows) => self.see_flags(via, at_ms, &rows),
                 Seen::Node(..) => unreachable!("servers do not answer as nodes"),
             }
             return Ok(());
@@ -107,16 +110,19 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
     }
 
     /// A console answered. Others that failed are not asked while one answers: how long Service
-    /// Center as a whole has been silent counts from its last answer on, whoever gave it.
+    /// Center as a whole has been silent counts from its last answer on, whoever gave it that tells.
     fn console_answered(&mut self, via: ServerIx) {
         let now_ms = self.view.now_ms;
-        if self.view.servers[via].console_failing_since_ms.is_some()
-            && consoles_are_silent(&self.layout, &self.progress, &self.view)
-        {
-            self.view.consoles_back_ms = now_ms;
-        }
-        for seen in &mut self.view.servers {
-            seen.console_failing_since_ms = seen.console_failing_since_ms.map(|_| now_ms);
+        let (layout, progress) = (&self.layout, &self.progress);
+        if tells(layout, progress, via) {
+            if self.view.servers[via].console_failing_since_ms.is_some()
+                && consoles_are_silent(layout, progress, &self.view)
+            {
+                self.view.consoles_back_ms = now_ms;
+            }
+            for seen in &mut self.view.servers {
+                seen.console_failing_since_ms = seen.console_failing_since_ms.map(|_| now_ms);
+            }
         }
         self.view.servers[via].console_failing_since_ms = None;
         self.view.servers[via].console_failed_ms = None;
@@ -133,11 +139,14 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         }
     }
 
-    fn see_flags(&mut self, at_ms: u64, rows: &[ServerRow]) {
+    fn see_flags(&mut self, via: ServerIx, at_ms: u64, rows: &[ServerRow]) {
+        let tells = tells(&self.layout, &self.progress, via);
         for (ix, entry) in self.layout.servers.iter().enumerate() {
             let seen = &mut self.view.servers[ix];
+            let may_be_past = !tells && self.progress.servers[ix].touched;
             if let Some(row) = rows.iter().find(|row| row.name == entry.name.as_str())
                 && at_ms >= seen.doubted_ms
+                && !may_be_past
             {
                 seen.see_flag(self.layout.policy(), at_ms, row.enabled);
             }
@@ -234,7 +243,13 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         match seen {
             // Read back after the change, so true of now and not of when the action began.
             Some(Seen::Node(node, reading)) => self.see_node(node, self.view.now_ms, &reading)?,
-            Some(Seen::Flags(rows)) => self.see_flags(self.view.now_ms, &rows),
+            Some(Seen::Flags(rows)) => {
+                if let Action::Flag { via, .. } = action
+                    && let Some(via) = self.layout.server(via)
+                {
+                    self.see_flags(via, self.view.now_ms, &rows);
+                }
+            }
             _ => {}
         }
         self.nudged(action);

@@ -1,5 +1,5 @@
 //! What an event changes in the view: readings that it makes untrue, clocks that it sets anew.
-use crate::journal::{Event, Milestone, Notice, Wanted};
+use crate::journal::{Event, FarmMilestone, Milestone, Notice, Wanted};
 use crate::procedure::action::{Action, JobKind};
 use crate::procedure::layout::{Layout, ServerIx};
 use crate::procedure::view::View;
@@ -37,6 +37,16 @@ pub(super) fn heed(layout: &Layout, view: &mut View, event: &Event) {
                 let Some(sample) = node.samples.back() else { continue };
                 for (left, seat) in node.asserted.iter_mut().zip(&sample.seats) {
                     *left = seat.as_ref().map(|it| (sample.epoch.clone(), it.admin.ready()));
+                }
+            }
+        }
+        // Who stood in before the switch began is judged by what he does in it.
+        Event::FarmReached { milestone: FarmMilestone::SwitchBegan, .. } => {
+            for node in &mut view.nodes {
+                let Some(sample) = node.samples.back() else { continue };
+                for (first, seat) in node.first_ready.iter_mut().zip(&sample.seats) {
+                    let counts = seat.as_ref().map(|it| (it.arrivals, it.errors));
+                    *first = first.and(counts);
                 }
             }
         }

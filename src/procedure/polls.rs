@@ -2,7 +2,7 @@
 use crate::farm::Half;
 use crate::journal::FarmMilestone;
 
-use super::decide::{console_for, console_has_rested, deployment_since_ms};
+use super::decide::{console_for, console_has_rested, deployment_since_ms, tells};
 use super::layout::{Layout, NodeIx, ServerIx};
 use super::progress::{Direction, Progress};
 use super::rotation::{Sides, Wanted, is_restored};
@@ -161,11 +161,11 @@ fn questions(
         && serves
         && (deploying || came_back || stands_by || before)
     {
-        // Its own console where nobody proven has one of the new version that answers: its own build
-        // judges it. Else each would need a login, which may be refused.
+        // Its own console where it tells and nobody proven has one that answers: its own build judges
+        // it. Else each would need a login, which may be refused.
         let answers = view.servers[via].console_failing_since_ms.is_none();
         let is_good = progress.servers[via].proven.is_some() && answers;
-        let own = record.upgraded.is_some() && !is_good;
+        let own = record.upgraded.is_some() && !is_good && tells(layout, progress, server);
         let via = if own { own_or(view, server, via) } else { via };
         ask(Question::Threads, via);
     }

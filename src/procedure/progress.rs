@@ -20,7 +20,7 @@ use super::action::{Action, JobKind, MemberChange};
 use super::layout::{Layout, Seat, ServerIx};
 use super::readings::{MemberId, MemberReading};
 
-pub use server::{Job, Reboot, Tested, succeeded};
+pub use server::{FlagUnclear, Job, Reboot, Tested, succeeded};
 
 /// What has happened.
 #[derive(Clone, Debug, Default)]
@@ -134,9 +134,8 @@ pub struct ServerProgress {
     pub rescued_ms: Option<u64>,
     /// A person has it leave then, whoever stays can carry its users or not.
     pub let_go: bool,
-    /// When a change of its flag last ended that was not read back as made, or was cut short: it may
-    /// have been made, and an old page may go on showing what was so before.
-    pub flag_unclear_ms: Option<u64>,
+    /// The last change of its flag that was not read back as made, or was cut short.
+    pub flag_unclear: Option<FlagUnclear>,
 }
 
 impl Progress {
@@ -197,9 +196,7 @@ impl Progress {
             Event::Began { .. } => {
                 // Taken up again: what stood open is unknown, and waits are told anew.
                 for action in std::mem::take(&mut self.open).into_values() {
-                    if let Action::Flag { server, .. } = action {
-                        self.with(layout, &server, |it| it.flag_unclear_ms = Some(now_ms));
-                    }
+                    self.flag_is_unclear(layout, &action, now_ms);
                 }
                 self.ended = None;
                 self.at_gate = None;
@@ -250,10 +247,8 @@ impl Progress {
                 self.moved(layout, node, members, *change);
             }
             // Also where nobody could be reached: it may have been the reading back that failed.
-            (Action::Flag { server, .. }, result)
-                if !matches!(result, ActionResult::Done { .. }) =>
-            {
-                self.with(layout, server, |server| server.flag_unclear_ms = Some(now_ms));
+            (Action::Flag { .. }, result) if !matches!(result, ActionResult::Done { .. }) => {
+                self.flag_is_unclear(layout, &action, now_ms);
             }
             (Action::Test { server }, ActionResult::Tested { reading, version, start }) => {
                 let tested = Tested {
@@ -266,6 +261,12 @@ impl Progress {
             }
             _ => {}
         }
+    }
+
+    fn flag_is_unclear(&mut self, layout: &Layout, action: &Action, now_ms: u64) {
+        let Action::Flag { via, server, .. } = action else { return };
+        let unclear = layout.server(via).map(|via| FlagUnclear { since_ms: now_ms, via });
+        self.with(layout, server, |server| server.flag_unclear = unclear);
     }
 
     fn moved(
@@ -300,7 +301,12 @@ impl Progress {
                     server.rescued_ms = None;
                 }
             }
-            FarmMilestone::FellBack => self.standing_hold = Some(HoldReason::FellBack),
+            FarmMilestone::FellBack => {
+                self.standing_hold = Some(HoldReason::FellBack);
+                // Whoever is old serves by right again, and leaves with the others the next time.
+                let old = self.servers.iter_mut().filter(|server| !server.touched);
+                old.for_each(|server| server.rescued_ms = None);
+            }
             _ => {}
         }
     }

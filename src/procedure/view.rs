@@ -58,7 +58,7 @@ pub struct NodeView {
     /// What our last confirmed change left at each seat, in which epoch.
     pub asserted: Vec<Option<(Epoch, bool)>>,
     /// Arrivals and errors at each seat when it was first read ready in this epoch, or since its
-    /// counters were cleared.
+    /// counters were cleared, or when the switch began.
     pub first_ready: Vec<Option<(u64, u64)>>,
     /// Since when each seat has been read drained without a break, over epochs.
     pub drained_since_ms: Vec<Option<u64>>,

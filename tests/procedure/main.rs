@@ -3,6 +3,7 @@
 mod claims;
 mod consoles;
 mod drains;
+mod falling_back;
 mod proofs;
 mod restarts;
 mod standing_in;
@@ -13,13 +14,15 @@ use std::sync::Arc;
 use evenkeel::farm::{self, Policy};
 use evenkeel::journal::tell::way_out;
 use evenkeel::journal::{
-    Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request, ServerFailure, Verdict,
-    Wanted,
+    ActionResult, Baseline, Event, FarmMilestone, HoldReason, Milestone, Notice, Request,
+    ServerFailure, Verdict, Wanted,
 };
 use evenkeel::names::ServerName;
 use evenkeel::plan;
 use evenkeel::procedure::action::{Action, JobKind, MemberChange};
-use evenkeel::procedure::decide::{decide, deployment_since_ms, ways_out};
+use evenkeel::procedure::decide::{
+    consoles_are_silent, decide, deployment_since_ms, tells, ways_out,
+};
 use evenkeel::procedure::guard;
 use evenkeel::procedure::idle::{Deployment, deployment};
 use evenkeel::procedure::layout::{Layout, Seat};

@@ -118,3 +118,28 @@ fn a_silence_tells_where_services_do_not_run() {
     stopped(&mut bench, 180_000);
     assert!(!bench.progress.servers[0].wants_reboot);
 }
+
+/// Goal: a start that was lost is sent again once its host can be read, however long that took, and
+/// fails if it is lost then for as long as one may be. Method: the host has never heard of the job, read
+/// as it comes back an hour later, and at the end of its time since then.
+#[test]
+fn a_job_that_was_never_heard_of_has_its_time_from_when_its_host_came_back() {
+    const HOUR_MS: u64 = 3_600_000;
+    let mut bench = told();
+    let kind = JobKind::ServiceCenterInstall;
+    let start = Action::Start { server: "fe-1".into(), kind, job: "job-2".into() };
+    intended(&mut bench, start, ActionResult::Unknown { why: "no answer".into() });
+    let fails = |bench: &mut Bench, at_ms: u64| {
+        read_at(bench, at_ms, "after");
+        let never = Reading { value: JobReading::Never, at_ms };
+        bench.view.servers[0].job = Some(("job-2".to_owned(), never));
+        let events = decide(&bench.layout, &bench.progress, &bench.view).events;
+        events.iter().any(|event| matches!(event, Event::Failed { .. }))
+    };
+    bench.view.servers[0].host_back_ms = HOUR_MS;
+    assert!(!fails(&mut bench, HOUR_MS), "it could not be sent again");
+    let policy = bench.layout.policy();
+    let late_ms = HOUR_MS + policy.service_center_ms_max + 4 * policy.unknown_ms_max;
+    assert!(!fails(&mut bench, late_ms));
+    assert!(fails(&mut bench, late_ms + 1_000));
+}

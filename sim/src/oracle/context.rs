@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::farm::policy::Policy;
-use evenkeel::journal::{self, FarmMilestone, Request, Wanted};
+use evenkeel::journal::{self, FarmMilestone, Milestone, Request, Wanted};
 use evenkeel::procedure::action::Action;
 use evenkeel_fakes::truth::OldConsole;
 
@@ -34,6 +34,8 @@ pub struct Context {
     pub left_out: BTreeSet<String>,
     /// Servers whose jobs a person did by hand, as the run took up, and when it first did.
     pub by_hand: BTreeMap<String, u64>,
+    /// Servers to which the run has seen deployment come: their consoles are known to be new.
+    pub deployed: BTreeSet<String>,
     /// Servers to which a job that changes software was sent: whether they heard of it is another
     /// matter.
     pub sent_to: BTreeSet<String>,
@@ -77,6 +79,9 @@ impl Context {
             }
             E::Decided(Request { what: Wanted::ByHand { server }, .. }) => {
                 self.by_hand.entry(server.to_string()).or_insert(at_ms);
+            }
+            E::Reached { server, milestone: Milestone::Deployed, .. } => {
+                self.deployed.insert(server.to_string());
             }
             E::Intent { action: Action::Start { server, kind, .. }, .. } if kind.touches() => {
                 self.sent_to.insert(server.to_string());

@@ -112,6 +112,7 @@ impl Ground {
             modules_missing: false,
             deploying_since_ms: None,
             deployment_began_ms: None,
+            began_since_enabled: false,
             enabled: front_end,
             enabled_itself_at_ms: None,
             console_new: false,

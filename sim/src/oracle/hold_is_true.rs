@@ -272,10 +272,18 @@ pub(super) fn telling_consoles<'a>(
 }
 
 /// Servers whose consoles may be asked and answer something. Asked may be those of untouched and of
-/// whole servers, and the one that was installed first; none answers on a server that does not serve or
-/// is cut off, while it is being replaced, or while a fault silences it.
+/// whole servers, and the one that was installed first, which alone is believed where it is known to be
+/// new; none answers on a server that does not serve or is cut off, while it is being replaced, or while
+/// a fault silences it.
 fn consoles<'a>(ground: &'a Ground, context: &'a Context) -> impl Iterator<Item = &'a Server> {
-    let answering = ground.servers.iter().filter(|(name, it)| {
+    let known_new = |(name, it): (&String, &Server)| {
+        let told = it.console_installed || context.by_hand.contains_key(name);
+        let is_new = it.console_new && (told || context.deployed.contains(name));
+        it.front_end && it.touched && is_new && !context.left_out.contains(name)
+    };
+    let only_new = ground.servers.iter().any(known_new);
+    let answering = ground.servers.iter().filter(move |(name, it)| {
+        let tells = !only_new || known_new((name, it));
         let silenced = context.faults.console_silenced(name, ground.now_ms)
             || context.faults.is_cut_off(name, ground.now_ms);
         let told = context.by_hand.contains_key(*name);
@@ -289,7 +297,7 @@ fn consoles<'a>(ground: &'a Ground, context: &'a Context) -> impl Iterator<Item 
         let failed = it.last_job.as_ref().is_some_and(|(_, code)| !ended_well(*code));
         let may_be_asked = it.front_end && (!it.touched || (fresh && !failed));
         let being_replaced = it.jobs.values().any(|job| job.kind == CONSOLE_INSTALL);
-        may_be_asked && it.serves() && !being_replaced && !silenced
+        tells && may_be_asked && it.serves() && !being_replaced && !silenced
     });
     answering.map(|(_, it)| it)
 }

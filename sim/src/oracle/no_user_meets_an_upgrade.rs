@@ -15,9 +15,9 @@
 //!   who came back upgraded is nobody's relief before he could have been proven anew
 //!   ([`super::Faults::proven_end`]);
 //! * for a server that had its upgrade behind it, crashed by itself and came back, as long as no
-//!   fit member of the pool gets requests on that node, and until the first of those that do could
-//!   have been proven ([`super::Faults::proven_end`]): service goes before proof, and taking the
-//!   last one out would leave users with nothing.
+//!   fit member of the pool gets requests on that node, and until the first of those that do was
+//!   read to, and could have been proven ([`super::Faults::proven_end`]): service goes before proof,
+//!   and taking the last one out would leave users with nothing.
 //!
 //! Sabotage that breaks it: skip the drain; admit before the tests; do not assert again after a
 //! reload.
@@ -81,16 +81,14 @@ fn last_one_excuse(
     let server = ground.server_of(member);
     context.faults.crashed_at(&member.server)?;
     let begun = server.being_changed() || !server.unfinished.is_empty();
-    // What a half-deployed one serves is neither version: it stands in for nobody.
-    let stands_in = |it: &Server| it.fit(&ground.target) && !it.half_deployed();
     let others = ground.members.iter().filter(|(other, beside)| {
         other.node == key.node
             && other.pool == key.pool
             && beside.eligible()
-            && stands_in(ground.server_of(beside))
+            && stands_in(ground.server_of(beside), ground)
     });
     // The first of them counts.
-    let relieved_ms = others.map(|(_, beside)| relief_ms(beside, ground, context));
+    let relieved_ms = others.map(|(_, beside)| relieved_ms(beside, ground, context));
     let excuse = match relieved_ms.min() {
         None => Excuse::lasting("front-end-crash", &member.server),
         Some(relieved_ms) => Excuse::until("front-end-crash", &member.server, relieved_ms),
@@ -98,12 +96,19 @@ fn last_one_excuse(
     (!begun).then_some(excuse)
 }
 
-/// From when on anybody may leave for a fit member: one that was touched and is whole again has yet to
-/// be proven before that. Nobody waits for one that was never touched.
-fn relief_ms(beside: &Member, ground: &Ground, context: &Context) -> u64 {
-    let server = ground.server_of(beside);
+/// What a half-deployed one serves is neither version: it stands in for nobody.
+fn stands_in(server: &Server, ground: &Ground) -> bool {
+    server.fit(&ground.target) && !server.half_deployed()
+}
+
+/// From when on anybody may leave for a fit member that gets requests: its node has to be read since it
+/// does, and one that was touched and is whole again has yet to be proven.
+fn relieved_ms(beside: &Member, ground: &Ground, context: &Context) -> u64 {
+    let (server, faults) = (ground.server_of(beside), &context.faults);
+    let serves_ms = beside.eligible_since_ms.unwrap_or(ground.now_ms);
+    let read_ms = faults.end(serves_ms, faults.bounds.react);
     let unproven_ms = server.ready_since_ms.filter(|_| server.touched);
-    unproven_ms.map_or(0, |ms| context.faults.proven_end(&beside.server, ms, true))
+    unproven_ms.map_or(read_ms, |ms| faults.proven_end(&beside.server, ms, true).max(read_ms))
 }
 
 /// A server whose applications broke, all else being well: within the bound after that, and as
@@ -121,14 +126,11 @@ fn sick_excuse(
         other.node == key.node
             && other.pool == key.pool
             && beside.server != member.server
-            && ground.server_of(beside).fit(&ground.target)
+            && stands_in(ground.server_of(beside), ground)
     });
-    let faults = &context.faults;
-    let seen_ms = |beside: &Member| {
-        let read_ms = faults.end(beside.eligible_since_ms?, faults.bounds.react);
-        Some(read_ms.max(relief_ms(beside, ground, context)))
-    };
-    let mut seen_ms: Vec<u64> = others.filter_map(|(_, beside)| seen_ms(beside)).collect();
+    let relief = others.filter(|(_, beside)| beside.eligible());
+    let mut seen_ms: Vec<u64> =
+        relief.map(|(_, beside)| relieved_ms(beside, ground, context)).collect();
     seen_ms.sort_unstable();
     let floor = context.floors.get(&key.pool).copied().unwrap_or(1).max(1) as usize;
     let Some(spared_ms) = seen_ms.get(floor - 1) else {

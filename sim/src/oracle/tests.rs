@@ -77,6 +77,7 @@ impl Story {
             demand: Demand::of(&spec(), &TrafficSpec::of(&spec(), &UsersTruth::default())),
             left_out: BTreeSet::new(),
             by_hand: BTreeMap::new(),
+            deployed: BTreeSet::new(),
             sent_to: BTreeSet::new(),
             shut: BTreeSet::new(),
             switch_began_ms: None,

@@ -3,7 +3,7 @@ use crate::farm::Half;
 
 use super::super::action::JobKind;
 use super::super::layout::{Layout, ServerIx};
-use super::super::progress::{Progress, ServerProgress};
+use super::super::progress::{Direction, Progress, ServerProgress};
 use super::super::view::View;
 
 /// A console that failed is not asked again for this long while another may answer.
@@ -15,15 +15,16 @@ const FAILED_NEW_CONSOLE_REST_MS: u64 = 25_000;
 /// may show an old page: another is asked, where there is one. Its clock tells only once it was seen
 /// to run.
 const SHOWS_NO_CHANGE_MS: u64 = 30_000;
-/// The worst rank of a console of the new version.
+/// The worst rank of a console that is known to be of the new version.
 const NEW_RANK_MAX: u8 = 1;
 
-/// Consoles that may be believed, best first: proven, then upgraded or installed (its own build is
-/// the target's), then untouched; among equals one that serves no users.
+/// Consoles that may be believed, best first: proven, then installed or deployed to (its own build is
+/// the target's), then upgraded merely, then untouched; among equals one that serves no users.
 ///
-/// An upgraded one is asked although it is not proven yet: the first front-end to be upgraded can
-/// be judged by no other console of the new version, and an old one may show stale pages.
-pub fn console_faces(layout: &Layout, progress: &Progress) -> impl Iterator<Item = ServerIx> {
+/// The console of a server that is upgraded merely is the old one until deployment has reached it, so
+/// that it may show the past. It comes before those of the untouched: it becomes a new one, and where
+/// no other is, nothing else would ever tell so.
+fn console_faces(layout: &Layout, progress: &Progress) -> impl Iterator<Item = ServerIx> {
     let mut faces: Vec<(u8, ServerIx)> = ranked(layout, progress).collect();
     faces.sort_unstable();
     faces.into_iter().map(|(_, server)| server)
@@ -36,25 +37,40 @@ fn ranked(layout: &Layout, progress: &Progress) -> impl Iterator<Item = (u8, Ser
         let updating = layout.servers[server].half == Some(Half::Updating);
         let rank = match (record.proven.is_some(), record.upgraded.is_some(), record.touched) {
             (true, _, _) => 0,
-            (false, true, _) => 1,
-            (false, false, false) if updating => 2,
-            (false, false, false) => 3,
             // The target's build, whatever its services do.
-            (false, false, true) if has_console_of_target(record) => 1,
+            (false, _, true) if has_console_of_target(record) => 1,
+            (false, true, _) => 2,
+            (false, false, false) if updating => 3,
+            (false, false, false) => 4,
             (false, false, true) => return None,
         };
         (!record.left_out).then_some((rank, server))
     })
 }
 
-/// Its Service Center was installed for the target version.
+/// Its Service Center was installed for the target version, or deployed to it.
 fn has_console_of_target(record: &ServerProgress) -> bool {
-    record.jobs_done.contains(&JobKind::ServiceCenterInstall)
+    record.jobs_done.contains(&JobKind::ServiceCenterInstall) || record.deployed_ms.is_some()
 }
 
-/// Somebody has a console of the new version that may be believed.
+/// Somebody has a console that is known to be of the new version.
 pub(super) fn has_new_console(layout: &Layout, progress: &Progress) -> bool {
     ranked(layout, progress).any(|(rank, _)| rank <= NEW_RANK_MAX)
+}
+
+/// What a console shows of a server whose software is about to change or has been changed is so. On the
+/// new database an old one may show the past, in which that server was enabled and deployed to: once a
+/// new one is known, it alone tells, and is waited for while it fails.
+#[must_use]
+pub fn tells(layout: &Layout, progress: &Progress, via: ServerIx) -> bool {
+    tellers(layout, progress).any(|server| server == via)
+}
+
+/// The consoles that tell of everybody: those of the new version, or all that may be believed where
+/// none is known.
+pub fn tellers(layout: &Layout, progress: &Progress) -> impl Iterator<Item = ServerIx> {
+    let rank_max = if has_new_console(layout, progress) { NEW_RANK_MAX } else { u8::MAX };
+    ranked(layout, progress).filter(move |(rank, _)| *rank <= rank_max).map(|(_, server)| server)
 }
 
 /// The console to ask now: the best that has not failed lately, else the one whose failure is
@@ -79,7 +95,8 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
         // For good, until it shows one: asked anew it would show the past again, and be believed.
         let in_vain =
             seen.console_in_vain.is_some_and(|it| it.since_ms + SHOWS_NO_CHANGE_MS < it.last_ms);
-        (rank > NEW_RANK_MAX, in_vain, failed_ms, rank, server)
+        let doubted = showed_nothing(progress, server);
+        (rank > NEW_RANK_MAX, in_vain || doubted, failed_ms, rank, server)
     });
     if let Some((_, best)) = best {
         return Some(best);
@@ -94,12 +111,20 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
     longest_ago.map(|(_, server)| server)
 }
 
-/// There are consoles that may be believed, and each of them failed when it was asked last.
+/// On the way back what a flag shows is the end of it: another console is asked than the one that
+/// showed nothing of its last change, and may have shown an old page from before its clock was seen
+/// to run.
+fn showed_nothing(progress: &Progress, console: ServerIx) -> bool {
+    let of = |it: &ServerProgress| it.flag_unclear.is_some_and(|unclear| unclear.via == console);
+    progress.direction == Direction::Aborting && progress.servers.iter().any(of)
+}
+
+/// There are consoles that tell of everybody, and each of them failed when it was asked last.
 #[must_use]
 pub fn consoles_are_silent(layout: &Layout, progress: &Progress, view: &View) -> bool {
-    let mut faces = ranked(layout, progress).peekable();
-    faces.peek().is_some()
-        && faces.all(|(_, server)| view.servers[server].console_failing_since_ms.is_some())
+    let mut tellers = tellers(layout, progress).peekable();
+    tellers.peek().is_some()
+        && tellers.all(|server| view.servers[server].console_failing_since_ms.is_some())
 }
 
 /// A console has not failed, or its failure is long enough ago to ask it again.

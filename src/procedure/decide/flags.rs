@@ -296,8 +296,8 @@ pub(super) fn is_restored(
         seen.enabled_since_ms.is_none_or(|enabled_ms| service.at_ms >= enabled_ms)
     });
     // A page may be older than the change that it does not show, until it would be told by its clock.
-    let shown_since = progress.servers[server].flag_unclear_ms.is_none_or(|unclear_ms| {
-        seen.flag.as_ref().is_some_and(|read| read.at_ms >= unclear_ms + OLD_PAGE_MS_MAX)
+    let shown_since = progress.servers[server].flag_unclear.is_none_or(|unclear| {
+        seen.flag.as_ref().is_some_and(|read| read.at_ms >= unclear.since_ms + OLD_PAGE_MS_MAX)
     });
     let known = (read_since && shown_since) || progress.direction != Direction::Aborting;
     !seen.acting

@@ -14,7 +14,7 @@ use super::super::view::{InVain, NodeView, View};
 use super::flags;
 use super::proof::deployment_since_ms;
 use super::rescue::{have_held, replaces_left_out, spared, under_floor};
-use super::{console_faces, is_as_before, restores};
+use super::{is_as_before, restores, tellers};
 
 /// Drifts that are put right before the run holds: once may be an accident.
 const DRIFTS_MAX: u32 = 1;
@@ -221,8 +221,8 @@ fn console_unknown(layout: &Layout, progress: &Progress, view: &View) -> Option<
     if is_working(progress) || !(0..layout.servers.len()).any(silent) {
         return None;
     }
-    let mut faces = console_faces(layout, progress).peekable();
-    (faces.peek().is_some() && faces.all(silent)).then_some(HoldReason::ConsoleUnknown)
+    let mut tellers = tellers(layout, progress).peekable();
+    (tellers.peek().is_some() && tellers.all(silent)).then_some(HoldReason::ConsoleUnknown)
 }
 
 fn server_unknown(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
@@ -300,7 +300,8 @@ fn kept_out(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldRea
 /// The run's next progress needs this server: its half is being worked on and it is not proven, or
 /// everything else is done and it is not restored, or somebody stands in for its half and cannot be
 /// upgraded as long as he does. On the way back every front-end is needed until it is as it was;
-/// while traffic goes back, every loaded one until it takes its share.
+/// while traffic goes back, every loaded one until it takes its share, and again where one that is to
+/// leave has to stand in: whoever took his share may have died since.
 fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
     let record = &progress.servers[server];
     if progress.direction == Direction::Aborting {
@@ -308,7 +309,9 @@ fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
     }
     let half = layout.servers[server].half.unwrap_or(Half::Updating);
     if progress.direction == Direction::FallingBack {
-        let back = progress.reached(FarmMilestone::FellBack) || record.taking || record.tainted;
+        let stood_in = |one: ServerIx| progress.servers[one].rescued_ms.is_some();
+        let takes = record.taking && !layout.half(Half::Updating).any(stood_in);
+        let back = progress.reached(FarmMilestone::FellBack) || takes || record.tainted;
         return half == Half::Loaded && !record.left_out && !back;
     }
     let turn = match half {

@@ -44,8 +44,11 @@ fn follow(
     let reading = read.map(|(_, reading)| &reading.value);
     let job_ms = job_ms_max(layout, job.kind);
     let deadline_ms = match reading {
-        // It is sent again, and has its time from then on; but not for ever.
-        Some(JobReading::Never) => job.since_ms + job_ms + patience_ms(layout),
+        // It is sent again, and has its time from then on; but not for ever, once it can be.
+        Some(JobReading::Never) => {
+            let since_ms = job.since_ms.max(view.servers[server].host_back_ms);
+            since_ms + job_ms + patience_ms(layout)
+        }
         _ => job.since_ms.max(job.sent_ms) + job_ms,
     };
     match reading {
@@ -69,9 +72,9 @@ fn follow(
 /// read, nothing is known. One that answers everything but this question has longer.
 fn overdue(layout: &Layout, view: &View, server: ServerIx, deadline_ms: u64) -> bool {
     let seen = &view.servers[server];
-    let patience_ms = patience_ms(layout);
+    let answers_ms = deadline_ms.max(seen.host_back_ms) + patience_ms(layout);
     seen.job.as_ref().is_some_and(|(_, read)| read.at_ms > deadline_ms)
-        || seen.service.as_ref().is_some_and(|read| read.at_ms > deadline_ms + patience_ms)
+        || seen.service.as_ref().is_some_and(|read| read.at_ms > answers_ms)
 }
 
 /// How long a server has that answers everything but one question.

@@ -136,7 +136,8 @@ fn bad_soak(layout: &Layout, progress: &Progress, view: &View) -> Option<String>
     None
 }
 
-/// Errors per thousand requests since the member was admitted, less those of the baseline.
+/// Errors per thousand requests since the member was admitted, or the switch began, less those of the
+/// baseline.
 fn errors_over_baseline(
     layout: &Layout,
     progress: &Progress,

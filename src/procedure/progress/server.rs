@@ -3,8 +3,19 @@ use crate::farm::Version;
 use crate::journal::{Milestone, ServerFailure};
 
 use super::super::action::JobKind;
+use super::super::layout::ServerIx;
 use super::super::readings::JobReading;
 use super::ServerProgress;
+
+/// A flag was to be changed, and that may have been done: an old page may go on showing what was so
+/// before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlagUnclear {
+    /// When the change ended, or the process that made it (0 after a resume).
+    pub since_ms: u64,
+    /// Whose console was asked, and showed nothing of it.
+    pub via: ServerIx,
+}
 
 /// A machine was told to restart.
 #[derive(Clone, Debug, PartialEq, Eq)]

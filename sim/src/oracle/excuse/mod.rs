@@ -237,15 +237,16 @@ impl Faults {
     pub fn flag_end(&self, from_ms: u64) -> u64 {
         let mut end_ms = self.end(from_ms, self.bounds.flag);
         let blinding = self.incidents.iter().filter(|it| it.fault.blinds());
-        let mut felt: Vec<_> = blinding.filter_map(|it| Some((it.felt_ms()?, it))).collect();
-        // In the order in which they were met: each prolongs what those before it left.
-        felt.sort_by_key(|(felt_ms, _)| *felt_ms);
-        for ((met_ms, until_ms), incident) in felt {
+        let blinding = blinding.filter_map(|it| {
+            let (met_ms, until_ms) = it.felt_ms()?;
             // Whoever was shut out does not try again before a person says so.
-            let until_ms = match incident.fault.shuts_out() {
-                true => self.retried_since_ms(until_ms).unwrap_or(u64::MAX),
-                false => until_ms,
-            };
+            let retried_ms = || self.retried_since_ms(until_ms).unwrap_or(u64::MAX);
+            Some((met_ms, if it.fault.shuts_out() { retried_ms() } else { until_ms }))
+        });
+        // In the order in which they were met: each prolongs what those before it left.
+        let mut blind: Vec<_> = blinding.chain(self.mute.iter().copied()).collect();
+        blind.sort_unstable();
+        for (met_ms, until_ms) in blind {
             if met_ms <= end_ms && from_ms < until_ms {
                 end_ms = end_ms.max(self.end(until_ms, self.bounds.silent));
             }

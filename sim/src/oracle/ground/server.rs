@@ -50,6 +50,8 @@ pub struct Server {
     pub deploying_since_ms: Option<u64>,
     /// When deployment to it last began.
     pub deployment_began_ms: Option<u64>,
+    /// It did so once the server had enabled itself, or somebody it.
+    pub began_since_enabled: bool,
     /// The Enabled flag.
     pub enabled: bool,
     /// When it was last enabled by its own Deployment Service, or by an operator.
@@ -91,12 +93,11 @@ impl Server {
         self.down_since_ms.is_none() && self.service == ServiceState::Initialised
     }
 
-    /// Untouched, and deployment began since it enabled itself: broken off or ended, it leaves
+    /// Untouched, and deployment began since it first enabled itself: broken off or ended, it leaves
     /// applications that are neither the old ones nor the new.
     #[must_use]
     pub fn half_deployed(&self) -> bool {
-        let began = |at_ms| self.deployment_began_ms.is_some_and(|began_ms| began_ms >= at_ms);
-        !self.touched && self.enabled_itself_at_ms.is_some_and(began)
+        !self.touched && self.began_since_enabled
     }
 
     /// A job that changes software runs.
@@ -184,6 +185,7 @@ impl Server {
             Event::DeploymentBegan { .. } => {
                 self.deploying_since_ms = Some(at_ms);
                 self.deployment_began_ms = Some(at_ms);
+                self.began_since_enabled |= self.enabled_itself_at_ms.is_some();
             }
             Event::DeploymentEnded { .. } => {
                 self.deploying_since_ms = None;
