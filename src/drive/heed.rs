@@ -22,6 +22,7 @@ pub(super) fn heed(layout: &Layout, view: &mut View, event: &Event) {
                     let seen = &mut view.servers[server];
                     (seen.console_failing_since_ms, seen.console_failed_ms) = (None, None);
                     seen.console_in_vain = None;
+                    seen.forget_flag();
                 }
             }
         }

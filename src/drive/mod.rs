@@ -220,12 +220,14 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
 
     /// The process was stopped for a while (its machine was moved, somebody sent it a signal) and
     /// could not know. Deadlines that passed meanwhile were nobody's fault, and what it read or
-    /// waits for is as old as after a crash: the run is taken up from the journal.
+    /// waits for is as old as after a crash: the run is taken up from the journal. A login that was
+    /// refused is as refused as before: nobody has put it right.
     fn take_up_again(&mut self, late_ms: u64) -> Result<(), DriveError> {
         tracing::warn!(late_ms, "this process was stopped meanwhile; everything is read again");
         self.running = Running::new();
         self.progress = replayed(&self.layout, &self.journal.records()?);
-        self.view = View::new(&self.layout);
+        let login_refused = self.view.login_refused.take();
+        self.view = View { login_refused, ..View::new(&self.layout) };
         self.began = Instant::now();
         self.asked_people_ms = None;
         self.resumed = true;

@@ -2,16 +2,18 @@
 //! began under load is not, unless a person has said that it may serve until its upgrade. Unfit
 //! members stay out of rotation whatever happens, but for the last resort of a pool that has nobody.
 use super::layout::{Bench, Layout, NodeIx, PoolIx, SeatIx, ServerIx};
-use super::progress::Progress;
+use super::progress::{Direction, Progress};
 use super::quiet::in_rotation;
 use super::view::{Sample, View};
 
-/// A server may serve users.
+/// A server may serve users. One that is left out on the way back goes on as it is: the run ends
+/// without it, and its users have it still.
 #[must_use]
 pub fn is_fit(progress: &Progress, server: ServerIx) -> bool {
     let record = &progress.servers[server];
     let whole = !record.touched || record.proven.is_some();
-    !record.left_out && whole && !is_spoilt(progress, server)
+    let left_out = record.left_out && progress.direction != Direction::Aborting;
+    !left_out && whole && !is_spoilt(progress, server)
 }
 
 /// Deployment began on a server under load, and nobody has said that it may serve on: unfit, and

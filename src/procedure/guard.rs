@@ -18,7 +18,7 @@ use crate::names::ServerName;
 
 use super::action::Action;
 use super::layout::{Layout, SeatIx, ServerIx};
-use super::progress::Progress;
+use super::progress::{Direction, Progress};
 use super::readings::{MemberId, MemberReading, OperState};
 use super::view::View;
 
@@ -147,7 +147,8 @@ impl Guard<'_> {
         let proven = record.proven.as_ref().map(|(version, _)| *version);
         let upgraded_well = proven == Some(self.layout.farm.version_to);
         let clean = !record.tainted || record.taint_accepted;
-        !record.left_out && clean && (upgraded_well || !record.touched)
+        let left_out = record.left_out && self.progress.direction != Direction::Aborting;
+        !left_out && clean && (upgraded_well || !record.touched)
     }
 
     /// No node sends it requests, by fresh readings of all.

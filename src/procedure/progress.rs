@@ -8,7 +8,6 @@ mod server;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::farm::Version;
 use crate::farm::policy::AfterBadSoak;
 use crate::journal::{
     ActionResult, Baseline, Event, FarmMilestone, HoldReason, Notice, Request, ServerFailure,
@@ -20,7 +19,7 @@ use super::action::{Action, JobKind, MemberChange};
 use super::layout::{Layout, Seat, ServerIx};
 use super::readings::{MemberId, MemberReading};
 
-pub use server::{FlagUnclear, Job, Reboot, Tested, succeeded};
+pub use server::{FlagUnclear, Job, Reboot, ServerProgress, Tested, succeeded};
 
 /// What has happened.
 #[derive(Clone, Debug, Default)]
@@ -73,69 +72,6 @@ pub enum Direction {
     FallingBack,
     /// Back to the baseline, before anything was touched.
     Aborting,
-}
-
-/// What has happened to one server.
-#[derive(Clone, Debug, Default)]
-pub struct ServerProgress {
-    /// It was quiet once.
-    pub quiet: bool,
-    /// It was disabled, with this service start mark.
-    pub disabled: Option<Option<String>>,
-    /// Its flag came back this often since a person last answered.
-    pub flag_came_back: u32,
-    /// A software-changing command was ever sent to it.
-    pub touched: bool,
-    /// The job last intended.
-    pub job: Option<Job>,
-    /// Jobs that ended well.
-    pub jobs_done: Vec<JobKind>,
-    /// Tries of each kind of job since a person last answered.
-    pub tries: BTreeMap<JobKind, u32>,
-    /// Jobs ever intended: makes every job id new.
-    pub jobs_begun: u32,
-    /// When its last job ended.
-    pub job_ended_ms: u64,
-    /// Its installer asked for a reboot that was not seen to be done.
-    pub wants_reboot: bool,
-    /// It was told to.
-    pub reboot: Option<Reboot>,
-    /// It runs the target version, and since when that is known.
-    pub upgraded: Option<(Version, u64)>,
-    /// Its Deployment Service is as step 7 wants it, and since when that is known.
-    pub ensured_ms: Option<u64>,
-    /// Deployment reached it, and since when that is known.
-    pub deployed_ms: Option<u64>,
-    /// The last round of its tests.
-    pub tested: Option<Tested>,
-    /// Rounds of tests that failed in a row.
-    pub test_failures: u32,
-    /// Its tests failed when they last told anything.
-    pub sick: bool,
-    /// When they passed again after that: its applications have just started.
-    pub mended_ms: Option<u64>,
-    /// It passed its tests at this version, against this service start.
-    pub proven: Option<(Version, String)>,
-    /// It was proven once: it is put right in place when others cannot stand in.
-    pub proven_once: bool,
-    /// It takes users' requests.
-    pub taking: bool,
-    /// It is as the baseline had it.
-    pub restored: bool,
-    /// It cannot go on by itself.
-    pub failure: Option<ServerFailure>,
-    /// A person goes on without it.
-    pub left_out: bool,
-    /// Deployment began on it while it served users.
-    pub tainted: bool,
-    /// A person knows that and had the run go on: only that ends it, since others can stand in then.
-    pub taint_accepted: bool,
-    /// It was admitted early, and when.
-    pub rescued_ms: Option<u64>,
-    /// A person has it leave then, whoever stays can carry its users or not.
-    pub let_go: bool,
-    /// The last change of its flag that was not read back as made, or was cut short.
-    pub flag_unclear: Option<FlagUnclear>,
 }
 
 impl Progress {
@@ -196,7 +132,9 @@ impl Progress {
             Event::Began { .. } => {
                 // Taken up again: what stood open is unknown, and waits are told anew.
                 for action in std::mem::take(&mut self.open).into_values() {
-                    self.flag_is_unclear(layout, &action, now_ms);
+                    if let Action::Flag { server, .. } = action {
+                        self.with(layout, &server, |it| it.flag_is_unclear(None, now_ms));
+                    }
                 }
                 self.ended = None;
                 self.at_gate = None;
@@ -239,6 +177,11 @@ impl Progress {
     fn conclude(&mut self, layout: &Layout, id: u64, result: &ActionResult, now_ms: u64) {
         let Some(action) = self.open.remove(&id) else { return };
         match (&action, result) {
+            // It may have been on its way until now.
+            (
+                Action::Start { server, job, .. },
+                ActionResult::Done { .. } | ActionResult::Unknown { .. },
+            ) => self.with(layout, server, |server| server.sent(job, now_ms)),
             // It never left: nothing is waited for.
             (Action::Reboot { server, .. }, ActionResult::Refused { .. }) => {
                 self.with(layout, server, |server| server.reboot = None);
@@ -247,8 +190,12 @@ impl Progress {
                 self.moved(layout, node, members, *change);
             }
             // Also where nobody could be reached: it may have been the reading back that failed.
-            (Action::Flag { .. }, result) if !matches!(result, ActionResult::Done { .. }) => {
-                self.flag_is_unclear(layout, &action, now_ms);
+            (Action::Flag { via, server, .. }, result)
+                if !matches!(result, ActionResult::Done { .. }) =>
+            {
+                let showed_nothing = matches!(result, ActionResult::NoEffect { .. });
+                let via = layout.server(via).filter(|_| showed_nothing);
+                self.with(layout, server, |it| it.flag_is_unclear(via, now_ms));
             }
             (Action::Test { server }, ActionResult::Tested { reading, version, start }) => {
                 let tested = Tested {
@@ -261,12 +208,6 @@ impl Progress {
             }
             _ => {}
         }
-    }
-
-    fn flag_is_unclear(&mut self, layout: &Layout, action: &Action, now_ms: u64) {
-        let Action::Flag { via, server, .. } = action else { return };
-        let unclear = layout.server(via).map(|via| FlagUnclear { since_ms: now_ms, via });
-        self.with(layout, server, |server| server.flag_unclear = unclear);
     }
 
     fn moved(

@@ -14,7 +14,7 @@ use super::progress::{Direction, Progress};
 use super::quiet::{in_rotation, server_is_quiet};
 use super::readings::{CheckState, MemberId, MemberReading, OperState};
 use super::steps::{everyone, everyone_in, may_begin};
-use super::taking::{kept_out_since_ms, takes_traffic};
+use super::taking::{is_kept_out, kept_out_since_ms, takes_traffic};
 use super::view::View;
 
 /// Where a server is wanted.
@@ -337,15 +337,20 @@ pub(super) fn can_be_spared(
     // and serves stands in meanwhile, be he wanted there or not, and goes only where others stay.
     let record = &progress.servers[server];
     let restarted = record.proven_once && record.proven.is_none();
+    let few = tainted || returning;
     let stays = |other: SeatIx| {
         let server = layout.seats[other].server;
+        // Who leaves at leisure leaves to those who serve steadily: one that has just come back is cold,
+        // and may be gone again under the users of both.
         let stands = match (tainted && returning) || restarted {
             true => is_fit(progress, server),
-            false => sides.wanted(layout, progress, server) == Wanted::In,
+            false => {
+                let steady = few || !is_kept_out(layout, view, other);
+                steady && sides.wanted(layout, progress, server) == Wanted::In
+            }
         };
         stands && view.seat(layout, other).is_some_and(in_rotation)
     };
-    let few = tainted || returning;
     let enough = |serves: &dyn Fn(SeatIx) -> bool| {
         bench.seats.iter().filter(|&&other| serves(other)).count() >= pool.floor
     };

@@ -68,6 +68,12 @@ pub(super) fn kept_out_since_ms(
     kept_out.filter(|_| before.is_some_and(in_rotation)).map(|it| it.since_ms)
 }
 
+/// A seat's checks keep it out though it is set ready, or did until less than a warm-up ago.
+pub(super) fn is_kept_out(layout: &Layout, view: &View, seat: SeatIx) -> bool {
+    let node = layout.seats[seat].node;
+    view.nodes[node].kept_out[seat - layout.nodes[node].first_seat].is_some()
+}
+
 fn is_nudgeable(layout: &Layout, seat: SeatIx) -> bool {
     let place = &layout.seats[seat];
     layout.pools[place.pool].benches.iter().any(|bench| bench.node == place.node && bench.nudgeable)

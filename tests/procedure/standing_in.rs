@@ -204,3 +204,50 @@ fn a_fit_member_in_maintenance_stands_in_where_its_host_answers() {
     bench.view.servers[0].host_failing_since_ms = Some(1_000);
     assert!(!bench.rescues(), "its host is silent");
 }
+
+/// Goal: nobody leaves to one that has just come back: cold, it may be gone again under the users of
+/// both. Method: fe-2 serves, is out by its checks, and is back for less and for more than a warm-up.
+#[test]
+fn a_server_leaves_for_its_upgrade_only_to_those_who_serve_steadily() {
+    let mut bench = Bench::new();
+    let leaves = |bench: &mut Bench| {
+        bench.settle();
+        let actions = decide(&bench.layout, &bench.progress, &bench.view).actions;
+        actions
+            .iter()
+            .any(|action| matches!(action, Action::Balancer { change: MemberChange::Drain, .. }))
+    };
+    let out =
+        MemberReading { oper: OperState::Stopped, check: CheckState::Failing, ..seat(0, 0, 40) };
+    bench.node("one", 1_000, seat(0, 1, 40), seat(0, 1, 40));
+    assert!(leaves(&mut bench));
+    bench.node("one", 2_000, seat(0, 1, 40), out);
+    assert!(!leaves(&mut bench), "it would be the last one");
+    let warm_up_ms = bench.layout.policy().warm_up_ms;
+    bench.node("one", warm_up_ms, seat(0, 1, 40), seat(0, 1, 41));
+    assert!(!leaves(&mut bench), "it has just come back");
+    bench.node("one", 2_000 + warm_up_ms, seat(0, 1, 40), seat(0, 1, 42));
+    assert!(leaves(&mut bench));
+}
+
+/// Goal: an abort goes on without whoever is left out, and his users still have him. Method: fe-2 is left
+/// out of an abort while nobody else serves, and forward.
+#[test]
+fn who_is_left_out_of_an_abort_goes_on_serving() {
+    for aborts in [true, false] {
+        let mut bench = Bench::new();
+        if aborts {
+            bench.happened(&decided(Wanted::Abort));
+        }
+        bench.happened(&decided(Wanted::LeaveOut { server: "fe-2".into() }));
+        bench.node("one", 1_000, seat(8, 0, 40), seat(0, 1, 40));
+        let drain = Action::Balancer {
+            node: "lb-1".into(),
+            members: vec![member("fe-2")],
+            change: MemberChange::Drain,
+        };
+        bench.settle();
+        let decided = decide(&bench.layout, &bench.progress, &bench.view).actions;
+        assert_eq!((decided.contains(&drain), bench.check(&drain).is_ok()), (!aborts, !aborts));
+    }
+}

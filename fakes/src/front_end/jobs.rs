@@ -210,6 +210,12 @@ impl FrontEnd {
         self.job(&id).is_some_and(|job| job.state() == JobState::Exited(0))
     }
 
+    /// An installer has ended and left the applications stopped until the machine restarts.
+    #[must_use]
+    pub fn awaits_restart(&self) -> bool {
+        self.is_up() && self.pools_stopped && !self.job_runs()
+    }
+
     /// A person ends what would run for ever.
     pub(crate) fn end_hanging_job(&mut self, around: &mut Around<'_>) {
         if self.job_runs() && self.jobs.next_due_ms().is_none() {

@@ -277,7 +277,8 @@ pub(super) fn telling_consoles<'a>(
 /// a fault silences it.
 fn consoles<'a>(ground: &'a Ground, context: &'a Context) -> impl Iterator<Item = &'a Server> {
     let known_new = |(name, it): (&String, &Server)| {
-        let told = it.console_installed || context.by_hand.contains_key(name);
+        let by_hand = it.console_by_hand && context.by_hand.contains_key(name);
+        let told = it.console_installed || by_hand;
         let is_new = it.console_new && (told || context.deployed.contains(name));
         it.front_end && it.touched && is_new && !context.left_out.contains(name)
     };

@@ -119,7 +119,9 @@ fn why(reason: &HoldReason, standing: &Standing) -> String {
             "{server}'s Enabled flag is set in Service Center again and again, and has stayed as it \
              is for too long. It is tried until it changes"
         ),
-        HoldReason::ConsoleUnknown => "no Service Center console has answered for too long".into(),
+        HoldReason::ConsoleUnknown => {
+            "no Service Center console that can be believed has answered for too long".into()
+        }
         HoldReason::LoginRefused { why } => format!(
             "Service Center refused the login, which is not tried again by itself: {}",
             one_line(why)

@@ -48,9 +48,12 @@ fn ranked(layout: &Layout, progress: &Progress) -> impl Iterator<Item = (u8, Ser
     })
 }
 
-/// Its Service Center was installed for the target version, or deployed to it.
+/// Its Service Center was installed for the target version, or deployed to it. Whoever was proven once
+/// was deployed to: that it starts again takes no console back.
 fn has_console_of_target(record: &ServerProgress) -> bool {
-    record.jobs_done.contains(&JobKind::ServiceCenterInstall) || record.deployed_ms.is_some()
+    record.jobs_done.contains(&JobKind::ServiceCenterInstall)
+        || record.deployed_ms.is_some()
+        || record.proven_once
 }
 
 /// Somebody has a console that is known to be of the new version.
@@ -111,11 +114,12 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
     longest_ago.map(|(_, server)| server)
 }
 
-/// On the way back what a flag shows is the end of it: another console is asked than the one that
-/// showed nothing of its last change, and may have shown an old page from before its clock was seen
-/// to run.
+/// On the way back what a flag shows is the end of it: another console is asked than one that showed
+/// nothing of a change, and may have shown an old page from before its clock was seen to run.
 fn showed_nothing(progress: &Progress, console: ServerIx) -> bool {
-    let of = |it: &ServerProgress| it.flag_unclear.is_some_and(|unclear| unclear.via == console);
+    let of = |it: &ServerProgress| {
+        it.flag_unclear.as_ref().is_some_and(|unclear| unclear.showed_nothing.contains(&console))
+    };
     progress.direction == Direction::Aborting && progress.servers.iter().any(of)
 }
 

@@ -11,7 +11,7 @@ use super::super::quiet::in_rotation;
 use super::super::readings::ServiceReading;
 use super::super::steps::{everyone_in, may_begin};
 use super::super::view::{OLD_PAGE_MS_MAX, View};
-use super::faces::has_new_console;
+use super::faces::{has_new_console, tells};
 use super::jobs::{is_out, not_initialised};
 use super::{Decision, Holding, console_for, proof};
 
@@ -113,6 +113,10 @@ pub(super) fn actions(
         }
         let Some(via) = console_for(layout, progress, view) else { return };
         if view.servers[server].acting || view.servers[via].acting {
+            continue;
+        }
+        // What it shows afterwards would not be believed.
+        if record.touched && !tells(layout, progress, via) {
             continue;
         }
         decision.actions.push(Action::Flag {
@@ -296,7 +300,7 @@ pub(super) fn is_restored(
         seen.enabled_since_ms.is_none_or(|enabled_ms| service.at_ms >= enabled_ms)
     });
     // A page may be older than the change that it does not show, until it would be told by its clock.
-    let shown_since = progress.servers[server].flag_unclear.is_none_or(|unclear| {
+    let shown_since = progress.servers[server].flag_unclear.as_ref().is_none_or(|unclear| {
         seen.flag.as_ref().is_some_and(|read| read.at_ms >= unclear.since_ms + OLD_PAGE_MS_MAX)
     });
     let known = (read_since && shown_since) || progress.direction != Direction::Aborting;

@@ -10,7 +10,7 @@ use super::super::quiet::{in_rotation, seat_is_busy};
 use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms, wants_change};
 use super::super::steps::{current_stage, may_begin, stage_done, step};
 use super::super::taking::kept_out_since_ms;
-use super::super::view::{InVain, NodeView, View};
+use super::super::view::{InVain, NodeView, ServerView, View};
 use super::flags;
 use super::proof::deployment_since_ms;
 use super::rescue::{have_held, replaces_left_out, spared, under_floor};
@@ -226,8 +226,16 @@ fn console_unknown(layout: &Layout, progress: &Progress, view: &View) -> Option<
 }
 
 fn server_unknown(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    // Nobody is called before it was asked once more when its time was over: the last question may
+    // still wait for its answer when the host can long be reached again.
+    let asked_again = |seen: &ServerView| {
+        let since_ms = seen.host_failing_since_ms;
+        since_ms.is_some_and(|ms| ms + layout.policy().unknown_ms_max <= seen.host_last_failed_ms)
+    };
     let lost = |server: &ServerIx| {
-        too_long(layout, view, view.servers[*server].host_failing_since_ms)
+        let seen = &view.servers[*server];
+        too_long(layout, view, seen.host_failing_since_ms)
+            && asked_again(seen)
             && progress.servers[*server].failure.is_none()
             && (is_needed(layout, progress, *server) || is_missed(layout, progress, view, *server))
     };
@@ -235,11 +243,15 @@ fn server_unknown(layout: &Layout, progress: &Progress, view: &View) -> Option<H
     Some(HoldReason::ServerUnknown { server: layout.servers[server].name.clone() })
 }
 
-/// Seats of the half that is upgraded first which are to leave rotation and cannot be spared there.
+/// Seats of the half that is upgraded first which are to leave rotation, for their upgrade or as traffic
+/// goes back, and cannot be spared there.
 fn kept_back(layout: &Layout, progress: &Progress, view: &View) -> impl Iterator<Item = SeatIx> {
     let sides = Sides::of(layout, progress);
-    let leaving =
-        progress.direction == Direction::Forward && !progress.reached(FarmMilestone::SwitchBegan);
+    let leaving = match progress.direction {
+        Direction::Forward => !progress.reached(FarmMilestone::SwitchBegan),
+        Direction::FallingBack => !progress.reached(FarmMilestone::FellBack),
+        Direction::Aborting => false,
+    };
     let servers = layout.half(Half::Updating).filter(move |&server| {
         leaving
             && !progress.servers[server].left_out
@@ -263,6 +275,9 @@ fn is_missed(layout: &Layout, progress: &Progress, view: &View, server: ServerIx
 
 /// A server cannot leave for its upgrade, and in no reading of the last while could it.
 fn cannot_leave(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
+    if progress.direction != Direction::Forward {
+        return None;
+    }
     let sides = Sides::of(layout, progress);
     let for_long = |&seat: &SeatIx| {
         let Seat { pool, node, .. } = layout.seats[seat];
@@ -281,19 +296,27 @@ fn cannot_leave(layout: &Layout, progress: &Progress, view: &View) -> Option<Hol
     Some(HoldReason::CannotLeave { server })
 }
 
-/// Everything else is done, and a member's checks have kept it out, off and on, for so long that whoever
-/// waits for its server waits in vain.
+/// Everything else is done, or traffic goes back, or somebody cannot leave for his upgrade, and a member's
+/// checks have kept it out, off and on, for so long that whoever waits for its server waits in vain.
 fn kept_out(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldReason> {
-    if !restores(layout, progress) {
-        return None;
-    }
     let patience_ms = layout.policy().unknown_ms_max;
     let too_long = |&seat: &SeatIx| {
         let since_ms = kept_out_since_ms(layout, progress, view, seat);
         since_ms.is_some_and(|since_ms| since_ms + patience_ms < view.now_ms)
     };
-    let mut staying = layout.front_ends().filter(|&it| !progress.servers[it].left_out);
-    let server = staying.find(|&it| layout.servers[it].seats.iter().any(too_long))?;
+    let kept_out = |it: &ServerIx| {
+        !progress.servers[*it].left_out && layout.servers[*it].seats.iter().any(too_long)
+    };
+    layout.front_ends().find(kept_out)?;
+    let goes_back =
+        progress.direction == Direction::FallingBack && !progress.reached(FarmMilestone::FellBack);
+    let server = match restores(layout, progress) {
+        true => layout.front_ends().find(kept_out)?,
+        false if goes_back || kept_back(layout, progress, view).next().is_some() => {
+            layout.half(Half::Loaded).find(kept_out)?
+        }
+        false => return None,
+    };
     Some(HoldReason::KeptOut { server: layout.servers[server].name.clone() })
 }
 
@@ -309,9 +332,10 @@ fn is_needed(layout: &Layout, progress: &Progress, server: ServerIx) -> bool {
     }
     let half = layout.servers[server].half.unwrap_or(Half::Updating);
     if progress.direction == Direction::FallingBack {
-        let stood_in = |one: ServerIx| progress.servers[one].rescued_ms.is_some();
-        let takes = record.taking && !layout.half(Half::Updating).any(stood_in);
-        let back = progress.reached(FarmMilestone::FellBack) || takes || record.tainted;
+        let stands_in = |one: ServerIx| progress.servers[one].rescued_ms.is_some();
+        let stood_in = layout.half(Half::Updating).any(stands_in);
+        let back = progress.reached(FarmMilestone::FellBack)
+            || ((record.taking || record.tainted) && !stood_in);
         return half == Half::Loaded && !record.left_out && !back;
     }
     let turn = match half {

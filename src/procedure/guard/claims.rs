@@ -178,7 +178,7 @@ impl Guard<'_> {
         let read_ms = seen.service.as_ref().map_or(0, |read| read.at_ms);
         let aborting = self.progress.direction == Direction::Aborting;
         let shown_ms = seen.flag.as_ref().map_or(0, |read| read.at_ms);
-        let unclear = self.progress.servers[server].flag_unclear.filter(|_| aborting);
+        let unclear = self.progress.servers[server].flag_unclear.as_ref().filter(|_| aborting);
         let may_be_old = unclear.is_some_and(|it| shown_ms < it.since_ms + OLD_PAGE_MS_MAX);
         when(!may_be_old, "its flag may be that of a page older than its last change")?;
         let since = seen.enabled_since_ms.filter(|_| aborting).unwrap_or(0);

@@ -1,20 +1,21 @@
-//! What happens to one server's progress.
+//! One server's progress, and what happens to it.
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::farm::Version;
 use crate::journal::{Milestone, ServerFailure};
 
 use super::super::action::JobKind;
 use super::super::layout::ServerIx;
 use super::super::readings::JobReading;
-use super::ServerProgress;
 
 /// A flag was to be changed, and that may have been done: an old page may go on showing what was so
 /// before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlagUnclear {
-    /// When the change ended, or the process that made it (0 after a resume).
+    /// When the last such change ended, or the process that made it (0 after a resume).
     pub since_ms: u64,
-    /// Whose console was asked, and showed nothing of it.
-    pub via: ServerIx,
+    /// Whose consoles answered and showed nothing of one.
+    pub showed_nothing: BTreeSet<ServerIx>,
 }
 
 /// A machine was told to restart.
@@ -37,7 +38,7 @@ pub struct Job {
     pub id: String,
     /// When it was intended first (0 after a resume).
     pub since_ms: u64,
-    /// When the start was last sent.
+    /// When the start was last sent, or was answered, or that was given up.
     pub sent_ms: u64,
     /// How it ended; `None` while that is not known.
     pub ended: Option<JobReading>,
@@ -56,7 +57,84 @@ pub struct Tested {
     pub at_ms: u64,
 }
 
+/// What has happened to one server.
+#[derive(Clone, Debug, Default)]
+pub struct ServerProgress {
+    /// It was quiet once.
+    pub quiet: bool,
+    /// It was disabled, with this service start mark.
+    pub disabled: Option<Option<String>>,
+    /// Its flag came back this often since a person last answered.
+    pub flag_came_back: u32,
+    /// A software-changing command was ever sent to it.
+    pub touched: bool,
+    /// The job last intended.
+    pub job: Option<Job>,
+    /// Jobs that ended well.
+    pub jobs_done: Vec<JobKind>,
+    /// Tries of each kind of job since a person last answered.
+    pub tries: BTreeMap<JobKind, u32>,
+    /// Jobs ever intended: makes every job id new.
+    pub jobs_begun: u32,
+    /// When its last job ended.
+    pub job_ended_ms: u64,
+    /// Its installer asked for a reboot that was not seen to be done.
+    pub wants_reboot: bool,
+    /// It was told to.
+    pub reboot: Option<Reboot>,
+    /// It runs the target version, and since when that is known.
+    pub upgraded: Option<(Version, u64)>,
+    /// Its Deployment Service is as step 7 wants it, and since when that is known.
+    pub ensured_ms: Option<u64>,
+    /// Deployment reached it, and since when that is known.
+    pub deployed_ms: Option<u64>,
+    /// The last round of its tests.
+    pub tested: Option<Tested>,
+    /// Rounds of tests that failed in a row.
+    pub test_failures: u32,
+    /// Its tests failed when they last told anything.
+    pub sick: bool,
+    /// When they passed again after that: its applications have just started.
+    pub mended_ms: Option<u64>,
+    /// It passed its tests at this version, against this service start.
+    pub proven: Option<(Version, String)>,
+    /// It was proven once: it is put right in place when others cannot stand in.
+    pub proven_once: bool,
+    /// It takes users' requests.
+    pub taking: bool,
+    /// It is as the baseline had it.
+    pub restored: bool,
+    /// It cannot go on by itself.
+    pub failure: Option<ServerFailure>,
+    /// A person goes on without it.
+    pub left_out: bool,
+    /// Deployment began on it while it served users.
+    pub tainted: bool,
+    /// A person knows that and had the run go on: only that ends it, since others can stand in then.
+    pub taint_accepted: bool,
+    /// It was admitted early, and when.
+    pub rescued_ms: Option<u64>,
+    /// A person has it leave then, whoever stays can carry its users or not.
+    pub let_go: bool,
+    /// The last change of its flag that was not read back as made, or was cut short.
+    pub flag_unclear: Option<FlagUnclear>,
+}
+
 impl ServerProgress {
+    /// A change of its flag was not read back as made; a console may have shown nothing of it.
+    pub(super) fn flag_is_unclear(&mut self, via: Option<ServerIx>, now_ms: u64) {
+        let unclear = self.flag_unclear.get_or_insert_default();
+        unclear.since_ms = now_ms;
+        unclear.showed_nothing.extend(via);
+    }
+
+    /// A job's start is no longer on its way, as far as is known.
+    pub(super) fn sent(&mut self, job: &str, now_ms: u64) {
+        if let Some(open) = self.job.as_mut().filter(|open| open.id == job) {
+            open.sent_ms = now_ms;
+        }
+    }
+
     /// Its jobs are its own again: deadlines run from now.
     pub(super) fn forgive(&mut self, now_ms: u64) {
         self.failure = None;

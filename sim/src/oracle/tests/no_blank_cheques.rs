@@ -206,6 +206,20 @@ fn a_lockout_that_a_person_has_ended_prolongs_nothing_later() {
     assert!(faults.edit_excuse("fe-2").is_some_and(|it| it.until_ms.is_some()));
 }
 
+/// Goal: a flag that no console tells is excused until one does and could be asked, and a later one for
+/// no longer than any. Method: edits while all consoles are mute, and after that.
+#[test]
+fn a_flag_is_excused_for_as_long_as_no_console_tells_it() {
+    let mut faults = Faults::new(bounds());
+    faults.consoles_are_mute(1_000, true);
+    assert_eq!(faults.flag_end(2_000), u64::MAX);
+    faults.consoles_are_mute(600_000, false);
+    let undisturbed = Faults::new(bounds());
+    let asked_ms = undisturbed.end(600_000, bounds().silent);
+    assert_eq!(faults.flag_end(2_000), asked_ms);
+    assert_eq!(faults.flag_end(601_000), undisturbed.flag_end(601_000));
+}
+
 /// Goal: a hold that a person has let go is excused where no process could know, until the next one
 /// has started. Method: one that is let go before, while and after the journal's disk is full.
 #[test]

@@ -75,16 +75,21 @@ fn one_that_was_needed_has_the_bound_of_a_reaction_to_leave() {
 
 /// Goal: who is being deployed to relieves nobody to whom deployment began too: both serve on until
 /// others stand in, and leave within the bound of a reaction. Method: all that serve enable themselves;
-/// others come; both leave in time, or not.
+/// others come; both leave in time, or not; and one of them was disabled and has enabled itself again.
 #[test]
 fn two_that_are_deployed_to_do_not_stand_in_for_each_other() {
     let bound_s = bounds().of(bounds().react) / 1_000;
-    for (left_after_s, expected) in [(bound_s - 1, None), (bound_s + 60, Some(150 + bound_s))] {
+    let in_time = (bound_s - 1, None);
+    let late = (bound_s + 60, Some(150 + bound_s));
+    for ((left_after_s, expected), again) in [(in_time, false), (late, false), (in_time, true)] {
         let mut story = Story::new();
         story.at(50).flag(3, false, FlagBy::Console).flag(4, false, FlagBy::Console).drain([1, 2]);
         story.at(100).flag(3, true, FlagBy::Service).flag(4, true, FlagBy::Service);
         story.entry(Event::DeploymentBegan { server: fe(3) });
         story.entry(Event::DeploymentBegan { server: fe(4) });
+        if again {
+            story.at(120).flag(4, false, FlagBy::Console).flag(4, true, FlagBy::Service);
+        }
         story.at(150).admit([1, 2]).at(150 + left_after_s).drain([3, 4]).at(300);
         let found = broken(&story.end_anyhow());
         let of_deployment = found.iter().filter(|it| it.0 == "no_deployment_under_load");

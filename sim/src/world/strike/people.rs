@@ -98,14 +98,20 @@ impl Breaker {
         Over::Now
     }
 
-    /// Somebody does what a server's jobs have left to do. Whether that went well: what did not, he
-    /// does not claim.
+    /// Somebody does what a server's jobs have left to do, a restart that was asked for among it. Whether
+    /// that went well: what did not, he does not claim.
     fn do_by_hand(&self, server: &str) -> bool {
         let left = self.recorder.unfinished(server);
         let kinds =
             [JobKind::ControllerUpgrade, JobKind::FrontEndUpgrade, JobKind::ServiceCenterInstall];
         let mut kinds = kinds.iter().map(|kind| kind.as_str()).filter(|kind| left.contains(*kind));
-        kinds.all(|kind| self.shared.with(|farm| farm.do_by_hand(server, kind)))
+        let well = kinds.all(|kind| self.shared.with(|farm| farm.do_by_hand(server, kind)));
+        self.shared.with(|farm| {
+            if well && farm.servers[server].awaits_restart() {
+                farm.reboot(server);
+            }
+        });
+        well
     }
 
     /// Somebody stops the Deployment Services of those of these servers that no upgrade has reached.
