@@ -75,7 +75,9 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 self.console_answered(via);
                 self.words_are_known(server, question);
             } else if question != Question::Pings && asked.host_failing_since_ms.take().is_some() {
-                asked.host_back_ms = now_ms;
+                let policy = self.layout.policy();
+                let stale_ms = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
+                asked.host_is_back(now_ms, stale_ms);
             }
             let may_be_past = is_console(question) && !tells(&self.layout, &self.progress, via);
             let touched = self.progress.servers[server].touched;
@@ -201,7 +203,8 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 if first {
                     seen.host_silent_ms = at_ms;
                 }
-                seen.host_last_failed_ms = at_ms;
+                // Of several questions the one that was asked last may fail first.
+                seen.host_last_failed_ms = seen.host_last_failed_ms.max(at_ms);
                 (format!("{}'s host", self.layout.servers[server].name), first)
             }
         };

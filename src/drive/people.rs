@@ -66,8 +66,13 @@ fn possible(
         }
         Wanted::LeaveOut { server } => {
             known(server)?;
-            if !matches!(&progress.held, Some(HoldReason::DrainOverdue { server: one }) if one == server)
-            {
+            let held_for = match &progress.held {
+                Some(HoldReason::DrainOverdue { server } | HoldReason::KeptOut { server }) => {
+                    Some(server)
+                }
+                _ => None,
+            };
+            if held_for != Some(server) {
                 needs_help(layout, progress, server)?;
             }
             may_leave_out(layout, progress, server)

@@ -184,6 +184,9 @@ fn admission(
     if sides.wanted(layout, progress, server) != Wanted::In || baseline_out(progress, seat) {
         return None;
     }
+    if progress.servers[server].left_out {
+        return None; // of an abort: he stays as he is
+    }
     let read = view.seat(layout, seat)?;
     if let Some(weight) = baseline_weight(progress, seat).filter(|at| *at != read.weight)
         && read.admin.ready()
@@ -337,15 +340,14 @@ pub(super) fn can_be_spared(
     // and serves stands in meanwhile, be he wanted there or not, and goes only where others stay.
     let record = &progress.servers[server];
     let restarted = record.proven_once && record.proven.is_none();
-    let few = tainted || returning;
+    let (few, again) = (tainted || returning, record.quiet || progress.drained_seats[seat]);
     let stays = |other: SeatIx| {
         let server = layout.seats[other].server;
-        // Who leaves at leisure leaves to those who serve steadily: one that has just come back is cold,
-        // and may be gone again under the users of both.
+        // The first time to those who serve steadily: who just came back is cold, and may go again.
         let stands = match (tainted && returning) || restarted {
             true => is_fit(progress, server),
             false => {
-                let steady = few || !is_kept_out(layout, view, other);
+                let steady = few || again || !is_kept_out(layout, view, other);
                 steady && sides.wanted(layout, progress, server) == Wanted::In
             }
         };

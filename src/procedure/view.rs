@@ -140,6 +140,9 @@ pub struct ServerView {
     /// When they last succeeded again after they had failed: what must be read within a time has
     /// that time from then on.
     pub host_back_ms: u64,
+    /// The same where they had failed for so long that nothing was known of it: one lost answer
+    /// prolongs nothing.
+    pub host_returned_ms: u64,
     /// When they last began to fail.
     pub host_silent_ms: u64,
     /// When one of them last failed.
@@ -331,6 +334,14 @@ impl ServerView {
         self.service = None;
         self.threads.clear();
         self.pings.clear();
+    }
+
+    /// Its host answers again; a reading would be stale after so long.
+    pub fn host_is_back(&mut self, now_ms: u64, stale_ms: u64) {
+        self.host_back_ms = now_ms;
+        if self.host_last_failed_ms >= self.host_silent_ms + stale_ms {
+            self.host_returned_ms = now_ms;
+        }
     }
 
     /// Takes in the Enabled flag. Readings too far apart may hide a time in which it was disabled.

@@ -137,8 +137,8 @@ fn a_job_that_was_never_heard_of_has_its_time_from_when_its_host_came_back() {
         events.iter().any(|event| matches!(event, Event::Failed { .. }))
     };
     let unknown_ms_max = bench.layout.policy().unknown_ms_max;
-    let seen = &mut bench.view.servers[0];
-    (seen.host_last_failed_ms, seen.host_back_ms) = (unknown_ms_max, HOUR_MS);
+    bench.view.servers[0].host_last_failed_ms = unknown_ms_max;
+    bench.view.servers[0].host_is_back(HOUR_MS, unknown_ms_max);
     assert!(!fails(&mut bench, HOUR_MS), "it could not be sent again");
     let job_ms_max = bench.layout.policy().service_center_ms_max;
     let late_ms = HOUR_MS + job_ms_max + 4 * unknown_ms_max;

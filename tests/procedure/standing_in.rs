@@ -230,8 +230,9 @@ fn a_server_leaves_for_its_upgrade_only_to_those_who_serve_steadily() {
     assert!(leaves(&mut bench));
 }
 
-/// Goal: an abort goes on without whoever is left out, and his users still have him. Method: fe-2 is left
-/// out of an abort while nobody else serves, and forward.
+/// Goal: an abort goes on without whoever is left out, and his users still have him; one that was out is
+/// not brought back, and keeps nobody else from that. Method: fe-2 is left out of an abort while nobody
+/// else serves, and forward; and once both are out.
 #[test]
 fn who_is_left_out_of_an_abort_goes_on_serving() {
     for aborts in [true, false] {
@@ -249,5 +250,14 @@ fn who_is_left_out_of_an_abort_goes_on_serving() {
         bench.settle();
         let decided = decide(&bench.layout, &bench.progress, &bench.view).actions;
         assert_eq!((decided.contains(&drain), bench.check(&drain).is_ok()), (!aborts, !aborts));
+        if aborts {
+            bench.node("one", 2_000, seat(8, 0, 40), seat(8, 0, 40));
+            bench.settle();
+            let decided = decide(&bench.layout, &bench.progress, &bench.view).actions;
+            let members = vec![member("fe-1")];
+            let change = MemberChange::Admit;
+            let admit = Action::Balancer { node: "lb-1".into(), members, change };
+            assert!(decided.contains(&admit) && bench.check(&admit).is_ok());
+        }
     }
 }

@@ -240,15 +240,15 @@ fn is_kept_out(server: &str, ground: &Ground, context: &Context) -> bool {
     })
 }
 
-/// In a pool of a server, on some node, fewer others serve than its floor.
+/// In a pool of a server, on some node, fewer serve than its floor of those that stay: others of its half
+/// leave with it.
 fn cannot_leave(server: &str, ground: &Ground, context: &Context) -> bool {
     let lanes = ground.lanes();
     lanes.iter().filter(|(_, members)| members.iter().any(|(_, it)| it.server == server)).any(
         |((_, pool), members)| {
-            let others = members
-                .iter()
-                .filter(|(_, it)| it.server != server && it.eligible() && ground.ready(&it.server));
-            others.count() < context.floor(pool)
+            let stay = members.iter().filter(|(_, it)| !context.updating.contains(&it.server));
+            let serve = stay.filter(|(_, it)| it.eligible() && ground.ready(&it.server));
+            serve.count() < context.floor(pool)
         },
     )
 }

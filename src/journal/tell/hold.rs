@@ -119,9 +119,7 @@ fn why(reason: &HoldReason, standing: &Standing) -> String {
             "{server}'s Enabled flag is set in Service Center again and again, and has stayed as it \
              is for too long. It is tried until it changes"
         ),
-        HoldReason::ConsoleUnknown => {
-            "no Service Center console that can be believed has answered for too long".into()
-        }
+        HoldReason::ConsoleUnknown => "no console to be believed has answered for too long".into(),
         HoldReason::LoginRefused { why } => format!(
             "Service Center refused the login, which is not tried again by itself: {}",
             one_line(why)
@@ -182,7 +180,7 @@ pub fn way_out(way: &WayOut) -> String {
                 )
             });
             let short = short.unwrap_or_default();
-            format!("goes on without {server}, which stays out of rotation and is not upgraded{short}")
+            format!("goes on without {server}, which is not upgraded and stays out of rotation (in an abort, as it is){short}")
         }
         WayOut::Abort => "restores the baseline and ends the run".to_owned(),
         WayOut::FallBack => "moves traffic to the loaded half again, also to servers to which deployment began, then \

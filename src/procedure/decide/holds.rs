@@ -313,7 +313,8 @@ fn kept_out(layout: &Layout, progress: &Progress, view: &View) -> Option<HoldRea
     let server = match restores(layout, progress) {
         true => layout.front_ends().find(kept_out)?,
         false if goes_back || kept_back(layout, progress, view).next().is_some() => {
-            layout.half(Half::Loaded).find(kept_out)?
+            let beside = |it: &ServerIx| goes_back || is_missed(layout, progress, view, *it);
+            layout.half(Half::Loaded).find(|it| kept_out(it) && beside(it))?
         }
         false => return None,
     };

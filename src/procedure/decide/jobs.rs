@@ -44,7 +44,7 @@ fn follow(
     let reading = read.map(|(_, reading)| &reading.value);
     let job_ms = job_ms_max(layout, job.kind);
     // What was sent may have arrived only when the host could be reached again.
-    let since_ms = job.since_ms.max(back_ms(layout, view, server));
+    let since_ms = job.since_ms.max(view.servers[server].host_returned_ms);
     let deadline_ms = match reading {
         // It is sent again, and has its time from then on; but not for ever.
         Some(JobReading::Never) => since_ms + job_ms + patience_ms(layout),
@@ -74,15 +74,6 @@ fn overdue(layout: &Layout, view: &View, server: ServerIx, deadline_ms: u64) -> 
     let patience_ms = patience_ms(layout);
     seen.job.as_ref().is_some_and(|(_, read)| read.at_ms > deadline_ms)
         || seen.service.as_ref().is_some_and(|read| read.at_ms > deadline_ms + patience_ms)
-}
-
-/// When a host came back that could not be read for so long that nothing was known of it; a question
-/// without an answer prolongs nothing.
-fn back_ms(layout: &Layout, view: &View, server: ServerIx) -> u64 {
-    let (seen, policy) = (&view.servers[server], layout.policy());
-    let stale_ms = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
-    let was_away = seen.host_last_failed_ms >= seen.host_silent_ms + stale_ms;
-    if was_away { seen.host_back_ms } else { 0 }
 }
 
 /// How long a server has that answers everything but one question.

@@ -134,7 +134,9 @@ impl Breaker {
 /// The server that a hold is about.
 fn server_of(reason: &HoldReason) -> Option<ServerName> {
     match reason {
-        HoldReason::DrainOverdue { server } => Some(server.clone()),
+        HoldReason::DrainOverdue { server } | HoldReason::KeptOut { server } => {
+            Some(server.clone())
+        }
         _ => server_to_mend(reason),
     }
 }
