@@ -79,7 +79,6 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 let stale_ms = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
                 asked.host_is_back(now_ms, stale_ms);
             }
-            let may_be_past = is_console(question) && !tells(&self.layout, &self.progress, via);
             let touched = self.progress.servers[server].touched;
             let server = &mut self.view.servers[server];
             match seen {
@@ -98,7 +97,8 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 }
                 Seen::Job(..) => {}
                 Seen::Pings(ids) => server.see_pings(self.layout.policy(), at_ms, ids),
-                Seen::Threads(_) if touched && may_be_past => {}
+                // What such a console shows of it may be the past.
+                Seen::Threads(_) if touched && !tells(&self.layout, &self.progress, via) => {}
                 Seen::Threads(rows) => server.see_threads(self.layout.policy(), at_ms, rows),
                 Seen::Flags(rows) => self.see_flags(via, at_ms, &rows),
                 Seen::Node(..) => unreachable!("servers do not answer as nodes"),

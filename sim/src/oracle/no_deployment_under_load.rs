@@ -6,7 +6,8 @@
 //! Allowed to fail, for a front-end that enabled itself by starting its Deployment Service, or that
 //! an operator enabled:
 //! * within the bound in which the flag is read and the server disabled or taken out
-//!   ([`super::Bounds::flag`]), and as long as a fault keeps consoles from doing that;
+//!   ([`super::Bounds::flag`]), and as long as a fault keeps consoles from doing that, or none that
+//!   tells can be reached;
 //! * where old consoles fail on a new database, or go on showing what was so before it, and did
 //!   before that bound was over: until it is over since the job ended well that brought the first new
 //!   one, and was read to have;

@@ -18,19 +18,13 @@ const SHOWS_NO_CHANGE_MS: u64 = 30_000;
 /// The worst rank of a console that is known to be of the new version.
 const NEW_RANK_MAX: u8 = 1;
 
-/// Consoles that may be believed, best first: proven, then installed or deployed to (its own build is
-/// the target's), then upgraded merely, then untouched; among equals one that serves no users.
+/// Consoles that may be believed, with their ranks, 0 the best, in no order: proven, then installed or
+/// deployed to (its own build is the target's), then upgraded merely, then untouched; among equals one
+/// that serves no users.
 ///
 /// The console of a server that is upgraded merely is the old one until deployment has reached it, so
 /// that it may show the past. It comes before those of the untouched: it becomes a new one, and where
 /// no other is, nothing else would ever tell so.
-fn console_faces(layout: &Layout, progress: &Progress) -> impl Iterator<Item = ServerIx> {
-    let mut faces: Vec<(u8, ServerIx)> = ranked(layout, progress).collect();
-    faces.sort_unstable();
-    faces.into_iter().map(|(_, server)| server)
-}
-
-/// The same with their ranks, 0 the best, in no order.
 fn ranked(layout: &Layout, progress: &Progress) -> impl Iterator<Item = (u8, ServerIx)> {
     layout.front_ends().filter_map(|server| {
         let record = &progress.servers[server];
@@ -71,7 +65,7 @@ pub fn tells(layout: &Layout, progress: &Progress, via: ServerIx) -> bool {
 
 /// The consoles that tell of everybody: those of the new version, or all that may be believed where
 /// none is known.
-pub fn tellers(layout: &Layout, progress: &Progress) -> impl Iterator<Item = ServerIx> {
+pub(super) fn tellers(layout: &Layout, progress: &Progress) -> impl Iterator<Item = ServerIx> {
     let rank_max = if has_new_console(layout, progress) { NEW_RANK_MAX } else { u8::MAX };
     ranked(layout, progress).filter(move |(rank, _)| *rank <= rank_max).map(|(_, server)| server)
 }
@@ -104,13 +98,9 @@ pub fn console_for(layout: &Layout, progress: &Progress, view: &View) -> Option<
     if let Some((_, best)) = best {
         return Some(best);
     }
-    let mut longest_ago = None;
-    for server in console_faces(layout, progress) {
-        let failed_ms = view.servers[server].console_failed_ms.unwrap_or(0);
-        if longest_ago.is_none_or(|(ago, _)| failed_ms < ago) {
-            longest_ago = Some((failed_ms, server));
-        }
-    }
+    let longest_ago = ranked(layout, progress).min_by_key(|&(rank, server)| {
+        (view.servers[server].console_failed_ms.unwrap_or(0), rank, server)
+    });
     longest_ago.map(|(_, server)| server)
 }
 

@@ -11,10 +11,11 @@ use super::super::rotation::{Sides, Wanted, can_be_spared, drained_for_ms, wants
 use super::super::steps::{current_stage, may_begin, stage_done, step};
 use super::super::taking::kept_out_since_ms;
 use super::super::view::{InVain, NodeView, ServerView, View};
+use super::faces::tellers;
 use super::flags;
 use super::proof::deployment_since_ms;
 use super::rescue::{have_held, replaces_left_out, spared, under_floor};
-use super::{is_as_before, restores, tellers};
+use super::{is_as_before, restores};
 
 /// Drifts that are put right before the run holds: once may be an accident.
 const DRIFTS_MAX: u32 = 1;

@@ -24,7 +24,7 @@ use super::steps;
 use super::view::View;
 
 pub use super::steps::waiting_gate;
-pub use faces::{console_for, console_has_rested, consoles_are_silent, tellers, tells};
+pub use faces::{console_for, console_has_rested, consoles_are_silent, tells};
 pub use proof::deployment_since_ms;
 pub use ways_out::{may_abort, may_do_by_hand, may_fall_back, may_leave_out, ways_out};
 
