@@ -121,7 +121,7 @@ fn id(pool: &str, server: &str) -> MemberId {
 }
 
 fn member<'a>(reading: &'a NodeReading, pool: &str, server: &str) -> &'a MemberReading {
-    &reading.members[&id(pool, server)]
+    reading.member(&id(pool, server)).expect("the node lists it")
 }
 
 async fn get(socket: &Path, path: &str) -> Option<u16> {

@@ -7,7 +7,7 @@ use crate::procedure::action::{Action, MemberChange};
 use crate::procedure::decide::{console_for, console_has_rested, consoles_are_silent, tells};
 use crate::procedure::layout::{Layout, NodeIx, ServerIx};
 use crate::procedure::polls::Poll;
-use crate::procedure::readings::{Reading, ServerRow};
+use crate::procedure::readings::{NodeReading, Reading, ServerRow};
 use crate::procedure::view::{InVain, Question};
 
 use super::exchange::{Completion, Exchange, Seen, Unseen};
@@ -76,7 +76,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
                 self.words_are_known(server, question);
             } else if question != Question::Pings && asked.host_failing_since_ms.take().is_some() {
                 let policy = self.layout.policy();
-                let stale_ms = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
+                let stale_ms = policy.stale_ms(policy.jobs_poll_ms);
                 asked.host_is_back(now_ms, stale_ms);
             }
             let touched = self.progress.servers[server].touched;
@@ -106,7 +106,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
             return Ok(());
         }
         match seen {
-            Seen::Node(node, reading) => self.see_node(node, at_ms, &reading),
+            Seen::Node(node, reading) => self.see_node(node, at_ms, reading),
             _ => unreachable!("nodes do not answer as servers"),
         }
     }
@@ -159,7 +159,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         &mut self,
         node: NodeIx,
         at_ms: u64,
-        reading: &crate::procedure::readings::NodeReading,
+        reading: NodeReading,
     ) -> Result<(), DriveError> {
         if self.view.see_node(&self.layout, node, at_ms, reading) {
             self.view.nodes[node].asserted.fill(None);
@@ -245,7 +245,7 @@ impl<D: Dial, L: Launcher, S: Storage, W: WallClock, I: Inbox> Drive<D, L, S, W,
         }
         match seen {
             // Read back after the change, so true of now and not of when the action began.
-            Some(Seen::Node(node, reading)) => self.see_node(node, self.view.now_ms, &reading)?,
+            Some(Seen::Node(node, reading)) => self.see_node(node, self.view.now_ms, reading)?,
             Some(Seen::Flags(rows)) => {
                 if let Action::Flag { via, .. } = action
                     && let Some(via) = self.layout.server(via)

@@ -333,7 +333,7 @@ fn members_on(layout: &Layout, node: &crate::names::NodeName) -> Vec<PoolMembers
 fn read_back(reading: &NodeReading, members: &[MemberId], change: MemberChange) -> ActionResult {
     let (mut seen, mut without_effect) = (Vec::new(), false);
     for member in members {
-        let Some(read) = reading.members.get(member) else {
+        let Some(read) = reading.member(member) else {
             let why = format!("the node does not list {} in {}", member.server, member.pool);
             return ActionResult::Unknown { why };
         };

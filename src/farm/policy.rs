@@ -145,6 +145,14 @@ pub struct Policy {
     pub rehearsal: Rehearsal,
 }
 
+impl Policy {
+    /// Age in milliseconds from which a reading counts as unknown that is taken this often.
+    #[must_use]
+    pub fn stale_ms(&self, interval_ms: u64) -> u64 {
+        interval_ms * u64::from(self.stale_after_polls)
+    }
+}
+
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 

@@ -24,6 +24,31 @@ pub fn is_spoilt(progress: &Progress, server: ServerIx) -> bool {
     record.tainted && !record.taint_accepted && !record.left_out
 }
 
+/// Its host answers, and where it was proven, its services are those that it was tested with.
+pub(super) fn still_answers(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> bool {
+    view.servers[server].host_failing_since_ms.is_none()
+        && view.service(layout, server).is_some()
+        && still_proven(layout, progress, view, server)
+}
+
+/// The services a touched server was tested against are those that run now, by a fresh reading.
+pub(super) fn still_proven(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    server: ServerIx,
+) -> bool {
+    let Some((_, start)) = &progress.servers[server].proven else {
+        return !progress.servers[server].touched;
+    };
+    view.service(layout, server).is_some_and(|read| read.start == *start)
+}
+
 /// How many fit members of a pool are in rotation on a node, one of them not counted. `None` when
 /// the node has not been read lately.
 #[must_use]

@@ -98,7 +98,7 @@ impl Guard<'_> {
         let policy = self.layout.policy();
         let sample = self.view.nodes[place.node].samples.back();
         let age_ms = sample.map(|sample| self.view.now_ms - sample.at_ms);
-        let age_max = u64::from(policy.stale_after_polls) * policy.balancer_poll_ms;
+        let age_max = policy.stale_ms(policy.balancer_poll_ms);
         if age_ms.is_none_or(|age| age > age_max) {
             return Err(format!("balancer {} was not read lately", node.name));
         }

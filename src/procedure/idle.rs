@@ -115,7 +115,7 @@ pub fn deployment(
             && round.value.len() == newest.value.len();
         // A gap in the readings may hide a restart, and with it a deployment.
         let gap_ms = oldest_ms - round.at_ms;
-        if !idle || gap_ms > policy.jobs_poll_ms * u64::from(policy.stale_after_polls) {
+        if !idle || gap_ms > policy.stale_ms(policy.jobs_poll_ms) {
             break;
         }
         reads += 1;
@@ -186,7 +186,7 @@ fn agrees_with_proven(
     id: &String,
 ) -> bool {
     let policy = layout.policy();
-    let stale_ms = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
+    let stale_ms = policy.stale_ms(policy.jobs_poll_ms);
     let silent = |ix: ServerIx| {
         let since_ms = view.servers[ix].host_failing_since_ms;
         since_ms.is_some_and(|since_ms| since_ms + stale_ms <= view.now_ms)

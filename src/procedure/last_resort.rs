@@ -5,14 +5,16 @@
 //! It is wanted out all the while. Nobody whose state is known leaves on account of it, and it goes
 //! again by the rule by which it went: as soon as those who stay are enough and carry its users.
 //! Meanwhile it holds the run, as one that could not leave does.
+//!
+//! And before that a proven server of which nothing can be read just now.
 use super::action::MemberChange;
-use super::fitness::{eligible_beside, is_spoilt};
+use super::fitness::{eligible_beside, is_spoilt, still_answers};
 use super::idle::is_being_deployed_to;
 use super::layout::{Layout, SeatIx};
 use super::progress::Progress;
 use super::quiet::in_rotation;
 use super::readings::CheckState;
-use super::rotation::{Sides, baseline_out, helps_itself, still_answers};
+use super::rotation::{Sides, baseline_out, helps_itself};
 use super::view::View;
 
 /// Brings a seat back between deployments. Whoever is fit was asked before: a rescue is begun, and so
@@ -46,4 +48,23 @@ pub(super) fn last_resort(
             || helps_itself(layout, progress, view, sides, other)
     };
     (comes && nobody && !bench.seats.iter().any(is_served)).then_some(MemberChange::Admit)
+}
+
+/// A proven server whose host is silent, which its balancer's check finds well: where nobody fit serves
+/// its pool, it comes back to where a balancer forgot it. Silence takes nobody out either, and what was
+/// last read of its services is what it was tested with.
+pub(super) fn returns_in_silence(
+    layout: &Layout,
+    progress: &Progress,
+    view: &View,
+    seat: SeatIx,
+) -> bool {
+    let place = &layout.seats[seat];
+    let Some((_, start)) = &progress.servers[place.server].proven else { return false };
+    let seen = &view.servers[place.server];
+    let silent = seen.host_failing_since_ms.is_some();
+    let as_tested = seen.service.as_ref().is_some_and(|read| read.value.start == *start);
+    let well = view.seat(layout, seat).is_some_and(|read| read.check == CheckState::Passing);
+    let nobody = eligible_beside(layout, progress, view, place.pool, place.node, None) == Some(0);
+    silent && as_tested && well && nobody
 }

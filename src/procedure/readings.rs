@@ -1,4 +1,5 @@
 //! Raw readings: what one exchange with the world told, and nothing concluded from it.
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,9 +42,16 @@ pub struct NodeReading {
     /// HAProxy 2.6, whose old worker answers four seconds after a reload while the new one's
     /// gauge says 0.
     pub lived_ms: u64,
-    /// The farm's members; one that the node does not list is absent.
-    #[serde(with = "members_as_list")]
-    pub members: BTreeMap<MemberId, MemberReading>,
+    /// The farm's members, once each; one that the node does not list is absent.
+    pub members: Vec<(MemberId, MemberReading)>,
+}
+
+impl NodeReading {
+    /// What the node says of a member, if it lists it.
+    #[must_use]
+    pub fn member(&self, id: &MemberId) -> Option<&MemberReading> {
+        self.members.iter().find(|(one, _)| one == id).map(|(_, read)| read)
+    }
 }
 
 /// One member on one node.
@@ -67,7 +75,7 @@ pub struct MemberReading {
     #[serde(default)]
     pub backup: bool,
     /// The status text of `show stat`, as it stood.
-    pub status: String,
+    pub status: Cow<'static, str>,
 }
 
 /// HAProxy's administrative bits (`srv_admin_state`, printed in decimal): doc/management.txt,
@@ -225,25 +233,3 @@ pub type PingIds = BTreeMap<String, String>;
 
 /// What a reading of a server's version found.
 pub type VersionReading = Version;
-
-/// JSON has no maps with compound keys: members travel as a list of pairs.
-mod members_as_list {
-    use std::collections::BTreeMap;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::{MemberId, MemberReading};
-
-    pub(super) fn serialize<S: Serializer>(
-        members: &BTreeMap<MemberId, MemberReading>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        members.iter().collect::<Vec<_>>().serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<MemberId, MemberReading>, D::Error> {
-        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
-    }
-}

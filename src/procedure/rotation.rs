@@ -5,9 +5,9 @@ use crate::journal::{Event, FarmMilestone, Milestone, Notice};
 
 use super::action::{Action, MemberChange};
 use super::decide::Decision;
-use super::fitness::{eligible_beside, is_fit, is_spoilt};
+use super::fitness::{eligible_beside, is_fit, is_spoilt, still_proven};
 use super::idle::{Doubt, deploying_doubt, is_being_deployed_to};
-use super::last_resort::last_resort;
+use super::last_resort::{last_resort, returns_in_silence};
 use super::layout::{Layout, NodeIx, Seat, SeatIx, ServerIx};
 use super::load::can_do_without;
 use super::progress::{Direction, Progress};
@@ -197,7 +197,9 @@ fn admission(
     if read.admin.ready() || read.admin.inherited() {
         return None;
     }
-    if !still_proven(layout, progress, view, server) {
+    if !still_proven(layout, progress, view, server)
+        && !returns_in_silence(layout, progress, view, seat)
+    {
         return None;
     }
     // Service before proof: a fit server whose pool has too few is admitted unless its check fails.
@@ -239,31 +241,6 @@ pub(super) fn helps_itself(
 ) -> bool {
     let change = admission(layout, progress, view, sides, seat);
     matches!(change, Some(MemberChange::Admit | MemberChange::Weight(_)))
-}
-
-/// Its host answers, and where it was proven, its services are those that it was tested with.
-pub(super) fn still_answers(
-    layout: &Layout,
-    progress: &Progress,
-    view: &View,
-    server: ServerIx,
-) -> bool {
-    view.servers[server].host_failing_since_ms.is_none()
-        && view.service(layout, server).is_some()
-        && still_proven(layout, progress, view, server)
-}
-
-/// The services a touched server was tested against are those that run now, by a fresh reading.
-pub(super) fn still_proven(
-    layout: &Layout,
-    progress: &Progress,
-    view: &View,
-    server: ServerIx,
-) -> bool {
-    let Some((_, start)) = &progress.servers[server].proven else {
-        return !progress.servers[server].touched;
-    };
-    view.service(layout, server).is_some_and(|read| read.start == *start)
 }
 
 fn baseline_weight(progress: &Progress, seat: SeatIx) -> Option<u32> {

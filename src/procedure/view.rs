@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use crate::farm::{Policy, Version};
 
-use super::layout::{Layout, NodeIx, SeatIx, ServerIx};
+use super::layout::{Layout, NodeIx, Seat, SeatIx, ServerIx};
 use super::quiet::in_rotation;
 use super::readings::{
-    Epoch, JobReading, MemberReading, NodeReading, PingIds, Reading, ServiceReading, ThreadRow,
+    Epoch, JobReading, MemberId, MemberReading, NodeReading, PingIds, Reading, ServiceReading,
+    ThreadRow,
 };
 
 /// How long node samples are kept at least: a person who looks wants to see what led here. Longer
@@ -208,21 +209,11 @@ impl View {
 
     /// Takes in a node's reading. Returns whether another epoch has begun, or the first one read
     /// is so young that an earlier process may still have requests in flight.
-    pub fn see_node(
-        &mut self,
-        layout: &Layout,
-        ix: NodeIx,
-        at_ms: u64,
-        read: &NodeReading,
-    ) -> bool {
+    pub fn see_node(&mut self, layout: &Layout, ix: NodeIx, at_ms: u64, read: NodeReading) -> bool {
         let entry = &layout.nodes[ix];
         let seats = &layout.seats[entry.first_seat..entry.first_seat + entry.seat_count];
-        let sample = Sample {
-            at_ms,
-            epoch: read.epoch.clone(),
-            lived_ms: read.lived_ms,
-            seats: seats.iter().map(|seat| read.members.get(&seat.member).cloned()).collect(),
-        };
+        let NodeReading { epoch, lived_ms, members } = read;
+        let sample = Sample { at_ms, epoch, lived_ms, seats: seated(seats, members) };
         let node = &mut self.nodes[ix];
         node.failing_since_ms = None;
         let newer = node.samples.back().is_none_or(|last| last.at_ms <= at_ms);
@@ -286,7 +277,7 @@ impl View {
     #[must_use]
     pub fn fresh_sample(&self, layout: &Layout, node: NodeIx) -> Option<&Sample> {
         let policy = layout.policy();
-        let age_max = policy.balancer_poll_ms * u64::from(policy.stale_after_polls);
+        let age_max = policy.stale_ms(policy.balancer_poll_ms);
         let oldest_ms = self.now_ms.saturating_sub(age_max).max(self.nodes[node].doubted_ms);
         self.nodes[node].samples.back().filter(|sample| sample.at_ms >= oldest_ms)
     }
@@ -299,7 +290,7 @@ impl View {
         reading: Option<&'a Reading<T>>,
         interval_ms: u64,
     ) -> Option<&'a T> {
-        let age_max = interval_ms * u64::from(layout.policy().stale_after_polls);
+        let age_max = layout.policy().stale_ms(interval_ms);
         reading.filter(|reading| reading.at_ms + age_max >= self.now_ms).map(|read| &read.value)
     }
 
@@ -349,7 +340,7 @@ impl ServerView {
         if self.flag.as_ref().is_some_and(|last| last.at_ms > at_ms) {
             return;
         }
-        let apart_ms = policy.flags_poll_ms * u64::from(policy.stale_after_polls);
+        let apart_ms = policy.stale_ms(policy.flags_poll_ms);
         let goes_on = self.flag.as_ref().is_some_and(|last| last.at_ms + apart_ms >= at_ms);
         let since_ms = self.enabled_since_ms.filter(|_| goes_on).unwrap_or(at_ms);
         self.enabled_since_ms = enabled.then_some(since_ms);
@@ -372,13 +363,28 @@ impl ServerView {
     }
 }
 
+/// Members by seat. An adapter was given them in the layout's order, and tells them in it.
+fn seated(seats: &[Seat], members: Vec<(MemberId, MemberReading)>) -> Vec<Option<MemberReading>> {
+    let mut by_seat = vec![None; seats.len()];
+    let mut next = 0;
+    for (id, read) in members {
+        let is_it = |seat: &Seat| seat.member == id;
+        let here = seats.get(next).is_some_and(is_it).then_some(next);
+        if let Some(place) = here.or_else(|| seats.iter().position(is_it)) {
+            by_seat[place] = Some(read);
+            next = place + 1;
+        }
+    }
+    by_seat
+}
+
 /// Keeps as many readings, and as far back, as policy wants to see idle.
 fn push<T>(readings: &mut VecDeque<Reading<T>>, policy: &Policy, reading: Reading<T>) {
     if readings.back().is_some_and(|last| last.at_ms > reading.at_ms) {
         return;
     }
     // Threads and pings are not read at the same instant: the older may be this much older.
-    let apart_ms = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
+    let apart_ms = policy.stale_ms(policy.jobs_poll_ms);
     let from_ms = reading.at_ms.saturating_sub(policy.idle_window_ms + apart_ms);
     let needed = policy.idle_reads as usize;
     readings.push_back(reading);

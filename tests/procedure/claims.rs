@@ -211,7 +211,7 @@ impl Bench {
             };
             let members = seats.map(read).collect();
             let reading = NodeReading { epoch: Epoch(Arc::from("one")), lived_ms: DAY_MS, members };
-            self.view.see_node(&self.layout, node, 0, &reading);
+            self.view.see_node(&self.layout, node, 0, reading);
         }
         for seen in &mut self.view.servers {
             seen.version = Some(Reading { value: version, at_ms: 0 });

@@ -138,7 +138,7 @@ impl Bench {
             lived_ms: DAY_MS + at_ms,
             members: [(member("fe-1"), fe_1), (member("fe-2"), fe_2)].into(),
         };
-        self.view.see_node(&self.layout, 0, at_ms, &reading);
+        self.view.see_node(&self.layout, 0, at_ms, reading);
     }
 
     /// fe-1 drained and silent for the whole quiet window, fe-2 serving.
@@ -161,7 +161,7 @@ impl Bench {
             let epoch = Epoch(Arc::from("one"));
             let members = seats.map(read).collect();
             let reading = NodeReading { epoch, lived_ms: DAY_MS + at_ms, members };
-            self.view.see_node(&self.layout, node, at_ms, &reading);
+            self.view.see_node(&self.layout, node, at_ms, reading);
         }
     }
 

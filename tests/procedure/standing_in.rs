@@ -187,6 +187,44 @@ fn who_was_deployed_to_is_the_last_resort_of_a_pool_that_nobody_serves() {
     refused(bench.check(&admission("fe-2")), "fe-2");
 }
 
+/// Goal: a proven server of which nothing can be read just now comes back to where a balancer forgot it,
+/// while nobody fit serves. Method: both are drained after a reload, fe-1 proven, fe-2 being upgraded;
+/// fe-1's host is silent, answers late, told of another start; its check fails; fe-2 is fit and serves.
+#[test]
+fn who_is_proven_and_silent_comes_back_to_a_pool_that_nobody_serves() {
+    let comes = |start: &str, silent: bool, check: CheckState, fe_2_serves: bool| {
+        let mut bench = Bench::new();
+        bench.reached("fe-1", Milestone::Touched);
+        let proven = Milestone::Proven { version: bench.layout.target(), start: "a".into() };
+        bench.reached("fe-1", proven);
+        bench.farm_reached(FarmMilestone::SwitchBegan);
+        if !fe_2_serves {
+            bench.farm_reached(FarmMilestone::Switched);
+            bench.reached("fe-2", Milestone::Touched);
+        }
+        bench.view.servers[0].service = service(true, start, 1_000);
+        bench.view.servers[0].host_failing_since_ms = silent.then_some(900_000);
+        let fe_2 = if fe_2_serves { seat(0, 3, 40) } else { seat(8, 0, 40) };
+        let fe_1 = MemberReading { check, ..seat(8, 0, 40) };
+        bench.node("one", 1_000_000, fe_1, fe_2);
+        bench.settle();
+        let admits = Action::Balancer {
+            node: "lb-1".into(),
+            members: vec![member("fe-1")],
+            change: MemberChange::Admit,
+        };
+        let decided = decide(&bench.layout, &bench.progress, &bench.view).actions.contains(&admits);
+        assert_eq!(decided, bench.check(&admits).is_ok(), "decide and guard agree");
+        decided
+    };
+    let passing = CheckState::Passing;
+    assert!(comes("a", true, passing, false));
+    assert!(!comes("a", false, passing, false), "it will be read in a moment");
+    assert!(!comes("b", true, passing, false), "it was started again");
+    assert!(!comes("a", true, CheckState::Failing, false), "its check fails");
+    assert!(!comes("a", true, passing, true), "somebody fit serves");
+}
+
 /// Goal: who is in somebody's maintenance, where checks stand still, can stand in as long as his host
 /// answers. Method: the only member that serves dies, the other one is in maintenance; its host is
 /// silent, answers, and is silent again.

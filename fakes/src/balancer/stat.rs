@@ -75,14 +75,13 @@ impl Balancer {
             }
         }
         out.push_str(STAT_HEADER);
-        let sums: Vec<Sum> = self.pools.iter().map(|pool| self.sum(pool)).collect();
-        for (i, sum) in sums.iter().enumerate() {
+        for i in 0..self.pools.len() {
             if filter.wants(2 + i as u64, FRONTEND) {
-                self.frontend_row(i, sum, out);
+                self.frontend_row(i, out);
             }
         }
-        for (i, sum) in sums.iter().enumerate() {
-            self.pool_rows(i, sum, &filter, now_ms, out);
+        for i in 0..self.pools.len() {
+            self.pool_rows(i, &filter, now_ms, out);
         }
     }
 
@@ -118,7 +117,7 @@ impl Balancer {
         sum
     }
 
-    fn pool_rows(&self, i: usize, sum: &Sum, filter: &Filter, now_ms: u64, out: &mut String) {
+    fn pool_rows(&self, i: usize, filter: &Filter, now_ms: u64, out: &mut String) {
         let (pool, id) = (&self.pools[i], self.backend_id(i));
         if filter.wants(id, SERVER) {
             for (place, index) in pool.members.clone().enumerate() {
@@ -132,11 +131,12 @@ impl Balancer {
             }
         }
         if filter.wants(id, BACKEND) {
-            self.backend_row(i, sum, filter, now_ms, out);
+            self.backend_row(i, filter, now_ms, out);
         }
     }
 
-    fn frontend_row(&self, i: usize, sum: &Sum, out: &mut String) {
+    fn frontend_row(&self, i: usize, out: &mut String) {
+        let sum = self.sum(&self.pools[i]);
         let unserved = self.pools[i].unserved;
         let requests = sum.requests(unserved);
         out.push_str(FRONTEND_PREFIX);
@@ -157,8 +157,9 @@ impl Balancer {
         out.push_str("0,0,0,0,0,0,\n");
     }
 
-    fn backend_row(&self, i: usize, sum: &Sum, filter: &Filter, now_ms: u64, out: &mut String) {
+    fn backend_row(&self, i: usize, filter: &Filter, now_ms: u64, out: &mut String) {
         let pool = &self.pools[i];
+        let sum = self.sum(pool);
         let (requests, down) = (sum.requests(pool.unserved), sum.weight == 0);
         let since_s = seconds_between(pool.last_change_ms, now_ms);
         out.push_str(&pool.name);

@@ -203,7 +203,7 @@ fn gone_in_the_soak<'a>(
     context: &'a Context,
 ) -> impl Iterator<Item = Finding> + 'a {
     let policy = &context.policy;
-    let age_ms_max = policy.jobs_poll_ms * u64::from(policy.stale_after_polls);
+    let age_ms_max = policy.stale_ms(policy.jobs_poll_ms);
     let known_ms = age_ms_max + context.faults.bounds.lost_ms;
     let watched = context.updating.iter().filter(|name| !context.left_out.contains(*name));
     let gone = watched.filter(move |name| {

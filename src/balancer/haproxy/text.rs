@@ -1,5 +1,6 @@
 //! The texts of `show info`, `show servers state` and `show stat`, read by their headers: the
 //! columns differ between versions.
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use memchr::{memchr, memmem};
@@ -15,7 +16,7 @@ use super::table::{Columns, Rows, Wanted};
 /// The farm's members on a node.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    /// All of them, in order.
+    /// All of them, in the order given.
     ids: Vec<MemberId>,
     /// Their places in it, by pool and name.
     places: BTreeMap<PoolName, BTreeMap<MemberName, usize>>,
@@ -23,8 +24,7 @@ pub(super) struct Roster {
 
 impl Roster {
     /// Of these members, each with its pool and name.
-    pub(super) fn new(mut members: Vec<(MemberId, MemberName)>) -> Self {
-        members.sort();
+    pub(super) fn new(members: Vec<(MemberId, MemberName)>) -> Self {
         let mut this = Self::default();
         for (place, (id, name)) in members.into_iter().enumerate() {
             this.places.entry(id.pool.clone()).or_default().insert(name, place);
@@ -144,7 +144,7 @@ pub(super) fn read(
         .ok_or_else(|| garbled("`show servers state` and `show stat` are missing"))?;
     let mut states = state_rows(states, &mut shape.states)?;
     let mut facts = Facts {
-        reading: NodeReading { epoch, lived_ms, members: BTreeMap::new() },
+        reading: NodeReading { epoch, lived_ms, members: Vec::new() },
         agents: BTreeSet::new(),
         tracked: BTreeMap::new(),
     };
@@ -320,13 +320,23 @@ fn read_stat(
             errors: count("hrsp_5xx", hrsp_5xx)? + count("econ", econ)? + count("eresp", eresp)?,
             weight: state.weight,
             backup: bck == "1",
-            status: status.to_owned(),
+            status: status_text(status),
         });
     }
-    // In order as they are, they make a map without a search for each.
     let members = roster.ids.iter().zip(members).filter_map(|(id, read)| Some((id.clone(), read?)));
     facts.reading.members = members.collect();
     Ok(())
+}
+
+/// A status's text, of which nearly all are one of these.
+fn status_text(status: &str) -> Cow<'static, str> {
+    match status {
+        "UP" => "UP".into(),
+        "DRAIN" => "DRAIN".into(),
+        "MAINT" => "MAINT".into(),
+        "DOWN" => "DOWN".into(),
+        other => other.to_owned().into(),
+    }
 }
 
 /// What the health check says. `row` is the one that is checked: the followed server's when this

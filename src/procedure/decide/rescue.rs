@@ -2,14 +2,14 @@
 //! before one version.
 use crate::journal::{Event, FarmMilestone, Notice};
 
-use super::super::fitness::{eligible_beside, in_rotation_among, is_fit, is_spoilt};
+use super::super::fitness::{eligible_beside, in_rotation_among, is_fit, is_spoilt, still_answers};
 use super::super::idle::{Doubt, deploying_doubt};
 use super::super::layout::{Bench, Layout, PoolIx, Seat, SeatIx, ServerIx};
 use super::super::load::{can_do_without, misses_left_out};
 use super::super::progress::{Direction, Progress};
 use super::super::quiet::in_rotation;
 use super::super::readings::{CheckState, OperState};
-use super::super::rotation::{Sides, Wanted, baseline_out, helps_itself, still_answers};
+use super::super::rotation::{Sides, Wanted, baseline_out, helps_itself};
 use super::super::view::View;
 use super::Decision;
 

@@ -5,10 +5,11 @@ use crate::journal::{Event, FarmMilestone, HoldReason};
 use crate::names::{NodeName, PoolName};
 
 use super::super::action::Action;
+use super::super::fitness::still_proven;
 use super::super::layout::{Layout, ServerIx};
 use super::super::progress::{Direction, Progress, Tested};
 use super::super::quiet::server_is_quiet;
-use super::super::rotation::{Sides, Wanted, still_proven, taken_back};
+use super::super::rotation::{Sides, Wanted, taken_back};
 use super::super::steps::{everyone_in, may_begin};
 use super::super::taking::bench_is_silent;
 use super::super::view::{NodeView, View};

@@ -22,7 +22,9 @@ impl Guard<'_> {
         match change {
             MemberChange::Admit => {
                 if !self.better_than_nobody(seat, together) {
-                    self.fit(server)?;
+                    if !self.was_well(seat, read, together) {
+                        self.fit(server)?;
+                    }
                     self.serves_now(server)?;
                 }
                 self.not_deployed_to(server)?;
@@ -91,6 +93,20 @@ impl Guard<'_> {
     /// serves is better than nothing.
     fn better_than_nobody(&self, seat: SeatIx, together: &[SeatIx]) -> bool {
         self.spoilt(self.layout.seats[seat].server) && self.serving(seat, together) == 0
+    }
+
+    /// Proven, of a host that does not answer just now and by whose last answer its services were those
+    /// that it was tested with; its check passes, and nobody fit gets its pool's requests.
+    fn was_well(&self, seat: SeatIx, read: &MemberReading, together: &[SeatIx]) -> bool {
+        let server = self.layout.seats[seat].server;
+        let seen = &self.view.servers[server];
+        let last = seen.service.as_ref().map(|service| &service.value.start);
+        let tested = self.progress.servers[server].proven.as_ref().map(|(_, start)| start);
+        self.fit_in_service(server)
+            && seen.host_failing_since_ms.is_some()
+            && (last.is_some() && last == tested)
+            && read.check == CheckState::Passing
+            && self.serving(seat, together) == 0
     }
 
     /// Servers whose members of a seat's pool and node get requests, these members not counted.

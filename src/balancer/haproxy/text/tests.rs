@@ -19,7 +19,8 @@ fn seen(answer: &str, roster: &Roster) -> Result<Facts, BalancerError> {
 }
 
 fn member<'a>(facts: &'a Facts, pool: &str, server: &str) -> &'a MemberReading {
-    &facts.reading.members[&MemberId { pool: pool.into(), server: server.into() }]
+    let id = MemberId { pool: pool.into(), server: server.into() };
+    facts.reading.member(&id).expect("the node lists it")
 }
 
 /// Goal: every part of a reading is the one HAProxy meant. Method: the captured text, whose state
@@ -74,7 +75,7 @@ fn an_epoch_changes_with_the_process_and_not_with_time() {
 #[test]
 fn a_member_that_the_node_does_not_list_is_absent() {
     let facts = seen(CAPTURED, &roster(&[("retail", "fe-1"), ("retail", "fe-9")])).expect("text");
-    let servers: Vec<_> = facts.reading.members.keys().map(|id| id.server.as_str()).collect();
+    let servers: Vec<_> = facts.reading.members.iter().map(|(id, _)| id.server.as_str()).collect();
     assert_eq!(servers, ["fe-1"]);
 }
 
