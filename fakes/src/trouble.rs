@@ -53,6 +53,8 @@ pub enum OddThreads {
     Nothing,
     /// A thread in `Error`.
     Error,
+    /// A thread that deploys.
+    Busy,
     /// A thread whose status is a word that nobody expects.
     UnknownWord,
 }

@@ -86,12 +86,27 @@ fn commands_may_be_ignored_or_refused_with_prose() {
     assert_eq!(eligible(&balancer), ["fe-1", "fe-2"]);
     assert!(met(&mut balancer));
     balancer.end_trouble(3_000, TAG);
-    balancer.refuse_changes(Refusal::PermissionDenied, TAG);
+    balancer.refuse_changes(Refusal::PermissionDenied, None, TAG);
     assert_eq!(balancer.command(3_000, drain), "Permission denied\n\n");
     assert_eq!(eligible(&balancer), ["fe-1", "fe-2"]);
     balancer.end_trouble(3_000, TAG);
     assert_eq!(balancer.command(3_000, drain), "\n");
     assert_eq!(eligible(&balancer), ["fe-2"]);
+}
+
+/// Goal: of a line of commands a part is carried out where one member is called otherwise. Method: drain
+/// both in one line while changes of fe-2 are refused.
+#[test]
+fn a_line_may_be_carried_out_in_part() {
+    let mut balancer = proven();
+    balancer.refuse_changes(Refusal::NoSuchServer, Some("fe-2"), TAG);
+    assert_eq!(balancer.command(3_000, "set server web/fe-1 state drain"), "\n");
+    assert!(!met(&mut balancer), "it is about another one");
+    balancer.command(3_000, "set server web/fe-1 state ready");
+    let both = "set server web/fe-1 state drain;set server web/fe-2 state drain";
+    assert_eq!(balancer.command(4_000, both), "\nNo such server.\n\n");
+    assert_eq!(eligible(&balancer), ["fe-2"]);
+    assert!(met(&mut balancer));
 }
 
 /// Goal: of two troubles of a sort the end of one is not the other's. Method: changes that are
@@ -100,7 +115,7 @@ fn commands_may_be_ignored_or_refused_with_prose() {
 fn a_trouble_lasts_as_long_as_anybody_makes_it() {
     let begin: [fn(&mut Balancer, u64); 2] = [
         |balancer, tag| balancer.ignore_states(tag),
-        |balancer, tag| balancer.refuse_changes(Refusal::NoSuchServer, tag),
+        |balancer, tag| balancer.refuse_changes(Refusal::NoSuchServer, None, tag),
     ];
     for begin in begin {
         for (first, second) in [(TAG, OTHER_TAG), (OTHER_TAG, TAG)] {
@@ -204,8 +219,10 @@ fn a_dead_node_is_not_reloaded() {
 fn a_flapping_check_takes_a_member_down_and_brings_it_back() {
     let mut balancer = proven();
     balancer.flap(3_000, "fe-1", 8_000, 19_000, TAG);
+    assert!(!met(&mut balancer), "nobody has checked");
     balancer.advance(10_000);
     assert_eq!(eligible(&balancer), ["fe-2"]);
+    assert!(met(&mut balancer));
     balancer.advance(18_000);
     assert_eq!(eligible(&balancer), ["fe-1", "fe-2"]);
     balancer.advance(60_000);

@@ -114,6 +114,7 @@ fn the_page_of_threads_shows_oddities() {
     for (shown, is_there, is_not) in [
         (OddThreads::Nothing, "<tbody>\r\n</tbody>", "Deployment Worker"),
         (OddThreads::Error, "<td>Error</td>", "Hibernating"),
+        (OddThreads::Busy, "<td>Deploying</td>", "<td>Error</td>"),
         (OddThreads::UnknownWord, "<td>Hibernating</td>", "<td>Error</td>"),
     ] {
         let (mut farm, browser) = troubled(Trouble::Threads { server: "fe-2".into(), shown });

@@ -94,7 +94,8 @@ impl Balancer {
                 if session.level < Level::Admin {
                     return out.push_str("Permission denied\n");
                 }
-                if let Some(words) = self.refusal() {
+                let member = self.target(change.target).ok();
+                if let Some(words) = self.refusal(member) {
                     return out.push_str(words);
                 }
                 if let Err(words) = self.carry_out(now_ms, change) {

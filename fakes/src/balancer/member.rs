@@ -156,6 +156,12 @@ impl Flapping {
 }
 
 impl Check {
+    /// Whose flapping turns a check of now, the first to fail after one that passed.
+    pub(crate) fn failed_by(&self, at_ms: u64) -> Option<u64> {
+        let turned = self.answer.passes() && self.last.is_none_or(CheckAnswer::passes);
+        self.flappings.iter().find(|it| turned && it.fails_at(at_ms)).map(|it| it.tag)
+    }
+
     /// What a check gets at an instant.
     pub(crate) fn answer_at(&self, at_ms: u64) -> CheckAnswer {
         let fails = self.flappings.iter().any(|it| it.fails_at(at_ms));

@@ -52,6 +52,9 @@ impl Balancer {
     pub fn advance(&mut self, now_ms: u64) {
         while let Some((due_ms, index)) = self.first_due().filter(|(due_ms, _)| *due_ms <= now_ms) {
             if self.members[index].check.due_ms == Some(due_ms) {
+                if let Some(tag) = self.members[index].check.failed_by(due_ms) {
+                    self.events.push(Event::FaultMet { tag });
+                }
                 self.change(index, due_ms, |member| member.apply_check(due_ms));
             } else {
                 self.ask_agent(index, due_ms);

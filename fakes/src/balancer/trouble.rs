@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::member::{CheckAnswer, Flapping, Member, Oper};
-use super::{Balancer, state};
+use super::{Balancer, MemberIndex, state};
 use crate::ledger::Event;
 
 /// What is wrong with a node.
@@ -16,9 +16,9 @@ use crate::ledger::Event;
 pub(crate) struct Troubles {
     /// What keeps the process from running, by tags: it runs when there is nothing.
     down: BTreeSet<u64>,
-    /// What every command that changes a member is answered instead of being carried out, the
-    /// latest last.
-    refusals: Vec<(Refusal, u64)>,
+    /// What commands that change a member are answered instead of being carried out, the latest
+    /// last; of one server, or of all.
+    refusals: Vec<(Refusal, Option<String>, u64)>,
     /// `set server … state` answers OK and does nothing.
     ignores_states: Vec<u64>,
     /// How long a connection to the runtime API waits before it is served.
@@ -164,7 +164,7 @@ impl Balancer {
 
     /// What was begun with this tag is over, but for a death: that ends with [`Balancer::start`].
     pub fn end_trouble(&mut self, now_ms: u64, tag: u64) {
-        self.troubles.refusals.retain(|(_, of)| *of != tag);
+        self.troubles.refusals.retain(|(.., of)| *of != tag);
         self.troubles.ignores_states.retain(|of| *of != tag);
         self.troubles.waits.retain(|(_, of)| *of != tag);
         self.advance(now_ms);
@@ -215,9 +215,9 @@ impl Balancer {
         places.filter(|(_, member)| &*member.server == server).map(|(place, _)| place).collect()
     }
 
-    /// Every command that changes a member is refused with these words.
-    pub fn refuse_changes(&mut self, refusal: Refusal, tag: u64) {
-        self.troubles.refusals.push((refusal, tag));
+    /// Every command that changes a member, of one server or of all, is refused with these words.
+    pub fn refuse_changes(&mut self, refusal: Refusal, server: Option<&str>, tag: u64) {
+        self.troubles.refusals.push((refusal, server.map(str::to_owned), tag));
     }
 
     /// `set server … state` answers OK and does nothing. The real thing does so to a server that
@@ -239,9 +239,12 @@ impl Balancer {
         wait_ms
     }
 
-    /// The words that a change is refused with.
-    pub(crate) fn refusal(&mut self) -> Option<&'static str> {
-        let &(refusal, tag) = self.troubles.refusals.last()?;
+    /// The words that a change of a member is refused with, if it is one of ours.
+    pub(crate) fn refusal(&mut self, member: Option<MemberIndex>) -> Option<&'static str> {
+        let server = member.map(|index| &*self.members[index.0].server);
+        let mut refusals = self.troubles.refusals.iter().rev();
+        let is_about = |of: &Option<String>| of.is_none() || of.as_deref() == server;
+        let &(refusal, _, tag) = refusals.find(|(_, of, _)| is_about(of))?;
         self.events.push(Event::FaultMet { tag });
         Some(refusal.words())
     }

@@ -203,6 +203,9 @@ fn oddly(
         Some(OddThreads::Error) => {
             threads.iter_mut().take(1).for_each(|thread| thread.1 = "Error");
         }
+        Some(OddThreads::Busy) => {
+            threads.iter_mut().take(1).for_each(|thread| thread.1 = "Deploying");
+        }
         Some(OddThreads::UnknownWord) => {
             threads.iter_mut().take(1).for_each(|thread| thread.1 = "Hibernating");
         }

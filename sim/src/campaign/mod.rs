@@ -22,8 +22,14 @@ use crate::sabotage::Planted;
 use crate::scenario::Scenario;
 use crate::world::{Order, Outcome, rehearse};
 
-use coverage::Coverage;
+use coverage::{Coverage, SEEDS_MIN};
 pub(crate) use in_order::in_order;
+
+/// At least so many of a hundred runs end done with every fault: one that holds or goes back at every
+/// turn breaks no promise and upgrades nothing.
+const DONE_PERCENT_FULL: u64 = 50;
+/// The same with faults after which nobody need be called.
+const DONE_PERCENT_LIGHT: u64 = 95;
 
 /// What is to be run.
 pub struct Campaign<'a> {
@@ -79,7 +85,19 @@ impl Summary {
     /// What a campaign of this choice should have reached and did not, a sentence each.
     #[must_use]
     pub fn gaps(&self, choice: &Choice) -> Vec<String> {
-        self.coverage.gaps(choice)
+        let mut gaps = self.coverage.gaps(choice);
+        let wanted = match choice {
+            Choice::Full => DONE_PERCENT_FULL,
+            Choice::Light => DONE_PERCENT_LIGHT,
+            _ => return gaps,
+        };
+        if self.runs >= SEEDS_MIN && self.done * 100 < self.runs * wanted {
+            gaps.push(format!(
+                "{} of {} runs ended done, and {wanted} % are wanted",
+                self.done, self.runs
+            ));
+        }
+        gaps
     }
 
     fn add(&mut self, outcome: &Outcome) {

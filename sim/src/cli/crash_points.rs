@@ -33,8 +33,8 @@ impl FromStr for Which {
     }
 }
 
-/// Runs and tells them. Exit 4 when one of them went wrong, the run was wrong without any, or one that
-/// was named did not happen.
+/// Runs and tells them. Exit 4 when one of them went wrong, the run was wrong without any, or a crash
+/// did not happen.
 pub(super) fn run(campaign: &CrashPoints<'_>, which: &Which, part: Option<Part>) -> Exit {
     if let (Which::These(_), Some(part)) = (which, part) {
         eprintln!(
@@ -95,15 +95,21 @@ fn tell(campaign: &CrashPoints<'_>, which: &Which, part: Part) -> io::Result<Exi
     let wall_s = begun.elapsed().as_secs_f64();
     write!(out, "{}", told::findings(&findings, wall_s))?;
     out.flush()?;
-    if let Which::These(crashes) = which
-        && findings.tallies.values().any(|tally| tally.not_reached > 0)
-    {
-        let points = if crashes.0.len() == 1 { "that point" } else { "both of these points" };
-        eprintln!(
-            "{crashes}: this run does not reach {points}, so nothing is shown by it; how far it gets \
-             is told above"
-        );
-        return Ok(Exit::Violation);
-    }
-    Ok(if findings.failures.is_empty() { Exit::Good } else { Exit::Violation })
+    let nothing_shown = match which {
+        Which::These(crashes) if findings.missed() => {
+            let points = if crashes.0.len() == 1 { "that point" } else { "both of these points" };
+            format!(
+                "{crashes}: this run does not reach {points}, so nothing is shown by it; how far it \
+                 gets is told above"
+            )
+        }
+        _ if findings.missed() => {
+            "some crashes did not happen, as told above: nothing is shown by those runs".to_owned()
+        }
+        _ if findings.runs() == 0 => format!("part {part} has no crash point: no run was made"),
+        _ if findings.failures.is_empty() => return Ok(Exit::Good),
+        _ => return Ok(Exit::Violation),
+    };
+    eprintln!("{nothing_shown}");
+    Ok(Exit::Violation)
 }

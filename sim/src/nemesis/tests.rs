@@ -257,7 +257,7 @@ fn faults_strike_in_the_step_that_they_are_aimed_at() {
 fn threads_are_spoilt_when_they_are_about_to_be_judged() {
     let mut publishes = aims();
     publishes.jobs.push(JobAim { kind: JobKind::Publish, servers: vec!["fe-1".into()] });
-    let rows = ["no-threads", "busy-idle-busy", "thread-in-error", "unknown-word"];
+    let rows = ["no-threads", "busy-idle-busy", "thread-in-error", "thread-stuck", "unknown-word"];
     let rows = service_center::KINDS.iter().filter(|row| rows.contains(&row.name));
     for (row, aims) in rows.flat_map(|row| [(row, aims()), (row, publishes.clone())]) {
         let published = aims == publishes;
@@ -267,6 +267,7 @@ fn threads_are_spoilt_when_they_are_about_to_be_judged() {
                 ServiceCenterFault::NoThreads { server, .. }
                 | ServiceCenterFault::BusyIdleBusy { server, .. }
                 | ServiceCenterFault::ThreadInError { server, .. }
+                | ServiceCenterFault::ThreadStuck { server, .. }
                 | ServiceCenterFault::UnknownWord { server, .. },
             ) = &planned.fault
             else {

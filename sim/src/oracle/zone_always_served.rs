@@ -138,7 +138,12 @@ fn excuse(node: &str, servers: &[&str], ground: &Ground, context: &Context) -> O
         Some((broke_at_ms, *server, faults.sickness(server)?, faults.bounds.sick))
     });
     let mut excuses: Vec<Excuse> = faults.reload_excuse(node).into_iter().collect();
-    excuses.extend(servers.iter().filter_map(|server| faults.edit_excuse(server)));
+    // Whoever has been ready since before somebody changed his flag is missing for another reason.
+    let edited = servers.iter().filter(|server| {
+        let ready_ms = ground.servers[**server].ready_since_ms;
+        ready_ms.is_none_or(|ready_ms| faults.edited_at_ms(server).is_some_and(|ms| ms <= ready_ms))
+    });
+    excuses.extend(edited.filter_map(|server| faults.edit_excuse(server)));
     for (died_ms, server, name, bound) in crashes.max_by_key(|it| it.0).into_iter().chain(broken) {
         // Whoever is whole has yet to be proven before he may serve; the first of them counts.
         let proven_ms = servers.iter().filter_map(|server| {

@@ -32,10 +32,8 @@ pub fn text(coverage: &Coverage, choice: &Choice) -> String {
     }
     for entry in atlas::ENTRIES {
         let seeds = coverage.trimmed.get(entry.name).copied().unwrap_or(0);
-        if seeds > 0 {
-            let share = percent(seeds);
-            line(&format!("the atlas trimmed {share} % of seeds by {}: {}", entry.name, entry.why));
-        }
+        let of = coverage.seeds;
+        line(&format!("the atlas trimmed {seeds} of {of} seeds by {}: {}", entry.name, entry.why));
     }
     text.push_str(&judged(coverage));
     text

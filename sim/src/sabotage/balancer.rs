@@ -1,6 +1,6 @@
 //! Bugs of `decide` about traffic: drains, admissions, weights, capacity, rescue.
 use evenkeel::farm::Half;
-use evenkeel::journal::{Event, FarmMilestone, Notice};
+use evenkeel::journal::FarmMilestone;
 use evenkeel::procedure::action::{Action, MemberChange};
 use evenkeel::procedure::decide::{Decision, decide};
 use evenkeel::procedure::fitness::is_fit;
@@ -108,7 +108,11 @@ pub(super) const ALL: &[Sabotage] = &[
 ];
 
 /// Changes every reading of every seat in every sample.
-fn reread(layout: &Layout, view: &View, change: impl Fn(SeatIx, &mut MemberReading)) -> View {
+pub(super) fn reread(
+    layout: &Layout,
+    view: &View,
+    change: impl Fn(SeatIx, &mut MemberReading),
+) -> View {
     with(view, |view| {
         for (node, entry) in view.nodes.iter_mut().zip(&layout.nodes) {
             for sample in &mut node.samples {
@@ -123,7 +127,7 @@ fn reread(layout: &Layout, view: &View, change: impl Fn(SeatIx, &mut MemberReadi
 }
 
 /// What the newest samples say of every seat.
-fn newest<'a>(
+pub(super) fn newest<'a>(
     layout: &'a Layout,
     view: &'a View,
 ) -> impl Iterator<Item = (SeatIx, &'a MemberReading)> {
@@ -289,13 +293,7 @@ fn count_the_sick(layout: &Layout, progress: &Progress, view: &View) -> Decision
     let well = reread(layout, view, |_, read| {
         (read.oper, read.check) = (OperState::Running, CheckState::Passing);
     });
-    let Decision { mut events, actions } = decide(layout, progress, &well);
-    // Whoever stands in for the sick goes, and whoever is drained beside them.
-    events.retain(|event| matches!(event, Event::Noticed(Notice::RescueEnded { .. })));
-    if !events.is_empty() {
-        return Decision { events, actions: Vec::new() };
-    }
-    for action in actions {
+    for action in decide(layout, progress, &well).actions {
         if let Action::Balancer { node, change: MemberChange::Drain, .. } = &action {
             let node = layout.nodes.iter().position(|entry| entry.name == *node);
             if node.is_some_and(|node| at_rest(layout, view, node, &decision)) {

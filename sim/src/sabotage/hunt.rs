@@ -106,12 +106,12 @@ impl Row {
         by
     }
 
-    /// Every hunt ended, an expected invariant was the first in some, the guard held, and nothing was
+    /// Every hunt ended, an expected invariant was the first in each, the guard held, and nothing was
     /// wrong without the bug.
     #[must_use]
     pub fn as_expected(&self) -> bool {
         self.seeds().is_some()
-            && self.caught_by().keys().any(|it| self.sabotage.caught_by.contains(it))
+            && self.caught_by().keys().all(|it| self.sabotage.caught_by.contains(it))
             && self.guarded.as_ref().is_none_or(|it| it.harmed.is_empty())
             && self.red_without.is_empty()
     }

@@ -99,6 +99,12 @@ impl Findings {
         self.simulated_ms += other.simulated_ms;
     }
 
+    /// Some crash that was planned did not happen: its run shows nothing.
+    #[must_use]
+    pub fn missed(&self) -> bool {
+        self.tallies.values().any(|tally| tally.not_reached > 0)
+    }
+
     /// All runs.
     #[must_use]
     pub fn runs(&self) -> u64 {
@@ -179,8 +185,14 @@ impl CrashPoints<'_> {
     pub fn some_pairs(&self, first: Point, stride: usize) -> Findings {
         let once = self.crashed(&Crashes(vec![first]));
         let mut findings = Findings::default();
-        let Some(killed) = once.killed.first() else { return findings };
-        for second in Point::all(*killed, once.points, first.away).step_by(stride) {
+        let Some(killed) = once.killed.first() else {
+            findings.add(Crashes(vec![first]), once);
+            return findings;
+        };
+        // A record that it was handing over is none that it had: twice that point is one crash.
+        let later = Point::all(*killed, once.points, first.away);
+        let later = later.filter(|second| second.place != first.place);
+        for second in later.step_by(stride) {
             let crashes = Crashes(vec![first, second]);
             let outcome = self.crashed(&crashes);
             findings.add(crashes, outcome);

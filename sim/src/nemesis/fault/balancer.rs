@@ -150,6 +150,10 @@ pub enum BalancerFault {
         node: String,
         /// With which words.
         prose: Prose,
+        /// Only those for members of this server, so that of a line of commands a part is carried
+        /// out; absent: all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<String>,
         /// How long.
         for_ms: u64,
     },
@@ -255,12 +259,13 @@ impl fmt::Display for BalancerFault {
             Self::OkWithoutEffect { node, for_ms } => {
                 write!(f, "{node} answers OK without effect for {}", Lasting(*for_ms))
             }
-            Self::ProseForError { node, prose, for_ms } => {
+            Self::ProseForError { node, prose, server, for_ms } => {
                 let prose = match prose {
                     Prose::PermissionDenied => "Permission denied",
                     Prose::NoSuchServer => "No such server.",
                 };
-                write!(f, "{node} answers `{prose}` for {}", Lasting(*for_ms))
+                let about = server.as_ref().map(|it| format!(" about {it}")).unwrap_or_default();
+                write!(f, "{node} answers `{prose}`{about} for {}", Lasting(*for_ms))
             }
             Self::ApiCrowded { node, wait_ms, for_ms } => {
                 write!(f, "{node}'s API takes {wait_ms} ms for {}", Lasting(*for_ms))
@@ -343,7 +348,11 @@ fn prose_for_error(draw: &mut Draw<'_>) -> Planned {
     let prose = *draw.one(&[Prose::PermissionDenied, Prose::NoSuchServer]);
     let for_ms = draw.between(1, 40) * SECOND;
     let trigger = before_a_write(draw);
-    planned(trigger, BalancerFault::ProseForError { node: draw.node(), prose, for_ms })
+    let node = draw.node();
+    // A member that the configuration calls otherwise is one among others that it knows.
+    let one = prose == Prose::NoSuchServer && draw.stream.ratio(1, 2);
+    let server = one.then(|| draw.front_end());
+    planned(trigger, BalancerFault::ProseForError { node, prose, server, for_ms })
 }
 
 fn api_crowded(draw: &mut Draw<'_>) -> Planned {

@@ -98,6 +98,14 @@ pub const KINDS: &[Kind] = &[
         draw: thread_in_error,
     },
     Kind {
+        name: "thread-stuck",
+        family: Family::ServiceCenter,
+        reason: "a publication is left in Deploying after the service was started again",
+        source: "OutSystems/docs-support, platform-server-11.30.0.htm, R11BRT-1187",
+        needs_person: false,
+        draw: thread_stuck,
+    },
+    Kind {
         name: "unknown-word",
         family: Family::ServiceCenter,
         reason: "another version has another word for what a thread does",
@@ -176,6 +184,13 @@ pub enum ServiceCenterFault {
         /// For how long.
         for_ms: u64,
     },
+    /// A deployment thread shows that it deploys, and does not.
+    ThreadStuck {
+        /// The server.
+        server: String,
+        /// For how long.
+        for_ms: u64,
+    },
     /// A deployment thread's status is a word that the farm file does not know.
     UnknownWord {
         /// The server.
@@ -199,6 +214,7 @@ impl ServiceCenterFault {
             Self::NoThreads { .. } => "no-threads",
             Self::BusyIdleBusy { .. } => "busy-idle-busy",
             Self::ThreadInError { .. } => "thread-in-error",
+            Self::ThreadStuck { .. } => "thread-stuck",
             Self::UnknownWord { .. } => "unknown-word",
         }
     }
@@ -213,6 +229,7 @@ impl ServiceCenterFault {
             | Self::StalePage { for_ms, .. }
             | Self::NoThreads { for_ms, .. }
             | Self::ThreadInError { for_ms, .. }
+            | Self::ThreadStuck { for_ms, .. }
             | Self::UnknownWord { for_ms, .. } => Some(*for_ms),
             Self::LoginExpiry | Self::OtherGeneration { .. } | Self::BusyIdleBusy { .. } => None,
         }
@@ -226,6 +243,7 @@ impl ServiceCenterFault {
                 | Self::NoThreads { .. }
                 | Self::BusyIdleBusy { .. }
                 | Self::ThreadInError { .. }
+                | Self::ThreadStuck { .. }
                 | Self::UnknownWord { .. }
         )
     }
@@ -235,6 +253,7 @@ impl ServiceCenterFault {
         match self {
             Self::NoThreads { server, .. }
             | Self::ThreadInError { server, .. }
+            | Self::ThreadStuck { server, .. }
             | Self::UnknownWord { server, .. } => server == whose,
             _ => false,
         }
@@ -294,6 +313,9 @@ impl fmt::Display for ServiceCenterFault {
             }
             Self::ThreadInError { server, for_ms } => {
                 write!(f, "a thread of {server} is in error for {}", Lasting(*for_ms))
+            }
+            Self::ThreadStuck { server, for_ms } => {
+                write!(f, "a thread of {server} is stuck in Deploying for {}", Lasting(*for_ms))
             }
             Self::UnknownWord { server, for_ms } => {
                 write!(f, "a thread of {server} has an unknown status for {}", Lasting(*for_ms))
@@ -406,6 +428,13 @@ fn thread_in_error(draw: &mut Draw<'_>) -> Planned {
     let (trigger, server) = before_threads(draw);
     let for_ms = draw.between(5 * SECOND, 4 * MINUTE);
     planned(trigger, ServiceCenterFault::ThreadInError { server, for_ms })
+}
+
+/// With the deployment before it less than the ten minutes after which a person may be called.
+fn thread_stuck(draw: &mut Draw<'_>) -> Planned {
+    let (trigger, server) = before_threads(draw);
+    let for_ms = draw.between(5 * SECOND, 4 * MINUTE);
+    planned(trigger, ServiceCenterFault::ThreadStuck { server, for_ms })
 }
 
 fn unknown_word(draw: &mut Draw<'_>) -> Planned {

@@ -442,6 +442,12 @@ impl Faults {
         self.incidents.iter().rev().find(edits)
     }
 
+    /// When an operator last changed a server's flag.
+    #[must_use]
+    pub fn edited_at_ms(&self, server: &str) -> Option<u64> {
+        self.edit(server).map(|edit| edit.from_ms)
+    }
+
     /// An operator has changed a server's flag.
     #[must_use]
     pub fn flag_edited(&self, server: &str) -> bool {

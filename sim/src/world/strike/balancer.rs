@@ -32,12 +32,12 @@ impl Breaker {
                 self.on_node(node, |it, _| it.ignore_states(tag));
                 Blow { lasts_ms: Some(*for_ms), changed: false }
             }
-            F::ProseForError { node, prose, for_ms } => {
+            F::ProseForError { node, prose, server, for_ms } => {
                 let refusal = match prose {
                     Prose::PermissionDenied => Refusal::PermissionDenied,
                     Prose::NoSuchServer => Refusal::NoSuchServer,
                 };
-                self.on_node(node, |it, _| it.refuse_changes(refusal, tag));
+                self.on_node(node, |it, _| it.refuse_changes(refusal, server.as_deref(), tag));
                 Blow { lasts_ms: Some(*for_ms), changed: false }
             }
             F::ApiCrowded { node, wait_ms, for_ms } => {
@@ -58,7 +58,7 @@ impl Breaker {
                 self.on_node(node, |it, now_ms| {
                     it.flap(now_ms, server, *turn_ms, now_ms + for_ms, tag);
                 });
-                Blow::lasting(*for_ms)
+                Blow { lasts_ms: Some(*for_ms), changed: false }
             }
         }
     }

@@ -49,6 +49,7 @@ fn trouble(farm: &Farm, fault: &Fault) -> (Trouble, u64) {
         }
         Fault::NoThreads { server, for_ms } => (threads(server, OddThreads::Nothing), *for_ms),
         Fault::ThreadInError { server, for_ms } => (threads(server, OddThreads::Error), *for_ms),
+        Fault::ThreadStuck { server, for_ms } => (threads(server, OddThreads::Busy), *for_ms),
         Fault::UnknownWord { server, for_ms } => {
             (threads(server, OddThreads::UnknownWord), *for_ms)
         }
