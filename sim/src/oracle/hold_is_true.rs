@@ -21,7 +21,10 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             let name = server.as_str();
             let silent = matches!(reason, HoldReason::ServerUnknown { .. })
                 && unknown(name, ground, context);
-            let wrong = silent || failed(it, ground, context) || failed_to_deploy(name, context);
+            let wrong = silent
+                || failed(it, ground, context)
+                || failed_to_deploy(name, context)
+                || seemed_to_deploy(name, ground, context);
             (wrong, format!("nothing is wrong with {server}"))
         }
         HoldReason::DrainOverdue { server } => (
@@ -162,6 +165,18 @@ fn failed_to_deploy(server: &str, context: &Context) -> bool {
         matches!(&it.fault, Fault::ServiceCenter(ServiceCenterFault::ThreadInError { server: one, for_ms })
             if one == server && *for_ms >= found_ms && it.felt_ms().is_some_and(stands))
     })
+}
+
+/// A server's threads were stuck for most of the time that a deployment may take; the deployment
+/// before that took the rest.
+fn seemed_to_deploy(server: &str, ground: &Ground, context: &Context) -> bool {
+    let stuck = context.faults.incidents().filter(|it| {
+        matches!(&it.fault, Fault::ServiceCenter(ServiceCenterFault::ThreadStuck { server: one, .. })
+            if one == server)
+    });
+    let shown = stuck.filter_map(Incident::felt_ms);
+    let shown = shown.map(|(met_ms, over_ms)| over_ms.min(ground.now_ms).saturating_sub(met_ms));
+    2 * shown.sum::<u64>() > context.policy.idle_ms_max
 }
 
 /// A server really cannot go on, or cannot be read.
