@@ -92,6 +92,8 @@ pub struct Truth {
     pub after_start: AfterStart,
     /// How long threads idle first, where they do.
     pub idle_first_ms: u64,
+    /// The script behind the verb `service` tells when its machine was started.
+    pub tells_boot: bool,
     /// Binaries and configuration of the controller.
     pub controller_upgrade_ms: u64,
     /// Binaries and configuration of a front-end.
@@ -136,6 +138,7 @@ impl Default for Truth {
             idle_word: IdleWord::default(),
             after_start: AfterStart::default(),
             idle_first_ms: 20 * SECOND, // the retry loop for pending modules turns every 30 s
+            tells_boot: true,
             controller_upgrade_ms: 8 * MINUTE,
             front_end_upgrade_ms: 6 * MINUTE,
             service_center_install_ms: 10 * MINUTE,

@@ -80,6 +80,7 @@ impl Answer {
             automatic: self.yes_or_no("automatic")?,
             initialised: self.yes_or_no("initialised")?,
             start: self.take("start")?,
+            boot: self.values.remove("boot"),
         };
         self.end().map(|()| reading)
     }

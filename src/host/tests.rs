@@ -27,7 +27,10 @@ async fn every_verb_reads_its_answer() {
     let service = host("printf 'running=yes\\nautomatic=no\\ninitialised=yes\\nstart=4711 a\\n'");
     let reading = service.service(&fe_1(), "10.0.0.1").await.expect("an answer");
     assert!(reading.running && !reading.automatic && reading.initialised);
-    assert_eq!(reading.start, "4711 a");
+    assert_eq!((&*reading.start, &reading.boot), ("4711 a", &None));
+    let told = host("printf 'running=no\\nautomatic=no\\ninitialised=no\\nstart=-\\nboot=b 7\\n'");
+    let reading = told.service(&fe_1(), "10.0.0.1").await.expect("an answer");
+    assert_eq!(reading.boot.as_deref(), Some("b 7"));
     let version = host("echo version=11.36.1.43500\r").version(&fe_1(), "10.0.0.1").await;
     assert_eq!(version.expect("an answer").to_string(), "11.36.1.43500");
     for (answer, expected) in [

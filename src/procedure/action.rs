@@ -45,6 +45,9 @@ pub enum Action {
         /// `None` of a server that has no Deployment Service.
         #[serde(default)]
         start: Option<String>,
+        /// Which start of the machine itself was read before it, where the host tells that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot: Option<String>,
     },
     /// Runs the application tests of all of a server's zones, at its own address.
     Test {

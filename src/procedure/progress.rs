@@ -149,10 +149,11 @@ impl Progress {
     fn intend(&mut self, layout: &Layout, id: u64, action: &Action, now_ms: u64) {
         self.next_intent = self.next_intent.max(id + 1);
         self.open.insert(id, action.clone());
-        if let Action::Reboot { server, start } = action {
+        if let Action::Reboot { server, start, boot } = action {
             self.with(layout, server, |server| {
                 let times = server.reboot.as_ref().map_or(1, |told| told.times + 1);
-                server.reboot = Some(Reboot { told_ms: now_ms, start: start.clone(), times });
+                let (start, boot) = (start.clone(), boot.clone());
+                server.reboot = Some(Reboot { told_ms: now_ms, start, boot, times });
             });
         }
         let Action::Start { server, kind, job } = action else { return };

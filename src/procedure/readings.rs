@@ -196,6 +196,9 @@ pub struct ServiceReading {
     pub initialised: bool,
     /// An opaque mark of its last start; another mark means it was started again.
     pub start: String,
+    /// The same of its machine, where the host tells it.
+    #[serde(default)]
+    pub boot: Option<String>,
 }
 
 /// What became of a job on a server.

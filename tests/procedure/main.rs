@@ -66,7 +66,8 @@ fn seat(admin: u16, in_flight: u64, arrivals: u64) -> MemberReading {
 /// A Deployment Service as a host reads it; one that runs has initialised.
 fn service(running: bool, start: &str, at_ms: u64) -> Option<Reading<ServiceReading>> {
     let initialised = running;
-    let value = ServiceReading { running, automatic: true, initialised, start: start.into() };
+    let value =
+        ServiceReading { running, automatic: true, initialised, start: start.into(), boot: None };
     Some(Reading { value, at_ms })
 }
 
@@ -326,8 +327,13 @@ fn no_threads_are_no_proof_and_idle_ones_only_over_the_window() {
     let idle = || vec![ThreadRow { name: "Deployment Worker 1".into(), state: ThreadState::Idle }];
     let told = |bench: &mut Bench, at_ms: u64, rows: Vec<ThreadRow>| {
         bench.view.now_ms = at_ms;
-        let value =
-            ServiceReading { running: true, automatic: true, initialised: true, start: "a".into() };
+        let value = ServiceReading {
+            running: true,
+            automatic: true,
+            initialised: true,
+            start: "a".into(),
+            boot: None,
+        };
         bench.view.servers[0].service = Some(Reading { value, at_ms });
         bench.view.servers[0].see_flag(bench.layout.policy(), at_ms, true);
         bench.view.servers[0].see_threads(bench.layout.policy(), at_ms, rows);

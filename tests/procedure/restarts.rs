@@ -7,6 +7,11 @@ use super::*;
 
 /// fe-1, whose installer has ended with 3010, was told to restart at second 13.
 fn told() -> Bench {
+    told_after(service(true, "before", 0))
+}
+
+/// The same after such a reading of its services.
+fn told_after(service: Option<Reading<ServiceReading>>) -> Bench {
     let mut bench = Bench::new();
     bench.approved(3);
     bench.reached("fe-2", Milestone::Disabled { start: Some("a".into()) });
@@ -17,7 +22,8 @@ fn told() -> Bench {
     intended(&mut bench, start, ActionResult::Done { evidence: String::new() });
     let reading = JobReading::Exited { code: 3010, output: String::new() };
     bench.happened(&Event::JobEnded { server, kind, job: job.into(), reading });
-    bench.view.servers[0].service = service(true, "before", bench.view.now_ms);
+    let now_ms = bench.view.now_ms;
+    bench.view.servers[0].service = service.map(|read| Reading { at_ms: now_ms, ..read });
     bench.settle();
     let reboot = reboot(&bench).expect("the installer asked for it");
     assert_eq!(bench.check(&reboot), Ok(()));
@@ -81,7 +87,7 @@ fn nothing_begins_before_a_machine_was_seen_to_have_restarted() {
 #[test]
 fn a_machine_that_does_not_restart_is_told_again_and_then_has_failed() {
     let mut bench = told();
-    let early = Action::Reboot { server: "fe-1".into(), start: None };
+    let early = Action::Reboot { server: "fe-1".into(), start: None, boot: None };
     read_at(&mut bench, 300_000, "before");
     refused(bench.check(&early), "may be doing so");
     let time_ms = bench.layout.policy().initialise_ms_max;
@@ -117,6 +123,28 @@ fn a_silence_tells_where_services_do_not_run() {
     bench.view.servers[0].host_last_failed_ms = 160_000;
     stopped(&mut bench, 180_000);
     assert!(!bench.progress.servers[0].wants_reboot);
+}
+
+/// Goal: where the host tells of the machine's start, that alone tells whether it has restarted, be its
+/// services down before or after it. Method: services that do not run, then run, on the same boot of the
+/// machine; and that do not run, on another one.
+#[test]
+fn a_machine_that_tells_its_boot_has_restarted_when_that_is_another() {
+    let read = |running: bool, start: &str, boot: &str| {
+        let read = service(running, start, 0).expect("a reading");
+        let value = ServiceReading { boot: Some(boot.into()), ..read.value };
+        Some(Reading { value, ..read })
+    };
+    let mut bench = told_after(read(false, "a", "7"));
+    let mut restarted = |at_ms: u64, running: bool, start: &str, boot: &str| {
+        read_at(&mut bench, at_ms, "a");
+        let service = read(running, start, boot);
+        bench.view.servers[0].service = service.map(|read| Reading { at_ms, ..read });
+        bench.settle();
+        !bench.progress.servers[0].wants_reboot
+    };
+    assert!(!restarted(60_000, true, "b", "7"), "somebody has started the service");
+    assert!(restarted(90_000, false, "b", "8"));
 }
 
 /// Goal: a start that was lost is sent again once its host can be read, however long that took, and

@@ -155,7 +155,11 @@ pub(crate) fn actions() -> Vec<Action> {
     actions.extend([
         Action::Flag { via: "fe-01".into(), server: server.clone(), enabled: false },
         Action::Flag { via: "fe-01".into(), server: server.clone(), enabled: true },
-        Action::Reboot { server: server.clone(), start: Some("boot 7".into()) },
+        Action::Reboot {
+            server: server.clone(),
+            start: Some("7@12".into()),
+            boot: Some("3".into()),
+        },
         Action::Test { server: server.clone() },
         Action::Nudge { node: node.clone(), pool: "retail".into() },
     ]);

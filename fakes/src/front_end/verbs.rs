@@ -123,8 +123,12 @@ fn service(farm: &Farm, server: &str) -> Result<String, String> {
     let front_end = farm.servers.get(server).ok_or("no such server")?;
     let yes = |is: bool| if is { "yes" } else { "no" };
     let state = front_end.service_state();
+    let boot = match farm.truth.tells_boot {
+        true => format!("boot={}\n", front_end.life().boots),
+        false => String::new(),
+    };
     Ok(format!(
-        "running={}\nautomatic={}\ninitialised={}\nstart={}\n",
+        "running={}\nautomatic={}\ninitialised={}\nstart={}\n{boot}",
         yes(state != ServiceState::Stopped),
         yes(front_end.automatic()),
         yes(state == ServiceState::Initialised),

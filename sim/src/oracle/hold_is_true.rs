@@ -21,11 +21,8 @@ pub(super) fn why_false(reason: &HoldReason, ground: &Ground, context: &Context)
             let name = server.as_str();
             let silent = matches!(reason, HoldReason::ServerUnknown { .. })
                 && unknown(name, ground, context);
-            let wrong = silent
-                || failed(it, ground, context)
-                || failed_to_deploy(name, context)
-                || seemed_to_deploy(name, ground, context);
-            (wrong, format!("nothing is wrong with {server}"))
+            let failed = failed(it, ground, context) || seems_to_fail(name, ground, context);
+            (silent || failed, format!("nothing is wrong with {server}"))
         }
         HoldReason::DrainOverdue { server } => (
             may_be_busy(server.as_str(), ground, context),
@@ -165,6 +162,11 @@ fn failed_to_deploy(server: &str, context: &Context) -> bool {
         matches!(&it.fault, Fault::ServiceCenter(ServiceCenterFault::ThreadInError { server: one, for_ms })
             if one == server && *for_ms >= found_ms && it.felt_ms().is_some_and(stands))
     })
+}
+
+/// What a server's threads showed is reason enough to call somebody.
+fn seems_to_fail(server: &str, ground: &Ground, context: &Context) -> bool {
+    failed_to_deploy(server, context) || seemed_to_deploy(server, ground, context)
 }
 
 /// A server's threads were stuck for most of the time that a deployment may take; the deployment

@@ -43,8 +43,8 @@ pub(super) fn actions(layout: &Layout, progress: &Progress, view: &View, decisio
         if !may || !record.reboot.as_ref().is_none_or(again) {
             continue;
         }
-        // Another start of the same services shows later that it has restarted; where they cannot be
-        // read, or do not run, only its silence does.
+        // Another start of the machine, or of the same services, shows later that it has restarted; where
+        // neither can be read, only its silence does.
         let read = service_since_job(layout, record, view, server);
         let since_ms = record.job_ended_ms.max(view.servers[server].host_back_ms);
         let patient = view.now_ms <= since_ms + layout.policy().initialise_ms_max;
@@ -52,19 +52,24 @@ pub(super) fn actions(layout: &Layout, progress: &Progress, view: &View, decisio
             continue;
         }
         let start = read.filter(|read| read.running).map(|read| read.start.clone());
+        let boot = read.and_then(|read| read.boot.clone());
         let server = layout.servers[server].name.clone();
-        decision.actions.push(Action::Reboot { server, start });
+        decision.actions.push(Action::Reboot { server, start, boot });
     }
 }
 
-/// Its services have another start than before. Of one whose services did not run, or do not, or cannot
+/// Another start of the machine is read than before. Where its host does not tell that, its services have
+/// another start than before. Of one whose services did not run, or do not, or cannot
 /// be read, only its silence tells: for longer than one question in vain.
 fn has_restarted(layout: &Layout, view: &View, server: ServerIx, told: &Reboot) -> bool {
-    let seen = &view.servers[server];
+    let (seen, service) = (&view.servers[server], view.service(layout, server));
+    if let (Some(now), Some(before)) = (service.and_then(|read| read.boot.as_ref()), &told.boot) {
+        return now != before;
+    }
     let silent_ms = seen.host_silent_ms.max(told.told_ms);
     let was_silent = seen.host_failing_since_ms.is_none()
         && seen.host_last_failed_ms >= silent_ms + layout.policy().jobs_poll_ms;
-    match (view.service(layout, server), &told.start) {
+    match (service, &told.start) {
         (Some(read), Some(start)) if read.running => *start != read.start,
         _ => was_silent,
     }

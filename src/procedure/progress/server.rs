@@ -25,6 +25,8 @@ pub struct Reboot {
     pub told_ms: u64,
     /// Which start of its services was read before.
     pub start: Option<String>,
+    /// Which start of the machine itself, where its host tells that.
+    pub boot: Option<String>,
     /// How often by now.
     pub times: u32,
 }
