@@ -222,3 +222,18 @@ impl Bench {
         }
     }
 }
+
+/// Goal: nobody is let go who stands in while a pool is not served without him. Method: fe-1 stands in
+/// for fe-2, which its checks keep out, is drained, serves.
+#[test]
+fn a_rescue_ends_only_where_others_serve() {
+    let mut bench = Bench::new();
+    let out =
+        MemberReading { oper: OperState::Stopped, check: CheckState::Failing, ..seat(0, 0, 40) };
+    let ends = Event::Noticed(Notice::RescueEnded { server: "fe-1".into() });
+    for (fe_2, is_served) in [(out, false), (seat(8, 0, 40), false), (seat(0, 1, 40), true)] {
+        bench.node("one", 1_000, seat(0, 1, 40), fe_2);
+        let vouched = guard::vouch(&bench.layout, &bench.progress, &bench.view, &ends);
+        assert_eq!(vouched.is_ok(), is_served, "{vouched:?}");
+    }
+}

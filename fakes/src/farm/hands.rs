@@ -4,7 +4,7 @@ use crate::balancer::Balancer;
 use crate::front_end::jobs::Kind;
 use crate::front_end::mishaps::{JobMishap, Mishap};
 use crate::front_end::{FrontEnd, Machine};
-use crate::ledger::FlagBy;
+use crate::ledger::{FlagBy, ServiceState};
 use crate::trouble::{Snapshot, Trouble};
 
 use super::Farm;
@@ -107,6 +107,18 @@ impl Farm {
         self.by_hand(server, |server, around| {
             server.start_service(around);
         });
+    }
+
+    /// Somebody sets the Deployment Service of an enabled server Automatic and starts it, if it does
+    /// not run: it was enabled while its machine was down, and nobody has told that.
+    pub fn ensure_service(&mut self, server: &str) {
+        if self.database.enabled(server) == Some(true) {
+            self.by_hand(server, |server, around| {
+                if server.service_state() == ServiceState::Stopped {
+                    server.ensure_service(around);
+                }
+            });
+        }
     }
 
     /// An operator enables or disables a server at a console; false when it was so already, or is

@@ -101,7 +101,7 @@ impl FrontEnd {
     }
 
     /// Sets the start type to Automatic and starts the service if it is stopped.
-    pub(super) fn ensure_service(&mut self, around: &mut Around<'_>) -> bool {
+    pub(crate) fn ensure_service(&mut self, around: &mut Around<'_>) -> bool {
         self.service.automatic = true;
         self.start_service(around)
     }

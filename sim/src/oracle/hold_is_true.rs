@@ -151,16 +151,24 @@ fn felt(ground: &Ground, context: &Context, which: impl Fn(&ServiceCenterFault) 
     context.faults.felt(ground.now_ms, is)
 }
 
-/// A server's deployment threads were in error for as long as it takes to find them so: what was
-/// found then stands until a person says otherwise.
+/// A server's deployment threads were in error for as long as it takes to find them so, be it for one
+/// reason after another: what was found then stands until a person says otherwise.
 fn failed_to_deploy(server: &str, context: &Context) -> bool {
     let policy = &context.policy;
     let found_ms = u64::from(policy.idle_reads - 1) * policy.jobs_poll_ms;
     let faults = &context.faults;
-    faults.incidents().any(|it| {
-        let stands = |(_, over_ms)| faults.retried_since_ms(over_ms).is_none();
-        matches!(&it.fault, Fault::ServiceCenter(ServiceCenterFault::ThreadInError { server: one, for_ms })
-            if one == server && *for_ms >= found_ms && it.felt_ms().is_some_and(stands))
+    let in_error = faults.incidents().filter(|it| {
+        matches!(&it.fault, Fault::ServiceCenter(ServiceCenterFault::ThreadInError { server: one, .. })
+            if one == server)
+    });
+    let mut felt: Vec<_> = in_error.filter_map(Incident::felt_ms).collect();
+    felt.sort_unstable();
+    // Between two readings nobody sees that it was well for a moment.
+    let goes_on = |one: &(u64, u64), next: &(u64, u64)| next.0 <= one.1 + policy.jobs_poll_ms;
+    felt.chunk_by(goes_on).any(|spell| {
+        let begin_ms = spell.first().map_or(0, |it| it.0);
+        let over_ms = spell.iter().map(|it| it.1).max().unwrap_or(0);
+        over_ms >= begin_ms + found_ms && faults.retried_since_ms(over_ms).is_none()
     })
 }
 

@@ -1,6 +1,6 @@
 //! Bugs of `decide` about traffic: drains, admissions, weights, capacity, rescue.
 use evenkeel::farm::Half;
-use evenkeel::journal::FarmMilestone;
+use evenkeel::journal::{Event, FarmMilestone, Notice};
 use evenkeel::procedure::action::{Action, MemberChange};
 use evenkeel::procedure::decide::{Decision, decide};
 use evenkeel::procedure::fitness::is_fit;
@@ -108,11 +108,7 @@ pub(super) const ALL: &[Sabotage] = &[
 ];
 
 /// Changes every reading of every seat in every sample.
-pub(super) fn reread(
-    layout: &Layout,
-    view: &View,
-    change: impl Fn(SeatIx, &mut MemberReading),
-) -> View {
+fn reread(layout: &Layout, view: &View, change: impl Fn(SeatIx, &mut MemberReading)) -> View {
     with(view, |view| {
         for (node, entry) in view.nodes.iter_mut().zip(&layout.nodes) {
             for sample in &mut node.samples {
@@ -127,7 +123,7 @@ pub(super) fn reread(
 }
 
 /// What the newest samples say of every seat.
-pub(super) fn newest<'a>(
+fn newest<'a>(
     layout: &'a Layout,
     view: &'a View,
 ) -> impl Iterator<Item = (SeatIx, &'a MemberReading)> {
@@ -293,7 +289,13 @@ fn count_the_sick(layout: &Layout, progress: &Progress, view: &View) -> Decision
     let well = reread(layout, view, |_, read| {
         (read.oper, read.check) = (OperState::Running, CheckState::Passing);
     });
-    for action in decide(layout, progress, &well).actions {
+    let Decision { mut events, actions } = decide(layout, progress, &well);
+    // Whoever stands in for the sick goes, and whoever is drained beside them.
+    events.retain(|event| matches!(event, Event::Noticed(Notice::RescueEnded { .. })));
+    if !events.is_empty() {
+        return Decision { events, actions: Vec::new() };
+    }
+    for action in actions {
         if let Action::Balancer { node, change: MemberChange::Drain, .. } = &action {
             let node = layout.nodes.iter().position(|entry| entry.name == *node);
             if node.is_some_and(|node| at_rest(layout, view, node, &decision)) {

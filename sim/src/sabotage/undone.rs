@@ -6,10 +6,8 @@ use evenkeel::procedure::action::{Action, MemberChange};
 use evenkeel::procedure::decide::{Decision, decide};
 use evenkeel::procedure::layout::Layout;
 use evenkeel::procedure::progress::Progress;
-use evenkeel::procedure::readings::{CheckState, OperState};
 use evenkeel::procedure::view::View;
 
-use super::balancer::{newest, reread};
 use super::{Bug, Hunted, Sabotage, with};
 
 /// Bugs of omission.
@@ -26,13 +24,6 @@ pub(super) const ALL: &[Sabotage] = &[
         sentence: "a pool under its floor is left alone",
         caught_by: &["zone_always_served"],
         bug: Bug::Undone(no_rescue),
-        hunted: Hunted::Usually,
-    },
-    Sabotage {
-        name: "rescue-ends-too-early",
-        sentence: "whoever stands in is let go while those whose users he has are still sick",
-        caught_by: &["zone_always_served"],
-        bug: Bug::Undone(rescue_ends_too_early),
         hunted: Hunted::Usually,
     },
     Sabotage {
@@ -86,20 +77,6 @@ fn no_rescue(layout: &Layout, progress: &Progress, view: &View) -> Decision {
         decision = decide(&unnoticed, progress, view);
     }
     decision
-}
-
-fn rescue_ends_too_early(layout: &Layout, progress: &Progress, view: &View) -> Decision {
-    let decision = decide(layout, progress, view);
-    let sick = newest(layout, view).any(|(_, read)| read.oper == OperState::Stopped);
-    if !decision.events.is_empty() || !sick {
-        return decision;
-    }
-    let well = reread(layout, view, |_, read| {
-        (read.oper, read.check) = (OperState::Running, CheckState::Passing);
-    });
-    let mut events = decide(layout, progress, &well).events;
-    events.retain(|event| matches!(event, Event::Noticed(Notice::RescueEnded { .. })));
-    if events.is_empty() { decision } else { Decision { events, actions: Vec::new() } }
 }
 
 fn forget_the_reload(layout: &Layout, progress: &Progress, view: &View) -> Decision {

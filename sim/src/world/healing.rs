@@ -71,6 +71,18 @@ impl Healing {
         if of_consoles && tried { &self.loaded } else { &[] }
     }
 
+    /// Whose Deployment Service the person starts if it does not run: another try was of no use, and so
+    /// the machine is looked at.
+    pub(super) fn service_to_start<'a>(&self, reason: &'a HoldReason) -> Option<&'a ServerName> {
+        let tried = self.answers.get(reason).is_some_and(|count| *count > 1);
+        match reason {
+            HoldReason::ServerFailed { server } => {
+                (tried && !self.broken.contains(server.as_str())).then_some(server)
+            }
+            _ => None,
+        }
+    }
+
     /// What the person asks for, whom the run called for this reason; `None` when he can think of
     /// nothing any more.
     pub(super) fn answer(&mut self, reason: &HoldReason) -> Option<Wanted> {

@@ -116,6 +116,9 @@ impl Play {
             return Some(RunVerdict::Held { reason });
         };
         self.breaker.stop_old_services(healing.services_to_stop(&reason));
+        if let Some(server) = healing.service_to_start(&reason) {
+            self.breaker.start_service(server.as_str());
+        }
         self.healing = Some(healing);
         self.looks_again_ms = Some(now_ms + HOLD_MS_MAX);
         let request = self.breaker.machine.ask(ON_CALL, wanted);

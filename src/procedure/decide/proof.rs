@@ -99,7 +99,10 @@ fn deployed(
             return decision.reached(layout, server, Milestone::Deployed, evidence);
         }
         Deployment::Failed(seen) => seen,
-        Deployment::Unknown if overdue => "not all idle for long enough".to_owned(),
+        Deployment::Unknown if overdue => match view.service(layout, server) {
+            Some(read) if !read.running => "its Deployment Service does not run".to_owned(),
+            _ => "not all idle for long enough".to_owned(),
+        },
         Deployment::Unknown => return,
     };
     let server = layout.servers[server].name.clone();

@@ -28,9 +28,22 @@ impl Guard<'_> {
             Event::Noticed(Notice::Rescued { server, .. }) => {
                 when(self.fit_in_service(self.server(server)?), "the rescuer is unfit")
             }
+            Event::Noticed(Notice::RescueEnded { server }) => {
+                self.rescue_ends(self.server(server)?)
+            }
             Event::Ended { verdict } => self.ended(verdict),
             _ => Ok(()),
         }
+    }
+
+    /// Its pools keep their floors without it.
+    fn rescue_ends(&self, server: ServerIx) -> Result<(), String> {
+        let missed = self.layout.servers[server].seats.iter().find(|seat| {
+            let pool = &self.layout.pools[self.layout.seats[**seat].pool];
+            !pool.may_go_down && self.serving(**seat, &[**seat]) < pool.floor
+        });
+        let pool = missed.map(|seat| &self.layout.pools[self.layout.seats[*seat].pool].name);
+        pool.map_or(Ok(()), |pool| Err(format!("pool {pool} is not served without it")))
     }
 
     fn milestone(&self, server: ServerIx, milestone: &Milestone) -> Result<(), String> {

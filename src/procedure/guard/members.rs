@@ -75,7 +75,7 @@ impl Guard<'_> {
     }
 
     /// Fit members of a seat's pool and node that get requests, these not counted.
-    fn serving(&self, seat: SeatIx, but: &[SeatIx]) -> usize {
+    pub(super) fn serving(&self, seat: SeatIx, but: &[SeatIx]) -> usize {
         self.beside(seat, but).filter(|&server| self.fit_in_service(server)).count()
     }
 

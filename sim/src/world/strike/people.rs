@@ -125,6 +125,15 @@ impl Breaker {
         });
     }
 
+    /// Somebody starts the Deployment Service of an upgraded server, if it does not run.
+    pub(in crate::world) fn start_service(&self, server: &str) {
+        self.shared.with(|farm| {
+            if farm.servers.get(server).is_some_and(|it| it.touched()) {
+                farm.ensure_service(server);
+            }
+        });
+    }
+
     fn ask(&self, place: usize, what: Wanted) {
         let request = self.machine.ask(WHO, what);
         self.recorder.asked(self.shared.now_ms(), place, request);
