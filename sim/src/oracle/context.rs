@@ -89,7 +89,10 @@ impl Context {
             E::FarmReached { milestone: FarmMilestone::SwitchBegan, .. } => {
                 (self.switch_began_ms, self.switch_ms) = (Some(at_ms), Some(at_ms));
             }
-            E::Began { resumed: true, .. } => self.switch_ms = self.switch_ms.map(|_| at_ms),
+            E::Began { resumed: true, .. } => {
+                self.switch_ms = self.switch_ms.map(|_| at_ms);
+                self.faults.resumed(at_ms);
+            }
             _ => {}
         }
     }

@@ -95,14 +95,22 @@ pub struct Faults {
     asked: Vec<(u64, Wanted)>,
     /// From when until when no console told what was so; `u64::MAX` while that lasts.
     mute: Vec<(u64, u64)>,
+    /// When processes of the orchestrator began that took the run up.
+    resumes: Vec<u64>,
 }
 
 impl Faults {
     /// None yet.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        let (incidents, disturbances) = (Vec::new(), Vec::new());
-        Self { bounds, incidents, disturbances, asked: Vec::new(), mute: Vec::new() }
+        Self {
+            bounds,
+            incidents: Vec::new(),
+            disturbances: Vec::new(),
+            asked: Vec::new(),
+            mute: Vec::new(),
+            resumes: Vec::new(),
+        }
     }
 
     /// Takes up a fault, or its end.
@@ -207,8 +215,16 @@ impl Faults {
         // Old pages show as disabled whoever is enabled.
         let old_pages = self.incidents.iter().filter(|it| it.fault.shows_old_pages());
         let old_pages = old_pages.filter_map(Incident::felt_ms);
-        let believed = |met_ms: u64| met_ms + self.bounds.old_pages_ms;
-        let old_pages = old_pages.map(|(met_ms, over_ms)| (met_ms, over_ms.min(believed(met_ms))));
+        // Who has just begun has not seen the clock on them run.
+        let believed = |met_ms: u64, over_ms: u64| match self
+            .resumes
+            .iter()
+            .any(|ms| met_ms < *ms && *ms < over_ms)
+        {
+            true => over_ms,
+            false => over_ms.min(met_ms + self.bounds.old_pages_ms),
+        };
+        let old_pages = old_pages.map(|(met_ms, over_ms)| (met_ms, believed(met_ms, over_ms)));
         let mute = self.mute.iter().copied().chain(old_pages);
         let mut blind: Vec<_> = shut.chain(mute.filter(|_| touched)).collect();
         // In the order in which they were met: each prolongs what those before it left.
@@ -219,6 +235,11 @@ impl Faults {
             }
         }
         end_ms
+    }
+
+    /// Another process of the orchestrator begins.
+    pub fn resumed(&mut self, at_ms: u64) {
+        self.resumes.push(at_ms);
     }
 
     /// From an instant on no console tells what is so, or some does.
