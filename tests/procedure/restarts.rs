@@ -127,7 +127,7 @@ fn a_silence_tells_where_services_do_not_run() {
 
 /// Goal: where the host tells of the machine's start, that alone tells whether it has restarted, be its
 /// services down before or after it. Method: services that do not run, then run, on the same boot of the
-/// machine; and that do not run, on another one.
+/// machine; a silence after which the service was not read; and services that do not run on another one.
 #[test]
 fn a_machine_that_tells_its_boot_has_restarted_when_that_is_another() {
     let read = |running: bool, start: &str, boot: &str| {
@@ -145,6 +145,24 @@ fn a_machine_that_tells_its_boot_has_restarted_when_that_is_another() {
     };
     assert!(!restarted(60_000, true, "b", "7"), "somebody has started the service");
     assert!(restarted(90_000, false, "b", "8"));
+
+    let rebooted = Event::Noticed(Notice::Rebooted { server: "fe-1".into() });
+    let mut bench = told_after(read(false, "a", "7"));
+    let vouched = |bench: &Bench| {
+        guard::vouch(&bench.layout, &bench.progress, &bench.view, &rebooted).is_ok()
+    };
+    read_at(&mut bench, 300_000, "a");
+    bench.view.servers[0].host_silent_ms = 60_000;
+    bench.view.servers[0].host_last_failed_ms = 200_000;
+    bench.view.servers[0].service = None;
+    bench.settle();
+    assert!(
+        bench.progress.servers[0].wants_reboot && !vouched(&bench),
+        "only its version was read"
+    );
+    let service = read(true, "a", "8").map(|read| Reading { at_ms: 300_000, ..read });
+    bench.view.servers[0].service = service;
+    assert!(vouched(&bench));
 }
 
 /// Goal: a start that was lost is sent again once its host can be read, however long that took, and

@@ -106,7 +106,9 @@ fn tell(campaign: &CrashPoints<'_>, which: &Which, part: Part) -> io::Result<Exi
         _ if findings.missed() => {
             "some crashes did not happen, as told above: nothing is shown by those runs".to_owned()
         }
-        _ if findings.runs() == 0 => format!("part {part} has no crash point: no run was made"),
+        _ if findings.runs() == 0 => {
+            format!("part {part} has no crash point, or none after it: no run was made")
+        }
         _ if findings.failures.is_empty() => return Ok(Exit::Good),
         _ => return Ok(Exit::Violation),
     };

@@ -184,9 +184,17 @@ fn seemed_to_deploy(server: &str, ground: &Ground, context: &Context) -> bool {
         matches!(&it.fault, Fault::ServiceCenter(ServiceCenterFault::ThreadStuck { server: one, .. })
             if one == server)
     });
-    let shown = stuck.filter_map(Incident::felt_ms);
-    let shown = shown.map(|(met_ms, over_ms)| over_ms.min(ground.now_ms).saturating_sub(met_ms));
-    2 * shown.sum::<u64>() > context.policy.idle_ms_max
+    let felt = stuck.filter_map(Incident::felt_ms);
+    let stands = |(_, over_ms): &(u64, u64)| context.faults.retried_since_ms(*over_ms).is_none();
+    let mut felt: Vec<_> = felt.filter(stands).collect();
+    felt.sort_unstable();
+    let (mut shown_ms, mut counted_ms) = (0, 0);
+    for (met_ms, over_ms) in felt {
+        let over_ms = over_ms.min(ground.now_ms);
+        shown_ms += over_ms.saturating_sub(met_ms.max(counted_ms));
+        counted_ms = counted_ms.max(over_ms);
+    }
+    2 * shown_ms > context.policy.idle_ms_max
 }
 
 /// A server really cannot go on, or cannot be read.

@@ -85,7 +85,12 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "stale-page-trusted",
         sentence: "Service Center's pages come from a cache that is two minutes old",
-        caught_by: &["result_is_true", "no_deployment_under_load", "capacity_covers_load"],
+        caught_by: &[
+            "result_is_true",
+            "no_deployment_under_load",
+            "capacity_covers_load",
+            "zone_always_served",
+        ],
         bug: Bug::Port(PortBug::StalePage),
         hunted: Hunted::With(&["busy-idle-busy"]),
     },

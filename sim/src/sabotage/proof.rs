@@ -34,7 +34,7 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "ignore-failed-tests",
         sentence: "tests that fail are taken for flaky",
-        caught_by: &["no_user_meets_an_upgrade"],
+        caught_by: &["no_user_meets_an_upgrade", "result_is_true"],
         bug: Bug::Decide(ignore_failed_tests),
         hunted: Hunted::With(&["shallow-ping"]),
     },

@@ -29,7 +29,7 @@ pub(super) const ALL: &[Sabotage] = &[
     Sabotage {
         name: "forget-the-reload",
         sentence: "who was drained once is not drained again after a reload",
-        caught_by: &["no_user_meets_an_upgrade", "run_ends_or_holds"],
+        caught_by: &["no_user_meets_an_upgrade", "run_ends_or_holds", "one_version_in_rotation"],
         bug: Bug::Undone(forget_the_reload),
         hunted: Hunted::Usually,
     },

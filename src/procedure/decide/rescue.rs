@@ -41,6 +41,7 @@ pub(super) fn facts(layout: &Layout, progress: &Progress, view: &View, decision:
         if long_enough && spared(layout, progress, view, server) {
             let server = layout.servers[server].name.clone();
             decision.events.push(Event::Noticed(Notice::RescueEnded { server }));
+            return; // one at a time: another one may be spared because of him
         }
     }
 }
@@ -147,8 +148,8 @@ fn serves_beside(
     one != server && is_fit(progress, one) && view.seat(layout, other).is_some_and(in_rotation)
 }
 
-/// Every bench it sits on has held without it for as long as a rescue lasts, does now, and the
-/// others can carry its users, or are all that are left: whoever is overloaded is soon gone again.
+/// Every bench it sits on has held without it for as long as a rescue lasts, does now, and those who
+/// stay can carry its users, or are all that are left: whoever is overloaded is soon gone again.
 pub(super) fn have_held(
     layout: &Layout,
     progress: &Progress,
@@ -156,6 +157,10 @@ pub(super) fn have_held(
     server: ServerIx,
 ) -> bool {
     let begin_ms = view.now_ms.saturating_sub(RESCUE_MS_MIN);
+    let sides = Sides::of(layout, progress);
+    let stays = |one: ServerIx| {
+        one != server && is_fit(progress, one) && sides.wanted(layout, progress, one) == Wanted::In
+    };
     layout.servers[server].seats.iter().all(|&seat| {
         let Seat { pool, node, .. } = layout.seats[seat];
         let floor = layout.pools[pool].floor;
@@ -166,11 +171,13 @@ pub(super) fn have_held(
         // The newest in any case: where polls are rare it is the only one, and none is no yes.
         let lately = samples.iter().rev().take_while(|sample| sample.at_ms >= begin_ms);
         let mut lately = samples.back().into_iter().chain(lately);
-        let others = |one: ServerIx| one != server && is_fit(progress, one);
-        let serves = |other| serves_beside(layout, progress, view, server, other);
+        let serves = |other: SeatIx| {
+            let in_rotation = view.seat(layout, other).is_some_and(in_rotation);
+            in_rotation && stays(layout.seats[other].server)
+        };
         view.fresh_sample(layout, node).is_some()
             && samples.front().is_some_and(|sample| sample.at_ms <= begin_ms)
-            && lately.all(|sample| in_rotation_among(layout, bench, sample, others) >= floor)
+            && lately.all(|sample| in_rotation_among(layout, bench, sample, stays) >= floor)
             && can_do_without(layout, progress, view, server, bench, serves)
     })
 }

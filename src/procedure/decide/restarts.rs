@@ -52,7 +52,8 @@ pub(super) fn actions(layout: &Layout, progress: &Progress, view: &View, decisio
             continue;
         }
         let start = read.filter(|read| read.running).map(|read| read.start.clone());
-        let boot = read.and_then(|read| read.boot.clone());
+        let told = record.reboot.as_ref().and_then(|told| told.boot.clone());
+        let boot = read.and_then(|read| read.boot.clone()).or(told);
         let server = layout.servers[server].name.clone();
         decision.actions.push(Action::Reboot { server, start, boot });
     }
@@ -63,8 +64,12 @@ pub(super) fn actions(layout: &Layout, progress: &Progress, view: &View, decisio
 /// be read, only its silence tells: for longer than one question in vain.
 fn has_restarted(layout: &Layout, view: &View, server: ServerIx, told: &Reboot) -> bool {
     let (seen, service) = (&view.servers[server], view.service(layout, server));
-    if let (Some(now), Some(before)) = (service.and_then(|read| read.boot.as_ref()), &told.boot) {
-        return now != before;
+    if let Some(before) = &told.boot {
+        match service.map(|read| &read.boot) {
+            None => return false, // it will be read, or has not restarted in time
+            Some(Some(now)) => return now != before,
+            Some(None) => {} // its script tells that no more
+        }
     }
     let silent_ms = seen.host_silent_ms.max(told.told_ms);
     let was_silent = seen.host_failing_since_ms.is_none()

@@ -28,12 +28,25 @@ impl Guard<'_> {
             Event::Noticed(Notice::Rescued { server, .. }) => {
                 when(self.fit_in_service(self.server(server)?), "the rescuer is unfit")
             }
+            Event::Noticed(Notice::Rebooted { server }) => self.restarted(self.server(server)?),
             Event::Noticed(Notice::RescueEnded { server }) => {
                 self.rescue_ends(self.server(server)?)
             }
             Event::Ended { verdict } => self.ended(verdict),
             _ => Ok(()),
         }
+    }
+
+    /// It was told to, and what is read of it now is not what was read before.
+    fn restarted(&self, server: ServerIx) -> Result<(), String> {
+        let Some(told) = &self.progress.servers[server].reboot else {
+            return Err("nobody told it to restart".to_owned());
+        };
+        let read = self.view.service(self.layout, server);
+        let same_boot = told.boot.is_some() && read.is_none_or(|read| read.boot == told.boot);
+        let same_start = told.boot.is_none()
+            && read.is_some_and(|read| read.running && Some(&read.start) == told.start.as_ref());
+        when(!same_boot && !same_start, "it was not read started anew")
     }
 
     /// Its pools keep their floors without it.

@@ -430,7 +430,8 @@ fn thread_in_error(draw: &mut Draw<'_>) -> Planned {
     planned(trigger, ServiceCenterFault::ThreadInError { server, for_ms })
 }
 
-/// With the deployment before it less than the ten minutes after which a person may be called.
+/// One alone, with the deployment before it, is less than the ten minutes after which `six` has a
+/// person called.
 fn thread_stuck(draw: &mut Draw<'_>) -> Planned {
     let (trigger, server) = before_threads(draw);
     let for_ms = draw.between(5 * SECOND, 4 * MINUTE);

@@ -14,6 +14,7 @@ mod needed;
 use std::collections::BTreeMap;
 
 use evenkeel::journal::Wanted;
+use evenkeel::procedure::view::OLD_PAGE_MS_MAX;
 use serde::Serialize;
 
 use crate::nemesis::Fault;
@@ -215,11 +216,11 @@ impl Faults {
         // Old pages show as disabled whoever is enabled.
         let old_pages = self.incidents.iter().filter(|it| it.fault.shows_old_pages());
         let old_pages = old_pages.filter_map(Incident::felt_ms);
-        // Who has just begun has not seen the clock on them run.
+        // Who has just begun, or shortly before, has not seen the clock on them run.
         let believed = |met_ms: u64, over_ms: u64| match self
             .resumes
             .iter()
-            .any(|ms| met_ms < *ms && *ms < over_ms)
+            .any(|ms| met_ms < *ms + OLD_PAGE_MS_MAX && *ms < over_ms)
         {
             true => over_ms,
             false => over_ms.min(met_ms + self.bounds.old_pages_ms),
