@@ -6,7 +6,7 @@
 //! again by the rule by which it went: as soon as those who stay are enough and carry its users.
 //! Meanwhile it holds the run, as one that could not leave does.
 //!
-//! And before that a proven server of which nothing can be read just now.
+//! Before that there is one more: a proven server of which nothing can be read just now.
 use super::action::MemberChange;
 use super::fitness::{eligible_beside, is_spoilt, still_answers};
 use super::idle::is_being_deployed_to;

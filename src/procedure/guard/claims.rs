@@ -43,10 +43,15 @@ impl Guard<'_> {
             return Err("nobody told it to restart".to_owned());
         };
         let read = self.view.service(self.layout, server);
-        let same_boot = told.boot.is_some() && read.is_none_or(|read| read.boot == told.boot);
-        let same_start = told.boot.is_none()
-            && read.is_some_and(|read| read.running && Some(&read.start) == told.start.as_ref());
-        when(!same_boot && !same_start, "it was not read started anew")
+        let anew = match (&told.boot, read.map(|read| &read.boot)) {
+            (Some(_), None) => false,
+            (Some(before), Some(Some(now))) => now != before,
+            // Not told, or not any more: its services, and where they do not run only its silence.
+            (None, _) | (Some(_), Some(None)) => {
+                read.is_none_or(|read| !read.running || Some(&read.start) != told.start.as_ref())
+            }
+        };
+        when(anew, "it was not read started anew")
     }
 
     /// Its pools keep their floors without it.

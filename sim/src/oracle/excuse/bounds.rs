@@ -76,6 +76,9 @@ pub(super) const RESCUE_MS: u64 = 60_000;
 const NEW_CONSOLE_REST_MS: u64 = 25_000;
 /// How long anybody goes on at a console that shows no change, before he asks another.
 const SHOWS_NO_CHANGE_MS: u64 = 30_000;
+/// How long a new process takes at most to see the clock on a page run: some show minutes. Stated here
+/// on purpose: who makes it longer elsewhere is not excused for it.
+pub(super) const CLOCK_RUNS_MS: u64 = 70_000;
 /// How long anybody rests after an exchange that failed, before he tries again.
 pub(super) const REST_MS: u64 = 5_000;
 

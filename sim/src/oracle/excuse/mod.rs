@@ -14,7 +14,6 @@ mod needed;
 use std::collections::BTreeMap;
 
 use evenkeel::journal::Wanted;
-use evenkeel::procedure::view::OLD_PAGE_MS_MAX;
 use serde::Serialize;
 
 use crate::nemesis::Fault;
@@ -217,13 +216,12 @@ impl Faults {
         let old_pages = self.incidents.iter().filter(|it| it.fault.shows_old_pages());
         let old_pages = old_pages.filter_map(Incident::felt_ms);
         // Who has just begun, or shortly before, has not seen the clock on them run.
-        let believed = |met_ms: u64, over_ms: u64| match self
-            .resumes
-            .iter()
-            .any(|ms| met_ms < *ms + OLD_PAGE_MS_MAX && *ms < over_ms)
-        {
-            true => over_ms,
-            false => over_ms.min(met_ms + self.bounds.old_pages_ms),
+        let believed = |met_ms: u64, over_ms: u64| {
+            let is_new = |ms: &u64| met_ms < *ms + bounds::CLOCK_RUNS_MS && *ms < over_ms;
+            match self.resumes.iter().any(is_new) {
+                true => over_ms,
+                false => over_ms.min(met_ms + self.bounds.old_pages_ms),
+            }
         };
         let old_pages = old_pages.map(|(met_ms, over_ms)| (met_ms, believed(met_ms, over_ms)));
         let mute = self.mute.iter().copied().chain(old_pages);
